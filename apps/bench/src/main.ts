@@ -1,0 +1,7 @@
+#!/usr/bin/env node
+/**
+ * The `ringside` command.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * The suite that every strategy passes, as data.
+ *
+ * @packageDocumentation
+ */
+export {};

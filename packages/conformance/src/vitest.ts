@@ -1,0 +1,6 @@
+/**
+ * Registers the conformance suite with Vitest.
+ *
+ * @packageDocumentation
+ */
+export {};

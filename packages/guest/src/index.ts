@@ -1,0 +1,6 @@
+/**
+ * Guest kernels and programs: prebuilt images and the constants of their ABI.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * The x86-64 processor and the memory it addresses.
+ *
+ * @packageDocumentation
+ */
+export {};

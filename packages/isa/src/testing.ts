@@ -1,0 +1,6 @@
+/**
+ * Tests of instructions: tables of inputs and results, run on every back end.
+ *
+ * @packageDocumentation
+ */
+export {};

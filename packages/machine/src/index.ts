@@ -1,0 +1,6 @@
+/**
+ * The PC around a processor: buses, interrupt controllers, timers, devices and boot loaders.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * Containers: guest programs run on one shared kernel, and there is no guest kernel.
+ *
+ * @packageDocumentation
+ */
+export {};
