@@ -15,6 +15,8 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
+    // The second is for tallies, see tooling/check.
+    reporters: ["default", ["json", { outputFile: ".cache/vitest.json" }]],
     projects: [
       {
         extends: true,
