@@ -5,6 +5,7 @@
  *
  *     --skip ID    leave a step out (repeatable)
  *     --tally      print "N passed, N failed" last: the tests of .cache/vitest.json and each step as one
+ *     --outcome ID=ok|failed    count a step that the caller ran itself (repeatable)
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -18,6 +19,7 @@ const report = new URL(".cache/vitest.json", root);
 const { values } = parseArgs({
   options: {
     skip: { type: "string", multiple: true, default: [] },
+    outcome: { type: "string", multiple: true, default: [] },
     tally: { type: "boolean", default: false },
   },
 });
@@ -27,7 +29,11 @@ for (const id of values.skip) {
   }
 }
 
-const outcomes: { id: string; ok: boolean; seconds: number }[] = [];
+const outcomes: { id: string; ok: boolean; seconds?: number }[] = values.outcome.map((text) => {
+  const [, id, result] = /^(.+)=(ok|failed)$/u.exec(text) ?? [];
+  if (id === undefined) throw new Error(`"${text}" is no outcome. Write ID=ok or ID=failed.`);
+  return { id, ok: result === "ok" };
+});
 for (const { id, command } of steps) {
   if (values.skip.includes(id)) continue;
   console.log(`\n── ${id}: ${command}`);
@@ -42,7 +48,8 @@ for (const { id, command } of steps) {
 
 console.log("");
 for (const { id, ok, seconds } of outcomes) {
-  console.log(`${ok ? "ok    " : "FAILED"} ${id} (${seconds.toFixed(1)} s)`);
+  const time = seconds === undefined ? "" : ` (${seconds.toFixed(1)} s)`;
+  console.log(`${ok ? "ok    " : "FAILED"} ${id}${time}`);
 }
 
 let failed = outcomes.filter(({ ok }) => !ok).length;
