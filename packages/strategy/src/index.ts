@@ -1,6 +1,66 @@
 /**
  * The contract that every virtualization strategy implements. Holds no implementation of any.
  *
+ * In a nutshell: a {@link Host} owns the memory; a {@link Strategy} makes a {@link VirtualMachine} of a
+ * {@link Guest} on it; `run` and `start` give an {@link Exit}; `counts()` gives facts, and {@link price}
+ * turns them into cycles of a {@link CostProfile}.
+ *
  * @packageDocumentation
  */
-export {};
+export {
+  checkCostProfile,
+  type CostClass,
+  type CostConstant,
+  type CostProfile,
+  type Priced,
+  type Provenance,
+} from "./cost-profile.ts";
+export { countAt, countsBetween, countTree, type Counts, type CountTree } from "./counts.ts";
+export { StrategyError, type StrategyErrorCode } from "./error.ts";
+export {
+  isFinal,
+  programStatus,
+  shellStatus,
+  type Exit,
+  type ProgramStatus,
+  type Registers,
+} from "./exit.ts";
+export type { Guest, GuestFile, KernelFormat, KernelGuest, ProgramGuest } from "./guest.ts";
+export { Host, type Claim, type HostOptions } from "./host.ts";
+export { virtualMachine, type MachineCore } from "./life-cycle.ts";
+export { price, type Price, type PricePart } from "./price.ts";
+export { pentium4 } from "./profiles/pentium-4.ts";
+export {
+  readReport,
+  reportSchema,
+  type Measurement,
+  type OkResult,
+  type OtherResult,
+  type Report,
+  type ReportedStrategy,
+  type Result,
+} from "./report.ts";
+export {
+  defaultEpochSeconds,
+  type Acceptance,
+  type Capabilities,
+  type CreateOptions,
+  type Strategy,
+  type Traits,
+} from "./strategy.ts";
+export type {
+  MarkEvent,
+  MonitorEntryEvent,
+  StateEvent,
+  SystemCallEvent,
+  TraceEvent,
+  TraceListener,
+} from "./trace.ts";
+export type {
+  Input,
+  Inspector,
+  MachineState,
+  OutputListeners,
+  StartOptions,
+  VirtualMachine,
+} from "./virtual-machine.ts";
