@@ -21,7 +21,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { brokenPromise, promisedOutput } from "../../readme/src/promised-output.ts";
+import { brokenPromise, promisedOutput } from "@ringside/tooling-readme/promised-output";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const { values } = parseArgs({ options: { keep: { type: "boolean", default: false } } });
