@@ -232,16 +232,24 @@ static char **read_strings(const char *path, int *count)
     return strings;
 }
 
+/* What kept the program from starting, as it travels from the child to process 1. */
+struct failure {
+    int reason;
+    int in_directory;
+};
+
 /* Becomes the program. On failure, leaves the reason in the pipe `report`, which a success closes. */
 _Noreturn static void become(char **argv, char **envp, const char *directory, int report)
 {
+    struct failure failure = { 0, 0 };
     sigset_t none = 0;
-    int reason;
     sigprocmask(SIG_SETMASK, &none, 0);
-    if (!directory || chdir(directory) == 0)
+    if (directory && chdir(directory) < 0)
+        failure.in_directory = 1;
+    else
         execvpe(argv[0], argv, envp);
-    reason = errno;
-    write_all(report, &reason, sizeof(reason));
+    failure.reason = errno;
+    write_all(report, &failure, sizeof(failure));
     _exit(126);
 }
 
@@ -272,7 +280,7 @@ static void serve_output(int fd, int type)
 
 int main(void)
 {
-    int argument_count, variable_count, directory_count, pipes[3][2], report[2], reason = 0, status = 0;
+    int argument_count, variable_count, directory_count, pipes[3][2], report[2], status = 0;
 
     /* On a running system the last act would switch that system off. */
     if (getpid() != 1) {
@@ -327,8 +335,12 @@ int main(void)
         for (int i = 0; i < 3; i++)
             close(ends[i]);
     }
-    if (read(report[0], &reason, sizeof(reason)) == sizeof(reason))
-        refuse(argv[0], reason);
+    struct failure failure;
+    ssize_t reported;
+    while ((reported = read(report[0], &failure, sizeof(failure))) < 0 && errno == EINTR)
+        ;
+    if (reported == sizeof(failure))
+        refuse(failure.in_directory ? directory[0] : argv[0], failure.reason);
 
     /* Reaps the program, and the orphans that end meanwhile. */
     for (pid_t pid = 0; pid != program;)
