@@ -1,0 +1,96 @@
+/**
+ * What follows from the control registers, CS, SS and CPL: the derived fields of the state block.
+ *
+ * Handlers never look at CR0 or at descriptors; they use these fields. So whoever changes what they are made from calls
+ * {@link updateMode}.
+ */
+import { CR4, EFER, RFLAGS } from "../profile/registers.ts";
+import { ATTRIBUTES } from "../segmentation/attributes.ts";
+import type { Routine, SemanticsBuilder, Value } from "../semantics.ts";
+import { segmentSlots, slots } from "../state/layout.ts";
+import {
+  DENY_SUPERVISOR_EXECUTE,
+  DENY_SUPERVISOR_READ,
+  DENY_SUPERVISOR_WRITE,
+  USER_DENIAL_SHIFT,
+} from "../paging/tag.ts";
+
+const [ES, CS, SS, DS, FS, GS, LDTR, TR] = [0, 1, 2, 3, 4, 5, 6, 7] as const;
+
+/**
+ * Recomputes `mode`, `longMode`, `stackMask`, `ripMask`, the effective segment bases and the access masks.
+ *
+ * Intel SDM Vol. 3A §2.2, "Modes of Operation"; §3.2.4, "Segmentation in IA-32e Mode".
+ */
+export const updateMode: Routine = {
+  name: "updateMode",
+  parameters: [],
+  result: undefined,
+  raises: false,
+  body(m) {
+    const csAttributes = m.state(segmentSlots(CS).attributes);
+    const longMode = m.and(
+      m.shiftRightUnsigned(m.state(slots.efer), m.constant(10)),
+      m.constant(1),
+    );
+    const isSixtyFour = m.both(longMode, hasBits(m, csAttributes, ATTRIBUTES.LONG));
+    const isThirtyTwo = hasBits(m, csAttributes, ATTRIBUTES.BIG);
+    const allOnes = m.constant(-1n);
+    const narrow = (wide: Value): Value =>
+      m.select(wide, m.constant(0xffff_ffffn), m.constant(0xffff));
+
+    m.setState(slots.longMode, longMode);
+    m.setState(
+      slots.mode,
+      m.select(isSixtyFour, m.constant(64), m.select(isThirtyTwo, m.constant(32), m.constant(16))),
+    );
+    m.setState(slots.ripMask, m.select(isSixtyFour, allOnes, narrow(isThirtyTwo)));
+    const stackIsBig = hasBits(m, m.state(segmentSlots(SS).attributes), ATTRIBUTES.BIG);
+    m.setState(slots.stackMask, m.select(isSixtyFour, allOnes, narrow(stackIsBig)));
+
+    const kept = m.select(isSixtyFour, m.constant(0), allOnes);
+    for (const index of [ES, CS, SS, DS]) {
+      m.setState(segmentSlots(index).effectiveBase, m.and(m.state(segmentSlots(index).base), kept));
+    }
+    for (const index of [FS, GS, LDTR, TR]) {
+      m.setState(segmentSlots(index).effectiveBase, m.state(segmentSlots(index).base));
+    }
+    setAccessMasks(m);
+  },
+};
+
+/**
+ * Sets what the TLB tag must grant to an access at the current CPL. With SMAP, supervisor writes need the read right as
+ * well, and EFLAGS.AC waives it. Intel SDM Vol. 3A §4.6.1, "Determination of Access Rights".
+ */
+function setAccessMasks(m: SemanticsBuilder): void {
+  const isUser = m.equal(m.state(slots.cpl), m.constant(3));
+  const smapApplies = m.both(
+    hasBits(m, m.state(slots.cr4), CR4.SMAP),
+    m.isZero(m.and(m.state(slots.flagsSystem), m.constant(RFLAGS.AC))),
+  );
+  const supervisorRead = m.select(smapApplies, m.constant(DENY_SUPERVISOR_READ), m.constant(0));
+  const mask = (supervisor: Value, userDenial: number): Value =>
+    m.select(isUser, m.constant(userDenial << USER_DENIAL_SHIFT), supervisor);
+  m.setState(slots.readMask, mask(supervisorRead, DENY_SUPERVISOR_READ));
+  m.setState(
+    slots.writeMask,
+    mask(m.or(supervisorRead, m.constant(DENY_SUPERVISOR_WRITE)), DENY_SUPERVISOR_WRITE),
+  );
+  m.setState(slots.executeMask, mask(m.constant(DENY_SUPERVISOR_EXECUTE), DENY_SUPERVISOR_EXECUTE));
+}
+
+/** Whether any of the bits is set, as a condition. */
+export function hasBits(m: SemanticsBuilder, value: Value, bits: bigint): Value {
+  return m.notEqual(m.and(value, m.constant(bits)), m.constant(0));
+}
+
+/** Raises #GP(0) unless CPL is 0. Intel SDM Vol. 3A §5.9, "Privileged Instructions". */
+export function requireSupervisor(m: SemanticsBuilder): void {
+  m.raiseWhen(m.state(slots.cpl), "GP", m.constant(0));
+}
+
+/** Reads EFER.NXE, CR4 and the like: whether IA-32e mode is active, as a condition. */
+export function isLongMode(m: SemanticsBuilder): Value {
+  return hasBits(m, m.state(slots.efer), EFER.LMA);
+}

@@ -1,0 +1,30 @@
+/**
+ * Exception vectors. Intel SDM Vol. 3A §6.3, "Sources of Interrupts", Table 6-1, "Protected-Mode Exceptions and Interrupts".
+ */
+import type { ExceptionName } from "../semantics.ts";
+
+export const EXCEPTION_VECTORS: Readonly<Record<ExceptionName, number>> = {
+  DE: 0,
+  DB: 1,
+  BP: 3,
+  OF: 4,
+  BR: 5,
+  UD: 6,
+  NM: 7,
+  DF: 8,
+  TS: 10,
+  NP: 11,
+  SS: 12,
+  GP: 13,
+  PF: 14,
+  MF: 16,
+  AC: 17,
+  XM: 19,
+};
+
+const WITH_ERROR_CODE: ReadonlySet<number> = new Set([8, 10, 11, 12, 13, 14, 17]);
+
+/** Whether the delivery of a vector pushes an error code. */
+export function setsErrorCode(vector: number): boolean {
+  return WITH_ERROR_CODE.has(vector);
+}
