@@ -1,0 +1,105 @@
+/**
+ * Signals of the Linux x86-64 ABI: numbers, default actions, codes and flags.
+ *
+ * Linux, include/uapi/asm-generic/signal.h, arch/x86/include/uapi/asm/signal.h, include/uapi/asm-generic/siginfo.h.
+ */
+export const SIGHUP = 1;
+export const SIGINT = 2;
+export const SIGQUIT = 3;
+export const SIGILL = 4;
+export const SIGTRAP = 5;
+export const SIGABRT = 6;
+export const SIGBUS = 7;
+export const SIGFPE = 8;
+export const SIGKILL = 9;
+export const SIGSEGV = 11;
+export const SIGPIPE = 13;
+export const SIGALRM = 14;
+export const SIGCHLD = 17;
+export const SIGCONT = 18;
+export const SIGSTOP = 19;
+export const SIGTSTP = 20;
+export const SIGTTIN = 21;
+export const SIGTTOU = 22;
+export const SIGURG = 23;
+export const SIGXCPU = 24;
+export const SIGXFSZ = 25;
+export const SIGVTALRM = 26;
+export const SIGPROF = 27;
+export const SIGWINCH = 28;
+export const SIGSYS = 31;
+/** Signals are numbered 1 to this. */
+export const LAST_SIGNAL = 64;
+
+export const SA_NOCLDSTOP = 0x1;
+export const SA_NOCLDWAIT = 0x2;
+export const SA_SIGINFO = 0x4;
+export const SA_RESTORER = 0x0400_0000;
+export const SA_ONSTACK = 0x0800_0000;
+export const SA_RESTART = 0x1000_0000;
+export const SA_NODEFER = 0x4000_0000;
+export const SA_RESETHAND = 0x8000_0000;
+
+export const SIG_DFL = 0;
+export const SIG_IGN = 1;
+
+export const SS_ONSTACK = 1;
+export const SS_DISABLE = 2;
+export const SS_AUTODISARM = 0x8000_0000;
+export const MINSIGSTKSZ = 2048;
+
+/** Values of si_code. Positive ones say that the kernel raised the signal. */
+export const SI_USER = 0;
+export const SI_KERNEL = 0x80;
+export const SI_TIMER = -2;
+export const SI_TKILL = -6;
+export const ILL_ILLOPN = 2;
+export const FPE_INTDIV = 1;
+export const FPE_FLTDIV = 3;
+export const FPE_FLTOVF = 4;
+export const FPE_FLTUND = 5;
+export const FPE_FLTRES = 6;
+export const FPE_FLTINV = 7;
+export const SEGV_MAPERR = 1;
+export const SEGV_ACCERR = 2;
+export const BUS_ADRALN = 1;
+export const BUS_ADRERR = 2;
+export const TRAP_BRKPT = 1;
+export const TRAP_TRACE = 2;
+export const CLD_EXITED = 1;
+export const CLD_KILLED = 2;
+export const CLD_DUMPED = 3;
+export const CLD_STOPPED = 5;
+export const CLD_CONTINUED = 6;
+
+export type DefaultAction = "terminate" | "core" | "ignore" | "stop" | "continue";
+
+/** What happens to a process that neither handles nor ignores `signal`. */
+export function defaultAction(signal: number): DefaultAction {
+  switch (signal) {
+    case SIGCHLD:
+    case SIGURG:
+    case SIGWINCH:
+      return "ignore";
+    case SIGCONT:
+      return "continue";
+    case SIGSTOP:
+    case SIGTSTP:
+    case SIGTTIN:
+    case SIGTTOU:
+      return "stop";
+    case SIGQUIT:
+    case SIGILL:
+    case SIGTRAP:
+    case SIGABRT:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGSEGV:
+    case SIGXCPU:
+    case SIGXFSZ:
+    case SIGSYS:
+      return "core";
+    default:
+      return "terminate";
+  }
+}

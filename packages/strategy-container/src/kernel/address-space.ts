@@ -1,0 +1,756 @@
+/**
+ * The address space of a process: areas, and the page tables that are filled from them on demand.
+ *
+ * Pages appear when they are touched. A private page that somebody else also refers to (another process after fork,
+ * the file, the zero frame) is mapped read-only and copied at the first store; the reference count of its frame says
+ * whether that is needed, so no bit of the entry has to.
+ */
+import { EEXIST, EINVAL, ENOMEM } from "../abi/errno.ts";
+import {
+  MAXIMUM_AREAS,
+  MMAP_MINIMUM,
+  PAGE_BYTES,
+  PROT_EXEC,
+  PROT_WRITE,
+  USER_END,
+} from "../abi/memory.ts";
+import type { RegularInode } from "../files/inode.ts";
+import { recordPrice, type ControlGroup } from "../namespaces/control-group.ts";
+import { continues, slice, type Area } from "./area.ts";
+import { NO_FRAME, type Frames } from "./frames.ts";
+import {
+  ENTRY_HIGH_NO_EXECUTE,
+  ENTRY_PRESENT,
+  ENTRY_USER,
+  ENTRY_WRITABLE,
+  frameOf,
+  PageTables,
+} from "./page-tables.ts";
+import type { PhysicalMemory } from "./physical-memory.ts";
+
+/** The part of the processor that caches translations. */
+export interface TranslationCache {
+  /** CR3's table now. */
+  readonly activeRoot: number;
+  invalidatePage(linear: number): void;
+  flush(): void;
+}
+
+/** What came of a page fault. */
+export type FaultResult =
+  /** The access can be made again. */
+  | "resolved"
+  /** No area there (SEGV_MAPERR). */
+  | "unmapped"
+  /** The area forbids it (SEGV_ACCERR). */
+  | "forbidden"
+  /** Beyond the end of the mapped file (SIGBUS, BUS_ADRERR). */
+  | "beyond-file"
+  | "out-of-memory";
+
+export type AccessKind = "read" | "write" | "execute";
+
+/** Distance that is kept free below a stack (stack_guard_gap: 256 pages). */
+const STACK_GUARD_BYTES = 256 * PAGE_BYTES;
+/** Where mmap starts to look, downwards: what Linux chooses without address randomization. */
+const MMAP_BASE = 0x7fff_f7ff_f000;
+/** Pages around a read fault on a file that are mapped with it (fault_around_bytes: 64 KiB). */
+const FAULT_AROUND_BYTES = 16 * PAGE_BYTES;
+
+/** Counts of one kernel's memory management. */
+export interface MemoryCounts {
+  /** Faults that made a page present or writable. */
+  faultsResolved: number;
+  /** Pages that were filled with zeros for a fault. */
+  pagesZeroed: number;
+  /** Pages copied because somebody else refers to them too. */
+  pagesCopied: number;
+  /** Pages of files mapped as they are. */
+  filePagesMapped: number;
+  /** Leaf entries copied by fork. */
+  entriesForked: number;
+}
+
+export interface AddressSpaceHost {
+  readonly frames: Frames;
+  readonly translations: TranslationCache;
+  readonly counts: MemoryCounts;
+}
+
+export class AddressSpace {
+  readonly tables: PageTables;
+  readonly group: ControlGroup;
+  /** Sorted by address, disjoint. */
+  readonly areas: Area[] = [];
+  /** Processes that use this address space. */
+  references = 1;
+  /** Leaf entries that map a frame. */
+  residentPages = 0;
+  /** Set when an access of the kernel on the program's behalf found no memory; the kernel then kills the program. */
+  outOfMemory = false;
+  /** RLIMIT_STACK as the growth of a stack sees it. */
+  stackLimitBytes: number = 8 * 1024 * 1024;
+  brkStart = 0;
+  brkEnd = 0;
+  /** Bounds of the strings that execve left on the stack, for /proc. */
+  argumentsStart = 0;
+  argumentsEnd = 0;
+  environmentEnd = 0;
+  readonly #host: AddressSpaceHost;
+  readonly #memory: PhysicalMemory;
+  #lastArea: Area | undefined;
+  /** No gap above this that begins at or below MMAP_BASE is larger than {@link #skippedGap}. */
+  #searchTop = MMAP_BASE;
+  #skippedGap = 0;
+
+  private constructor(host: AddressSpaceHost, group: ControlGroup, root: number) {
+    this.#host = host;
+    this.#memory = host.frames.memory;
+    this.group = group;
+    this.tables = new PageTables(host.frames, group, root);
+  }
+
+  /** An empty address space, or undefined when there is no memory for its tables. */
+  static create(host: AddressSpaceHost, group: ControlGroup): AddressSpace | undefined {
+    const root = host.frames.allot(group);
+    return root === NO_FRAME ? undefined : new AddressSpace(host, group, root);
+  }
+
+  /** Drops one user; the last one frees everything. */
+  release(): void {
+    if (--this.references > 0) return;
+    for (const area of this.areas) {
+      this.#clearLeaves(area.start, area.end);
+      this.#forgetArea(area);
+    }
+    this.areas.length = 0;
+    this.tables.dispose();
+  }
+
+  get #isActive(): boolean {
+    return this.#host.translations.activeRoot === this.tables.root;
+  }
+
+  // Areas.
+
+  /** Index of the first area that ends above `linear`. */
+  #indexAbove(linear: number): number {
+    let low = 0;
+    let high = this.areas.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const area = this.areas[middle];
+      if (area !== undefined && area.end <= linear) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  find(linear: number): Area | undefined {
+    const last = this.#lastArea;
+    if (last !== undefined && linear >= last.start && linear < last.end) return last;
+    const area = this.areas[this.#indexAbove(linear)];
+    if (area === undefined || linear < area.start) return undefined;
+    this.#lastArea = area;
+    return area;
+  }
+
+  /** Whether every page of [start, end) lies in some area. */
+  covers(start: number, end: number): boolean {
+    let at = start;
+    for (let index = this.#indexAbove(start); at < end; index++) {
+      const area = this.areas[index];
+      if (area === undefined || area.start > at) return false;
+      at = area.end;
+    }
+    return true;
+  }
+
+  isFree(start: number, end: number): boolean {
+    const area = this.areas[this.#indexAbove(start)];
+    return area === undefined || area.start >= end;
+  }
+
+  #forgetArea(area: Area): void {
+    area.source?.inode.release();
+    this.group.unchargeRecord(recordPrice.area);
+    if (this.#lastArea === area) this.#lastArea = undefined;
+  }
+
+  /** Puts `area` into the list, whose range is free, joined with neighbours that it continues. */
+  #insert(area: Area): boolean {
+    const index = this.#indexAbove(area.start);
+    const before = this.areas[index - 1];
+    const after = this.areas[index];
+    if (before !== undefined && continues(before, area)) {
+      before.end = area.end;
+      if (after !== undefined && continues(before, after)) {
+        before.end = after.end;
+        this.areas.splice(index, 1);
+        this.#forgetArea(after);
+      }
+      return true;
+    }
+    if (after !== undefined && continues(area, after)) {
+      after.start = area.start;
+      after.source = area.source;
+      return true;
+    }
+    if (this.areas.length >= MAXIMUM_AREAS || !this.group.chargeRecord(recordPrice.area)) {
+      return false;
+    }
+    area.source?.inode.acquire();
+    this.areas.splice(index, 0, area);
+    return true;
+  }
+
+  /** Cuts areas so that none crosses `linear`; false when the area table is full. */
+  #splitAt(linear: number): boolean {
+    const index = this.#indexAbove(linear);
+    const area = this.areas[index];
+    if (area === undefined || area.start >= linear) return true;
+    if (this.areas.length >= MAXIMUM_AREAS || !this.group.chargeRecord(recordPrice.area)) {
+      return false;
+    }
+    const upper = slice(area, linear, area.end);
+    upper.source?.inode.acquire();
+    area.end = linear;
+    this.areas.splice(index + 1, 0, upper);
+    return true;
+  }
+
+  /** A free range for mmap without a fixed address, or 0. Top-down, as Linux places them. */
+  findGap(lengthBytes: number, highestEnd: number = MMAP_BASE): number {
+    const cached = highestEnd === MMAP_BASE;
+    if (cached && lengthBytes <= this.#skippedGap) this.#resetSearch();
+    let end = cached ? this.#searchTop : highestEnd;
+    let index = this.#indexAbove(end - 1);
+    for (;;) {
+      const above = this.areas[index];
+      if (above !== undefined && above.start < end) end = above.start;
+      index--;
+      const below = this.areas[index];
+      const bottom = Math.max(below?.end ?? 0, MMAP_MINIMUM);
+      if (end - bottom >= lengthBytes) {
+        if (cached) this.#searchTop = end;
+        return end - lengthBytes;
+      }
+      if (cached) this.#skippedGap = Math.max(this.#skippedGap, end - bottom);
+      if (below === undefined) return 0;
+      end = Math.min(end, below.start);
+    }
+  }
+
+  #resetSearch(): void {
+    this.#searchTop = MMAP_BASE;
+    this.#skippedGap = 0;
+  }
+
+  /** Maps an area over a free range. Gives 0 or ENOMEM. */
+  map(area: Area): number {
+    return this.#insert(area) ? 0 : ENOMEM;
+  }
+
+  /** Unmaps [start, end), page-aligned. Gives 0 or ENOMEM (an area cannot be split). */
+  unmap(start: number, end: number): number {
+    let index = this.#indexAbove(start);
+    const first = this.areas[index];
+    if (first === undefined || first.start >= end) return 0;
+    if (!this.#splitAt(start) || !this.#splitAt(end)) return ENOMEM;
+    index = this.#indexAbove(start);
+    let after = index;
+    for (; after < this.areas.length; after++) {
+      const area = this.areas[after];
+      if (area === undefined || area.start >= end) break;
+      this.#clearLeaves(area.start, area.end);
+      this.#forgetArea(area);
+    }
+    this.areas.splice(index, after - index);
+    this.tables.prune(start, end);
+    if (end > this.#searchTop) this.#resetSearch();
+    return 0;
+  }
+
+  #clearLeaves(start: number, end: number): void {
+    const { frames } = this.#host;
+    let cleared = 0;
+    this.tables.forEach(start, end, (_linear, entry, low, high) => {
+      this.tables.clear(entry);
+      frames.release(frameOf(low, high));
+      cleared++;
+    });
+    this.residentPages -= cleared;
+    if (cleared > 0 && this.#isActive) this.#host.translations.flush();
+  }
+
+  /** Drops the pages of [start, end) and leaves the areas (madvise MADV_DONTNEED). */
+  discard(start: number, end: number): void {
+    this.#clearLeaves(start, end);
+  }
+
+  /** mprotect. Gives 0 or ENOMEM: not all of the range is mapped, or an area cannot be split. */
+  protect(start: number, end: number, protection: number): number {
+    if (!this.covers(start, end)) return ENOMEM;
+    if (!this.#splitAt(start) || !this.#splitAt(end)) return ENOMEM;
+    const first = this.#indexAbove(start);
+    for (let index = first; index < this.areas.length; index++) {
+      const area = this.areas[index];
+      if (area === undefined || area.start >= end) break;
+      if (area.protection === protection) continue;
+      area.protection = protection;
+      this.#protectLeaves(area);
+    }
+    this.#joinAround(start, end);
+    return 0;
+  }
+
+  #protectLeaves(area: Area): void {
+    const writable = (area.protection & PROT_WRITE) !== 0;
+    const user = area.protection === 0 ? 0 : ENTRY_USER;
+    const executable = (area.protection & PROT_EXEC) !== 0;
+    let changed = false;
+    this.tables.forEach(area.start, area.end, (_linear, entry, low, high) => {
+      // A private page turns writable by the fault, which looks whether it has to be copied.
+      const keep = writable && (area.shared || (low & ENTRY_WRITABLE) !== 0);
+      this.tables.write(entry, frameOf(low, high), user | (keep ? ENTRY_WRITABLE : 0), executable);
+      changed = true;
+    });
+    if (changed && this.#isActive) this.#host.translations.flush();
+  }
+
+  #joinAround(start: number, end: number): void {
+    let index = Math.max(0, this.#indexAbove(start) - 1);
+    for (;;) {
+      const area = this.areas[index];
+      const next = this.areas[index + 1];
+      if (area === undefined || next === undefined || area.start > end) return;
+      if (continues(area, next)) {
+        area.end = next.end;
+        this.areas.splice(index + 1, 1);
+        this.#forgetArea(next);
+      } else {
+        index++;
+      }
+    }
+  }
+
+  /**
+   * Moves the pages of [from, from + lengthBytes) to `to`; both ranges lie in areas, and nothing is present at `to`.
+   * Gives false when there is no memory for page tables: then some pages stay, and are lost with their area.
+   */
+  moveLeaves(from: number, to: number, lengthBytes: number): boolean {
+    let complete = true;
+    this.tables.forEach(from, from + lengthBytes, (linear, entry, low, high) => {
+      const target = this.tables.entry(to + (linear - from), true);
+      if (target === 0) {
+        complete = false;
+        return;
+      }
+      this.#memory.writeU32(target + 4, high);
+      this.#memory.writeU32(target, low);
+      this.tables.clear(entry);
+    });
+    if (this.#isActive) this.#host.translations.flush();
+    return complete;
+  }
+
+  /** Moves the program break; gives the break afterwards, which is the old one when it cannot move. */
+  setBreak(linear: number): number {
+    if (linear < this.brkStart || linear > USER_END) return this.brkEnd;
+    const oldEnd = roundUp(this.brkEnd);
+    const newEnd = roundUp(linear);
+    if (newEnd > oldEnd) {
+      if (!this.isFree(oldEnd, newEnd + PAGE_BYTES) || !this.mayCommit(newEnd - oldEnd)) {
+        return this.brkEnd;
+      }
+      const failure = this.map({
+        start: oldEnd,
+        end: newEnd,
+        protection: 3,
+        shared: false,
+        growsDown: false,
+        source: undefined,
+        name: "[heap]",
+      });
+      if (failure !== 0) return this.brkEnd;
+    } else if (newEnd < oldEnd && this.unmap(newEnd, oldEnd) !== 0) {
+      return this.brkEnd;
+    }
+    this.brkEnd = linear;
+    return linear;
+  }
+
+  /** Linux's heuristic overcommit: only a single request beyond all memory is refused. */
+  mayCommit(lengthBytes: number): boolean {
+    const total = this.#host.frames.totalFrames * PAGE_BYTES;
+    return lengthBytes <= Math.min(total, this.group.limits.memoryBytes);
+  }
+
+  // Faults.
+
+  /** Makes `linear` accessible as its area allows. */
+  fault(linear: number, access: AccessKind): FaultResult {
+    let area = this.find(linear);
+    if (area === undefined) {
+      area = this.#growStack(linear);
+      if (area === undefined) return "unmapped";
+    }
+    const { protection } = area;
+    if (access === "write" && (protection & PROT_WRITE) === 0) return "forbidden";
+    if (access === "execute" && (protection & PROT_EXEC) === 0) return "forbidden";
+    if (protection === 0) return "forbidden";
+
+    const entry = this.tables.entry(linear, true);
+    if (entry === 0) return "out-of-memory";
+    const low = this.#memory.readU32(entry);
+    const page = linear - (linear % PAGE_BYTES);
+    const result =
+      (low & ENTRY_PRESENT) === 0
+        ? this.#makePresent(area, page, entry, access)
+        : access === "write" && (low & ENTRY_WRITABLE) === 0
+          ? this.#makeWritable(area, entry, low)
+          : "resolved";
+    if (result === "resolved") {
+      this.#host.counts.faultsResolved++;
+      if (this.#isActive && (low & ENTRY_PRESENT) !== 0) {
+        this.#host.translations.invalidatePage(page);
+      }
+    }
+    return result;
+  }
+
+  #growStack(linear: number): Area | undefined {
+    const index = this.#indexAbove(linear);
+    const area = this.areas[index];
+    if (area === undefined || !area.growsDown || linear < MMAP_MINIMUM) return undefined;
+    const start = linear - (linear % PAGE_BYTES);
+    const below = this.areas[index - 1];
+    if (area.end - start > this.stackLimitBytes) return undefined;
+    if (below !== undefined && !below.growsDown && start - below.end < STACK_GUARD_BYTES) {
+      return undefined;
+    }
+    area.start = start;
+    return area;
+  }
+
+  #leafFlags(area: Area, writable: boolean): number {
+    return area.protection === 0 ? 0 : ENTRY_USER | (writable ? ENTRY_WRITABLE : 0);
+  }
+
+  #put(area: Area, entry: number, frame: number, writable: boolean): void {
+    const executable = (area.protection & PROT_EXEC) !== 0;
+    this.tables.write(entry, frame, this.#leafFlags(area, writable), executable);
+    this.residentPages++;
+  }
+
+  #makePresent(area: Area, page: number, entry: number, access: AccessKind): FaultResult {
+    const { frames, counts } = this.#host;
+    const writable = (area.protection & PROT_WRITE) !== 0;
+    const { source } = area;
+    if (source === undefined) {
+      if (access !== "write") {
+        frames.share(frames.zeroFrame);
+        this.#put(area, entry, frames.zeroFrame, false);
+        return "resolved";
+      }
+      const frame = frames.allot(this.group);
+      if (frame === NO_FRAME) return "out-of-memory";
+      counts.pagesZeroed++;
+      this.#put(area, entry, frame, true);
+      return "resolved";
+    }
+    const offset = source.offset + (page - area.start);
+    if (offset >= source.inode.sizeBytes) return "beyond-file";
+    const index = offset / PAGE_BYTES;
+    if (area.shared) {
+      const frame = source.inode.page(index, true);
+      if (frame === NO_FRAME) return "out-of-memory";
+      frames.share(frame);
+      counts.filePagesMapped++;
+      this.#put(area, entry, frame, writable);
+      return "resolved";
+    }
+    const cached = source.inode.page(index, false);
+    if (access === "write") {
+      const frame = this.#copyOf(cached);
+      if (frame === NO_FRAME) return "out-of-memory";
+      this.#put(area, entry, frame, true);
+      return "resolved";
+    }
+    this.#mapFilePage(area, entry, cached);
+    this.#mapAround(area, source.inode, page);
+    return "resolved";
+  }
+
+  #mapFilePage(area: Area, entry: number, cached: number): void {
+    const { frames, counts } = this.#host;
+    const frame = cached === NO_FRAME ? frames.zeroFrame : cached;
+    frames.share(frame);
+    counts.filePagesMapped++;
+    this.#put(area, entry, frame, false);
+  }
+
+  /** Maps the neighbours of a file page that was read, so that a program's text takes few faults. */
+  #mapAround(area: Area, inode: RegularInode, page: number): void {
+    const { source } = area;
+    if (source === undefined) return;
+    const block = page - (page % FAULT_AROUND_BYTES);
+    const fileEnd = area.start + Math.max(0, inode.sizeBytes - source.offset);
+    const end = Math.min(block + FAULT_AROUND_BYTES, area.end, fileEnd);
+    const start = Math.max(block, area.start);
+    // The block is aligned and smaller than a table's reach, so its entries are neighbours.
+    const first = this.tables.entry(start, false);
+    for (let linear = start; linear < end; linear += PAGE_BYTES) {
+      const entry = first + ((linear - start) / PAGE_BYTES) * 8;
+      if ((this.#memory.readU32(entry) & ENTRY_PRESENT) !== 0) continue;
+      const offset = source.offset + (linear - area.start);
+      this.#mapFilePage(area, entry, inode.page(offset / PAGE_BYTES, false));
+    }
+  }
+
+  #copyOf(frame: number): number {
+    const { frames, counts } = this.#host;
+    if (frame === NO_FRAME || frame === frames.zeroFrame) {
+      counts.pagesZeroed++;
+      return frames.allot(this.group);
+    }
+    const copy = frames.allotUncleared(this.group);
+    if (copy === NO_FRAME) return NO_FRAME;
+    this.#memory.copy(frame, copy, PAGE_BYTES);
+    counts.pagesCopied++;
+    return copy;
+  }
+
+  #makeWritable(area: Area, entry: number, low: number): FaultResult {
+    const { frames } = this.#host;
+    const executable = (area.protection & PROT_EXEC) !== 0;
+    const frame = frameOf(low, this.#memory.readU32(entry + 4));
+    if (area.shared || frames.references(frame) === 1) {
+      this.tables.write(entry, frame, this.#leafFlags(area, true), executable);
+      return "resolved";
+    }
+    const copy = this.#copyOf(frame);
+    if (copy === NO_FRAME) return "out-of-memory";
+    this.tables.write(entry, copy, this.#leafFlags(area, true), executable);
+    frames.release(frame);
+    return "resolved";
+  }
+
+  /** A copy for fork: private pages are shared until one side stores. Undefined when memory is used up. */
+  fork(): AddressSpace | undefined {
+    const child = AddressSpace.create(this.#host, this.group);
+    if (child === undefined) return undefined;
+    child.brkStart = this.brkStart;
+    child.brkEnd = this.brkEnd;
+    child.stackLimitBytes = this.stackLimitBytes;
+    child.argumentsStart = this.argumentsStart;
+    child.argumentsEnd = this.argumentsEnd;
+    child.environmentEnd = this.environmentEnd;
+    let failed = false;
+    for (const area of this.areas) {
+      if (!this.group.chargeRecord(recordPrice.area)) {
+        failed = true;
+        break;
+      }
+      const copy = { ...area };
+      copy.source?.inode.acquire();
+      child.areas.push(copy);
+      if (!this.#forkLeaves(area, child)) {
+        failed = true;
+        break;
+      }
+    }
+    if (this.#isActive) this.#host.translations.flush();
+    if (!failed) return child;
+    child.release();
+    return undefined;
+  }
+
+  #forkLeaves(area: Area, child: AddressSpace): boolean {
+    const { frames, counts } = this.#host;
+    const memory = this.#memory;
+    let table = 0;
+    let tableReach = -1;
+    let complete = true;
+    this.tables.forEach(area.start, area.end, (linear, entry, low, high) => {
+      if (!complete) return;
+      const reach = Math.floor(linear / 0x20_0000);
+      if (reach !== tableReach) {
+        table = child.tables.entry(reach * 0x20_0000, true);
+        tableReach = reach;
+        if (table === 0) {
+          complete = false;
+          return;
+        }
+      }
+      const shared = area.shared ? low : (low & ~ENTRY_WRITABLE) >>> 0;
+      if (shared !== low) memory.writeU32(entry, shared);
+      const target = table + ((linear - reach * 0x20_0000) / PAGE_BYTES) * 8;
+      memory.writeU32(target + 4, high);
+      memory.writeU32(target, shared);
+      frames.share(frameOf(low, high));
+      child.residentPages++;
+      counts.entriesForked++;
+    });
+    return complete;
+  }
+
+  // Access by the kernel on the program's behalf.
+
+  /** Physical address of the byte at `linear` for an access of the program's own rights, or -1. */
+  translate(linear: number, write: boolean): number {
+    // Written so that NaN fails too.
+    if (!(linear >= 0 && linear < USER_END)) return -1;
+    const need = ENTRY_PRESENT | ENTRY_USER | (write ? ENTRY_WRITABLE : 0);
+    let entry = this.tables.entry(linear, false);
+    let low = entry === 0 ? 0 : this.#memory.readU32(entry);
+    if ((low & need) !== need) {
+      const result = this.fault(linear, write ? "write" : "read");
+      if (result === "out-of-memory") this.outOfMemory = true;
+      if (result !== "resolved") return -1;
+      if (entry === 0) entry = this.tables.entry(linear, false);
+      low = this.#memory.readU32(entry);
+    }
+    return frameOf(low, this.#memory.readU32(entry + 4)) + (linear % PAGE_BYTES);
+  }
+
+  /** Copies `bytes` to the program; gives how many fit before an inaccessible page. */
+  write(linear: number, bytes: Uint8Array): number {
+    let done = 0;
+    while (done < bytes.length) {
+      const physical = this.translate(linear + done, true);
+      if (physical < 0) break;
+      const count = Math.min(bytes.length - done, PAGE_BYTES - (physical % PAGE_BYTES));
+      this.#memory.write(physical, bytes.subarray(done, done + count));
+      done += count;
+    }
+    return done;
+  }
+
+  /** Writes all of `bytes`; false when part of the range is inaccessible. */
+  put(linear: number, bytes: Uint8Array): boolean {
+    return this.write(linear, bytes) === bytes.length;
+  }
+
+  /** Zeros a range; false when part of it is inaccessible. */
+  clear(linear: number, lengthBytes: number): boolean {
+    let done = 0;
+    while (done < lengthBytes) {
+      const physical = this.translate(linear + done, true);
+      if (physical < 0) return false;
+      const count = Math.min(lengthBytes - done, PAGE_BYTES - (physical % PAGE_BYTES));
+      this.#memory.fill(physical, 0, count);
+      done += count;
+    }
+    return true;
+  }
+
+  /** Reads exactly `lengthBytes`, or undefined when part of the range is inaccessible. */
+  get(linear: number, lengthBytes: number): Uint8Array | undefined {
+    const offset = linear % PAGE_BYTES;
+    if (offset + lengthBytes <= PAGE_BYTES) {
+      const physical = this.translate(linear, false);
+      return physical < 0 ? undefined : this.#memory.read(physical, lengthBytes);
+    }
+    const bytes = new Uint8Array(lengthBytes);
+    let done = 0;
+    while (done < lengthBytes) {
+      const physical = this.translate(linear + done, false);
+      if (physical < 0) return undefined;
+      const count = Math.min(lengthBytes - done, PAGE_BYTES - (physical % PAGE_BYTES));
+      bytes.set(this.#memory.read(physical, count), done);
+      done += count;
+    }
+    return bytes;
+  }
+
+  /** Writes a 32-bit word; false when it is inaccessible. */
+  putU32(linear: number, value: number): boolean {
+    if (linear % PAGE_BYTES > PAGE_BYTES - 4) {
+      return this.put(linear, new Uint8Array(new Uint32Array([value]).buffer));
+    }
+    const physical = this.translate(linear, true);
+    if (physical < 0) return false;
+    this.#memory.writeU32(physical, value >>> 0);
+    return true;
+  }
+
+  /** Reads a 32-bit word, or -1 when it is inaccessible. */
+  getU32(linear: number): number {
+    if (linear % PAGE_BYTES > PAGE_BYTES - 4) {
+      const bytes = this.get(linear, 4);
+      return bytes === undefined ? -1 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+    }
+    const physical = this.translate(linear, false);
+    return physical < 0 ? -1 : this.#memory.readU32(physical);
+  }
+
+  /** Reads a pointer or size of 64 bits as a number (inexact above 2^53, where no address is valid), or -1. */
+  getU64(linear: number): number {
+    const low = this.getU32(linear);
+    const high = this.getU32(linear + 4);
+    return low < 0 || high < 0 ? -1 : high * 0x1_0000_0000 + low;
+  }
+
+  /** Writes a 64-bit integer given as a safe integer; negative ones in two's complement. */
+  putU64(linear: number, value: number): boolean {
+    const high = Math.floor(value / 0x1_0000_0000);
+    return this.putU32(linear, value >>> 0) && this.putU32(linear + 4, high >>> 0);
+  }
+
+  /** Bytes up to a NUL, which is left out. `"fault"`: inaccessible; `"long"`: no NUL in `maximumBytes`. */
+  getString(linear: number, maximumBytes: number): Uint8Array | "fault" | "long" {
+    const parts: Uint8Array[] = [];
+    let total = 0;
+    while (total < maximumBytes) {
+      const physical = this.translate(linear + total, false);
+      if (physical < 0) return "fault";
+      const count = Math.min(maximumBytes - total, PAGE_BYTES - (physical % PAGE_BYTES), 256);
+      const part = this.#memory.read(physical, count);
+      const end = part.indexOf(0);
+      if (end >= 0) {
+        if (total === 0) return part.subarray(0, end);
+        parts.push(part.subarray(0, end));
+        return concatenate(parts);
+      }
+      parts.push(part);
+      total += count;
+    }
+    return "long";
+  }
+
+  /** Validates a range for mmap and its relatives: EINVAL when misaligned or outside the program's half. */
+  static checkRange(start: number, lengthBytes: number): number {
+    if (start % PAGE_BYTES !== 0) return EINVAL;
+    if (!(lengthBytes <= USER_END) || start > USER_END - lengthBytes) return ENOMEM;
+    return 0;
+  }
+
+  /** Makes room at a fixed address. Gives 0, EEXIST (`keep`) or ENOMEM. */
+  clearRange(start: number, end: number, keep: boolean): number {
+    if (keep) return this.isFree(start, end) ? 0 : EEXIST;
+    return this.unmap(start, end);
+  }
+}
+
+/** `value` rounded up to a page. */
+export function roundUp(value: number): number {
+  return Math.ceil(value / PAGE_BYTES) * PAGE_BYTES;
+}
+
+/** Whether a leaf's upper half forbids execution; for tests and reports. */
+export function forbidsExecution(high: number): boolean {
+  return (high & ENTRY_HIGH_NO_EXECUTE) !== 0;
+}
+
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
