@@ -1,0 +1,9 @@
+/**
+ * The instruction table: every row that the processor has before extensions add theirs.
+ *
+ * The order of the list is the order in which forms are numbered, and nothing else.
+ */
+import type { Instruction } from "../dsl.ts";
+import { integerInstructions } from "./integer.ts";
+
+export const instructions: readonly Instruction[] = [...integerInstructions];

@@ -1,0 +1,109 @@
+/**
+ * LOOP, LOOPE, LOOPNE, JCXZ, JECXZ, JRCXZ: jumps that depend on a counter whose size is the address size.
+ *
+ * Intel SDM Vol. 2A, "LOOP/LOOPcc—Loop According to ECX Counter" and "Jcc—Jump if Condition Is Met". No flag changes.
+ */
+import { opcodes, type Instruction } from "../dsl.ts";
+import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";
+
+const RCX = 1;
+const LOOP = "Intel SDM Vol. 2A, LOOP/LOOPcc—Loop According to ECX Counter";
+const JCC = "Intel SDM Vol. 2A, Jcc—Jump if Condition Is Met";
+
+function countDown(m: SemanticsBuilder, target: Operand, onlyIf?: Value): void {
+  const width = m.addressWidth;
+  const count = m.subtract(m.register(RCX, width), m.constant(1n), width);
+  m.setRegister(RCX, count, width);
+  const more = m.isFalse(m.isZero(count));
+  m.when(onlyIf === undefined ? more : m.both(more, onlyIf), () => m.jumpRelative(target));
+}
+
+export const loop: Instruction = {
+  mnemonic: "loop",
+  reference: LOOP,
+  addressSized: true,
+
+  encodings: opcodes`
+    Opcode | Instruction | Access
+    E2 cb  | LOOP rel8   | n
+  `,
+
+  semantics(m, target) {
+    countDown(m, target);
+  },
+};
+
+export const loope: Instruction = {
+  mnemonic: "loope",
+  reference: LOOP,
+  flags: { reads: ["ZF"] },
+  addressSized: true,
+
+  encodings: opcodes`
+    Opcode | Instruction | Access
+    E1 cb  | LOOPE rel8  | n
+  `,
+
+  semantics(m, target) {
+    countDown(m, target, m.flag("ZF"));
+  },
+};
+
+export const loopne: Instruction = {
+  mnemonic: "loopne",
+  reference: LOOP,
+  flags: { reads: ["ZF"] },
+  addressSized: true,
+
+  encodings: opcodes`
+    Opcode | Instruction | Access
+    E0 cb  | LOOPNE rel8 | n
+  `,
+
+  semantics(m, target) {
+    countDown(m, target, m.isFalse(m.flag("ZF")));
+  },
+};
+
+function jumpWhenZero(m: SemanticsBuilder, target: Operand): void {
+  m.when(m.isZero(m.register(RCX, m.addressWidth)), () => m.jumpRelative(target));
+}
+
+export const jcxz: Instruction = {
+  mnemonic: "jcxz",
+  reference: JCC,
+  addressSized: true,
+
+  encodings: opcodes`
+    Opcode    | Instruction | Access | Mode
+    a16 E3 cb | JCXZ rel8   | n      | legacy
+  `,
+
+  semantics: jumpWhenZero,
+};
+
+export const jecxz: Instruction = {
+  mnemonic: "jecxz",
+  reference: JCC,
+  addressSized: true,
+
+  encodings: opcodes`
+    Opcode    | Instruction | Access
+    a32 E3 cb | JECXZ rel8  | n
+  `,
+
+  semantics: jumpWhenZero,
+};
+
+export const jrcxz: Instruction = {
+  mnemonic: "jrcxz",
+  reference: JCC,
+  addressSized: true,
+
+  encodings: opcodes`
+    Opcode    | Instruction | Access | Mode
+    a64 E3 cb | JRCXZ rel8  | n      | 64
+  `,
+
+  semantics: jumpWhenZero,
+};

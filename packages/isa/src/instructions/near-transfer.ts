@@ -1,0 +1,94 @@
+/**
+ * JMP, CALL and RET within the code segment. Transfers to other segments are in a file of their own.
+ *
+ * Intel SDM Vol. 2A, "JMP—Jump" and "CALL—Call Procedure"; Vol. 2B, "RET—Return From Procedure". In 64-bit mode
+ * operands are 64 bits whatever the prefixes, as on Intel's processors. A target that is not canonical faults before
+ * anything is pushed or popped.
+ */
+import { opcodes, type Instruction } from "../dsl.ts";
+import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";
+
+function requireCanonical(m: SemanticsBuilder, target: Value): void {
+  if (m.mode === 64) m.raiseWhen(m.isFalse(m.isCanonical(target)), "GP", m.constant(0n));
+}
+
+/** Bytes of a return address. */
+function slotBytes(m: SemanticsBuilder): 2 | 4 | 8 {
+  if (m.mode === 64) return 8;
+  return m.width === 16 ? 2 : 4;
+}
+
+export const jmp: Instruction = {
+  mnemonic: "jmp",
+  reference: "Intel SDM Vol. 2A, JMP—Jump",
+  ends: true,
+
+  encodings: opcodes`
+    Opcode    | Instruction | Access | Mode
+    EB cb     | JMP rel8    | n      |
+    o16 E9 cw | JMP rel16   | n      | legacy
+    o32 E9 cd | JMP rel32   | n      | legacy
+    E9 cd     | JMP rel32   | n      | 64
+    o16 FF /4 | JMP r/m16   | r      | legacy
+    o32 FF /4 | JMP r/m32   | r      | legacy
+    FF /4     | JMP r/m64   | r      | 64
+  `,
+
+  semantics(m: SemanticsBuilder, target: Operand) {
+    if (target.kind === "relative") m.jumpRelative(target);
+    else m.jumpTo(m.read(target));
+  },
+};
+
+export const call: Instruction = {
+  mnemonic: "call",
+  reference: "Intel SDM Vol. 2A, CALL—Call Procedure",
+  ends: true,
+
+  encodings: opcodes`
+    Opcode    | Instruction | Access | Mode
+    o16 E8 cw | CALL rel16  | n      | legacy
+    o32 E8 cd | CALL rel32  | n      | legacy
+    E8 cd     | CALL rel32  | n      | 64
+    o16 FF /2 | CALL r/m16  | r      | legacy
+    o32 FF /2 | CALL r/m32  | r      | legacy
+    FF /2     | CALL r/m64  | r      | 64
+  `,
+
+  semantics(m: SemanticsBuilder, target: Operand) {
+    if (target.kind === "relative") {
+      m.push(m.nextRip(), slotBytes(m));
+      m.jumpRelative(target);
+      return;
+    }
+    const rip = m.read(target);
+    requireCanonical(m, rip);
+    m.push(m.nextRip(), slotBytes(m));
+    m.jumpTo(rip);
+  },
+};
+
+export const ret: Instruction = {
+  mnemonic: "ret",
+  reference: "Intel SDM Vol. 2B, RET—Return From Procedure",
+  ends: true,
+
+  encodings: opcodes`
+    Opcode    | Instruction | Access | Mode
+    o16 C3    | RET         | -      | legacy
+    o32 C3    | RET         | -      | legacy
+    C3        | RET         | -      | 64
+    o16 C2 iw | RET imm16   | r      | legacy
+    o32 C2 iw | RET imm16   | r      | legacy
+    C2 iw     | RET imm16   | r      | 64
+  `,
+
+  semantics(m: SemanticsBuilder, released?: Operand) {
+    const bytes = slotBytes(m);
+    const rip = m.peek(bytes);
+    requireCanonical(m, rip);
+    const own = m.constant(bytes);
+    m.moveStackPointer(released === undefined ? own : m.add(own, m.read(released), 64));
+    m.jumpTo(rip);
+  },
+};
