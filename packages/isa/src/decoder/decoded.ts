@@ -50,8 +50,12 @@ export interface Form {
   /** Unique in a table and independent of it, for example `add r/m32, r32 [memory]`. */
   readonly name: string;
   readonly instruction: Instruction;
+  /** Mnemonic of the encoding, in lower case; rows of one instruction may have several. */
+  readonly mnemonic: string;
   readonly encoding: Encoding;
   readonly mode: CodeMode;
+  /** Operand size that the row names; undefined for rows that match any. */
+  readonly operandSize: 16 | 32 | 64 | undefined;
   /**
    * Width of the operation: that of the first general register, memory, control or debug operand of 8 to 64 bits;
    * without one, the operand size that the row names, else that of the mode (64 in 64-bit mode: near branches, the stack).
