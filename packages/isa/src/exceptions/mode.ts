@@ -12,6 +12,8 @@ import {
   DENY_SUPERVISOR_EXECUTE,
   DENY_SUPERVISOR_READ,
   DENY_SUPERVISOR_WRITE,
+  TAG_DENIAL_SHIFT,
+  TAG_PAGE_NUMBER,
   USER_DENIAL_SHIFT,
 } from "../paging/tag.ts";
 
@@ -63,7 +65,7 @@ export const updateMode: Routine = {
  * Sets what the TLB tag must grant to an access at the current CPL. With SMAP, supervisor writes need the read right as
  * well, and EFLAGS.AC waives it. Intel SDM Vol. 3A §4.6.1, "Determination of Access Rights".
  */
-function setAccessMasks(m: SemanticsBuilder): void {
+export function setAccessMasks(m: SemanticsBuilder): void {
   const isUser = m.equal(m.state(slots.cpl), m.constant(3));
   const smapApplies = m.both(
     hasBits(m, m.state(slots.cr4), CR4.SMAP),
@@ -72,12 +74,18 @@ function setAccessMasks(m: SemanticsBuilder): void {
   const supervisorRead = m.select(smapApplies, m.constant(DENY_SUPERVISOR_READ), m.constant(0));
   const mask = (supervisor: Value, userDenial: number): Value =>
     m.select(isUser, m.constant(userDenial << USER_DENIAL_SHIFT), supervisor);
-  m.setState(slots.readMask, mask(supervisorRead, DENY_SUPERVISOR_READ));
+  /** A TLB tag's page number and the denials, as the engine's probe compares them. */
+  const probe = (denials: Value): Value =>
+    m.or(m.shiftLeft(denials, m.constant(TAG_DENIAL_SHIFT)), m.constant(TAG_PAGE_NUMBER));
+  m.setState(slots.readMask, probe(mask(supervisorRead, DENY_SUPERVISOR_READ)));
   m.setState(
     slots.writeMask,
-    mask(m.or(supervisorRead, m.constant(DENY_SUPERVISOR_WRITE)), DENY_SUPERVISOR_WRITE),
+    probe(mask(m.or(supervisorRead, m.constant(DENY_SUPERVISOR_WRITE)), DENY_SUPERVISOR_WRITE)),
   );
-  m.setState(slots.executeMask, mask(m.constant(DENY_SUPERVISOR_EXECUTE), DENY_SUPERVISOR_EXECUTE));
+  m.setState(
+    slots.executeMask,
+    probe(mask(m.constant(DENY_SUPERVISOR_EXECUTE), DENY_SUPERVISOR_EXECUTE)),
+  );
 }
 
 /** Whether any of the bits is set, as a condition. */

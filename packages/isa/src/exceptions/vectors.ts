@@ -3,9 +3,11 @@
  */
 import type { ExceptionName } from "../semantics.ts";
 
-export const EXCEPTION_VECTORS: Readonly<Record<ExceptionName, number>> = {
+/** Vectors by the manual's mnemonics. NMI and MC are not raised by semantics. */
+export const VECTOR = {
   DE: 0,
   DB: 1,
+  NMI: 2,
   BP: 3,
   OF: 4,
   BR: 5,
@@ -19,10 +21,22 @@ export const EXCEPTION_VECTORS: Readonly<Record<ExceptionName, number>> = {
   PF: 14,
   MF: 16,
   AC: 17,
+  MC: 18,
   XM: 19,
-};
+} as const;
 
-const WITH_ERROR_CODE: ReadonlySet<number> = new Set([8, 10, 11, 12, 13, 14, 17]);
+/** What semantics raise. */
+export const EXCEPTION_VECTORS: Readonly<Record<ExceptionName, number>> = VECTOR;
+
+const WITH_ERROR_CODE: ReadonlySet<number> = new Set([
+  VECTOR.DF,
+  VECTOR.TS,
+  VECTOR.NP,
+  VECTOR.SS,
+  VECTOR.GP,
+  VECTOR.PF,
+  VECTOR.AC,
+]);
 
 /** Whether the delivery of a vector pushes an error code. */
 export function setsErrorCode(vector: number): boolean {

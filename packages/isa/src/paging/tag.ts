@@ -42,3 +42,10 @@ export const ACCESS_EXECUTE = 16;
 export const ACCESS_STACK = 0x100;
 /** An implicit supervisor access (descriptor tables, TSS): SMAP applies whatever EFLAGS.AC is. */
 export const ACCESS_IMPLICIT = 0x200;
+
+/**
+ * The TLB keeps the denials above the linear page number, so that one AND and one comparison check page and rights:
+ * bits 51:0 are the page number, the denials start at bit 52.
+ */
+export const TAG_DENIAL_SHIFT = 52;
+export const TAG_PAGE_NUMBER = 0x000f_ffff_ffff_ffffn;
