@@ -13,7 +13,12 @@ const FLAGS = {
   undefined: ["OF", "SF", "AF", "PF", "CF"],
 } as const;
 
-function scan(m: SemanticsBuilder, dst: Operand, src: Operand, find: (value: Value) => Value): void {
+function scan(
+  m: SemanticsBuilder,
+  dst: Operand,
+  src: Operand,
+  find: (value: Value) => Value,
+): void {
   const value = m.read(src);
   m.when(m.isFalse(m.isZero(value)), () => m.write(dst, find(value)));
   m.setLogicFlags(value);

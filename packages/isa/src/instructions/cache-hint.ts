@@ -61,8 +61,7 @@ export const prefetcht2: Instruction = hint(
 
 export const prefetchw: Instruction = {
   mnemonic: "prefetchw",
-  reference:
-    "Intel SDM Vol. 2B, PREFETCHW—Prefetch Data Into Caches in Anticipation of a Write",
+  reference: "Intel SDM Vol. 2B, PREFETCHW—Prefetch Data Into Caches in Anticipation of a Write",
 
   // Processors without the feature execute it as a NOP, and kernels patch it in without asking.
   encodings: opcodes`

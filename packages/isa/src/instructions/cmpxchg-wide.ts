@@ -19,10 +19,7 @@ function compareAndExchange(m: SemanticsBuilder, linear: Value, half: 32 | 64): 
   const upper = m.add(linear, m.constant(bytes), 64);
   const low = m.load(linear, bytes);
   const high = m.load(upper, bytes);
-  const equal = m.both(
-    m.equal(low, m.register(RAX, half)),
-    m.equal(high, m.register(RDX, half)),
-  );
+  const equal = m.both(m.equal(low, m.register(RAX, half)), m.equal(high, m.register(RDX, half)));
   m.when(
     equal,
     () => {

@@ -22,7 +22,11 @@ function widen(mnemonic: string, to: 16 | 32 | 64, encodings: readonly Encoding[
   };
 }
 
-function spread(mnemonic: string, width: 16 | 32 | 64, encodings: readonly Encoding[]): Instruction {
+function spread(
+  mnemonic: string,
+  width: 16 | 32 | 64,
+  encodings: readonly Encoding[],
+): Instruction {
   return {
     mnemonic,
     reference: "Intel SDM Vol. 2A, CWD/CDQ/CQO—Convert Word to Doubleword and Wider",

@@ -29,6 +29,10 @@ export const reservedNop: Instruction = {
 
   encodings: opcodes`
     Opcode         | Instruction           | Access
+    0F 18 /4       | RESERVEDNOP r/m32      | n
+    0F 18 /5       | RESERVEDNOP r/m32      | n
+    0F 18 /6       | RESERVEDNOP r/m32      | n
+    0F 18 /7       | RESERVEDNOP r/m32      | n
     o16 0F 19 /r   | RESERVEDNOP r/m16, r16 | n n
     o32 0F 19 /r   | RESERVEDNOP r/m32, r32 | n n
     REX.W 0F 19 /r | RESERVEDNOP r/m64, r64 | n n
@@ -90,7 +94,7 @@ export const pause: Instruction = {
 };
 
 /**
- * The mark: a NOP `0F 1F 84 00 disp32` whose displacement has 0x5249 in its upper half. It tells an observer of the
+ * The mark: a NOP `0F 1F 84 00 disp32` whose displacement has 0x5249 in its upper half, and a number below. It tells an observer of the
  * machine that a place in the guest's code was reached, and is a NOP to the guest and to every other processor.
  */
 export const mark: Instruction = {
@@ -98,8 +102,8 @@ export const mark: Instruction = {
   reference: "Intel SDM Vol. 2B, NOP—No Operation",
 
   encodings: opcodes`
-    Opcode         | Instruction         | Access
-    0F 1F 84 00 id | RINGSIDE.MARK imm32 | r
+    Opcode                     | Instruction         | Access
+    NP 0F 1F 84 00 iw 49 52    | RINGSIDE.MARK imm16 | r
   `,
 
   semantics(m, id) {

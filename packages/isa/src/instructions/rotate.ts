@@ -64,9 +64,7 @@ function rotateThroughCarry(m: SemanticsBuilder, dst: Operand, by: Operand, left
       // Two shifts, because a shift by 64 would be one by 0.
       const rest = m.subtract(m.constant(m.width), count, 64);
       const less = m.subtract(count, one, 64);
-      const before = left
-        ? m.shiftRightUnsigned(value, rest)
-        : m.shiftRightUnsigned(value, less);
+      const before = left ? m.shiftRightUnsigned(value, rest) : m.shiftRightUnsigned(value, less);
       const carry = m.bit(before, 0);
       const result = left
         ? m.or(
