@@ -5,5 +5,6 @@
  */
 import type { Instruction } from "../dsl.ts";
 import { integerInstructions } from "./integer.ts";
+import { sseInstructions } from "./sse.ts";
 
-export const instructions: readonly Instruction[] = [...integerInstructions];
+export const instructions: readonly Instruction[] = [...integerInstructions, ...sseInstructions];

@@ -29,6 +29,10 @@ export const reservedNop: Instruction = {
 
   encodings: opcodes`
     Opcode         | Instruction           | Access
+    0F 18 /0       | RESERVEDNOP r32        | n
+    0F 18 /1       | RESERVEDNOP r32        | n
+    0F 18 /2       | RESERVEDNOP r32        | n
+    0F 18 /3       | RESERVEDNOP r32        | n
     0F 18 /4       | RESERVEDNOP r/m32      | n
     0F 18 /5       | RESERVEDNOP r/m32      | n
     0F 18 /6       | RESERVEDNOP r/m32      | n
