@@ -23,13 +23,17 @@ export interface Location {
  */
 export function encodeStatement(patterns: readonly Pattern[], statement: Statement, location: Location): Uint8Array {
   let best: Uint8Array | undefined;
+  let bestIsUsual = false;
   const sizes = new Set<number>();
   for (const pattern of patterns) {
     const bytes = encodePattern(pattern, statement, location);
     if (bytes === undefined || bytes.length < (location.minimumBytes ?? 0)) continue;
     const size = openMemorySize(pattern, statement);
     if (size !== undefined) sizes.add(size);
-    if (best === undefined || bytes.length < best.length) best = bytes;
+    // PUSH 5 and LEAVE do not say a size, so they have that of the mode, even if another encoding is shorter.
+    const isUsual = statement.operandSize !== undefined || sizeIsUsualOrWritten(pattern, location.mode);
+    const isBetter = best === undefined || (isUsual === bestIsUsual ? bytes.length < best.length : isUsual);
+    if (isBetter) [best, bestIsUsual] = [bytes, isUsual];
   }
   if (sizes.size > 1) {
     throw new AssemblyError(
@@ -39,6 +43,18 @@ export function encodeStatement(patterns: readonly Pattern[], statement: Stateme
   }
   if (best === undefined) throw new AssemblyError(refusal(patterns, statement, location.mode), 0);
   return best;
+}
+
+/** Whether a pattern has the operand size that needs no prefix, or its operands show the size. */
+function sizeIsUsualOrWritten(pattern: Pattern, mode: CodeMode): boolean {
+  const { operandSize } = pattern;
+  if (operandSize === undefined || (operandSize === 64 ? !pattern.rexW : operandSize === (mode === 16 ? 16 : 32))) {
+    return true;
+  }
+  return pattern.operands.some(
+    ({ pattern: { register, memory, moffs } }) =>
+      (register?.kind === "register" && register.bits === operandSize) || (memory ?? moffs)?.bits === operandSize,
+  );
 }
 
 function refusal(patterns: readonly Pattern[], statement: Statement, mode: CodeMode): string {
@@ -103,6 +119,8 @@ function encodePattern(pattern: Pattern, statement: Statement, location: Locatio
     const argument = withAddressWidth(statement.arguments[index], statement);
     if (argument === undefined || !place(pattern, operand, argument, mode, parts)) return undefined;
   }
+  // 90 is NOP, which leaves the upper half of RAX alone.
+  if (pattern.opcode === 0x90 && pattern.registerInOpcode && parts.opcodeLow === 0 && (parts.rex & 1) === 0) return undefined;
   return emit(pattern, statement, location, parts);
 }
 
@@ -303,7 +321,8 @@ function opcodeBytes(pattern: Pattern, parts: Parts): number[] {
 /** Fills in the displacement to a target; false when it is too far. */
 function patchRipRelative(memory: AddressBytes, argument: MemoryArgument | undefined, end: bigint): boolean {
   if (argument?.target === undefined) return true;
-  const displacement = BigInt.asIntN(64, argument.target - end);
+  // With 32-bit addresses the sum wraps at 4 GiB.
+  const displacement = BigInt.asIntN(memory.addressWidth, argument.target - end);
   if (BigInt.asIntN(32, displacement) !== displacement) return false;
   const at = memory.bytes.length - 4;
   for (let index = 0; index < 4; index++) memory.bytes[at + index] = Number((displacement >> BigInt(index * 8)) & 0xffn);

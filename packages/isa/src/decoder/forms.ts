@@ -37,11 +37,9 @@ export function existsIn(pattern: Pattern, mode: CodeMode): boolean {
 }
 
 function memoryChoices(pattern: Pattern): readonly boolean[] {
-  if (pattern.modRm.kind === "none") return [false];
-  if (pattern.rm === "both") {
-    // Without an operand in r/m its bytes mean nothing, and the row needs one form only.
-    return pattern.operands.some((operand) => operand.place === "rm") ? [false, true] : [false];
-  }
+  // Without an operand in r/m the bytes of ModRM say nothing more.
+  if (!pattern.operands.some((operand) => operand.place === "rm")) return [false];
+  if (pattern.rm === "both") return [false, true];
   return [pattern.rm === "memory"];
 }
 
