@@ -1,6 +1,37 @@
 /**
  * The PC around a processor: buses, interrupt controllers, timers, devices and boot loaders.
  *
+ * In a nutshell: {@link loadKernel} writes a kernel into memory, {@link Machine} wires a processor to its
+ * devices, {@link enterKernel} sets the registers, `machine.run` goes on until something happens.
+ *
  * @packageDocumentation
  */
-export {};
+export { Cmos, type CmosOptions } from "./devices/cmos.ts";
+export { DebugConsole } from "./devices/debug-console.ts";
+export { ExitPort } from "./devices/exit-port.ts";
+export { Pit, pitHertz } from "./devices/pit.ts";
+export { PostPort } from "./devices/post-port.ts";
+export { Uart, type UartOptions } from "./devices/uart.ts";
+export { FrameAllotter, frameBytes, type FrameRange } from "./frames.ts";
+export { InterruptController, type ProcessorPins } from "./interrupts/interrupt-controller.ts";
+export { LocalApic, localApicBase, type LocalApicLines } from "./interrupts/local-apic.ts";
+export { Pic } from "./interrupts/pic.ts";
+export {
+  BootMemory,
+  maximumMemoryBytes,
+  minimumMemoryBytes,
+  type BootTarget,
+  type MemoryMapEntry,
+} from "./loaders/boot-memory.ts";
+export { isElf, parseElf, type Elf, type ElfNote, type ElfSegment } from "./loaders/elf.ts";
+export { ImageError } from "./loaders/image-error.ts";
+export {
+  enterKernel,
+  loadKernel,
+  type KernelEntry,
+  type KernelFormat,
+  type KernelImage,
+} from "./loaders/kernel.ts";
+export { Machine, type MachineExit, type MachineOptions } from "./machine.ts";
+export { PortBus, type AccessBytes, type PortDevice, type PortRange } from "./ports.ts";
+export { Timeline, type Clock, type ScheduledEvent } from "./timeline.ts";

@@ -1,0 +1,419 @@
+/**
+ * The local APIC of one processor, in xAPIC mode: 4 KiB of 32-bit registers at 0xfee0_0000.
+ *
+ * Intel SDM Vol. 3A, chapter "Advanced Programmable Interrupt Controller (APIC)"; section titles are cited at
+ * the registers. Its timer counts the bus clock, which is 1 GHz here: one count per nanosecond at divisor 1.
+ *
+ * Differs from the SDM: the base cannot be moved, and x2APIC mode and the TSC deadline do not exist (CPUID says so).
+ */
+import type { MmioRegion } from "@ringside/isa";
+import type { Timeline } from "../timeline.ts";
+
+/** Where the registers lie after reset. */
+export const localApicBase = 0xfee0_0000;
+
+/** Index of a local vector table entry; the register is at 0x320 + 16 * index. */
+const lvtTimer = 0;
+const lvtLint0 = 3;
+const lvtLint1 = 4;
+const lvtError = 5;
+
+const masked = 0x1_0000;
+/** Bits of each LVT register that software can write. */
+const lvtWritable = [0x3_00ff, 0x1_07ff, 0x1_07ff, 0x1_a7ff, 0x1_a7ff, 0x1_00ff] as const;
+
+const apicEnable = 0x800n;
+const bootstrapProcessor = 0x100n;
+
+/** Bits of the error status register, "Error Handling". */
+const sendIllegalVector = 0x20;
+const receivedIllegalVector = 0x40;
+const illegalRegister = 0x80;
+
+export interface LocalApicLines {
+  /** Something may have changed that decides whether the processor is interrupted. */
+  readonly onChange: () => void;
+  /** An NMI arrives, from the LINT1 pin or from an interrupt command. */
+  readonly onNmi: () => void;
+}
+
+export class LocalApic implements MmioRegion {
+  readonly name = "local-apic";
+  readonly base: number = localApicBase;
+  readonly sizeBytes = 4096;
+  readonly #timeline: Timeline;
+  readonly #lines: LocalApicLines;
+
+  /** IA32_APIC_BASE bit 11. */
+  #enabled = true;
+  #id = 0;
+  #taskPriority = 0;
+  #logicalDestination = 0;
+  #destinationFormat = 0xffff_ffff;
+  #spurious = 0xff;
+  #errors = 0;
+  /** Errors as of the last write to the status register. */
+  #latchedErrors = 0;
+  #commandLow = 0;
+  #commandHigh = 0;
+  readonly #irr = new VectorSet();
+  readonly #isr = new VectorSet();
+  readonly #lvt: number[] = [];
+  #divideConfiguration = 0;
+  #initialCount = 0;
+  /** Machine time at which the present count started. */
+  #countStart = 0;
+
+  constructor(timeline: Timeline, lines: LocalApicLines) {
+    this.#timeline = timeline;
+    this.#lines = lines;
+    this.reset();
+  }
+
+  /**
+   * As firmware leaves it: LINT0 passes the 8259's requests on (virtual wire mode) and LINT1 is the NMI pin.
+   * Straight after power-up all entries are masked, SDM Vol. 3A, "Local APIC State After Power-Up or Reset".
+   */
+  reset(): void {
+    this.#enabled = true;
+    this.#id = 0;
+    this.#taskPriority = 0;
+    this.#logicalDestination = 0;
+    this.#destinationFormat = 0xffff_ffff;
+    this.#spurious = 0xff;
+    this.#errors = 0;
+    this.#latchedErrors = 0;
+    this.#commandLow = 0;
+    this.#commandHigh = 0;
+    this.#irr.clear();
+    this.#isr.clear();
+    this.#lvt.splice(0, 6, masked, masked, masked, 0x700, 0x400, masked);
+    this.#divideConfiguration = 0;
+    this.#initialCount = 0;
+    this.#timeline.cancel(this.name, "timer");
+  }
+
+  /** Whether the registers answer: bit 11 of IA32_APIC_BASE. */
+  get enabled(): boolean {
+    return this.#enabled;
+  }
+
+  /** True when INTR of the 8259 pair reaches the processor: LINT0 in ExtINT mode, or no APIC at all. */
+  get passesExternal(): boolean {
+    const lint0 = this.#lvt[lvtLint0] ?? masked;
+    return !this.#enabled || (lint0 & 0x1_0700) === 0x700;
+  }
+
+  /** True when an interrupt of the timer, once due, could reach the processor. */
+  get timerIsOpen(): boolean {
+    return this.#softwareEnabled && ((this.#lvt[lvtTimer] ?? masked) & masked) === 0;
+  }
+
+  /** True when an interrupt waits that the priority lets through. */
+  get isPending(): boolean {
+    return this.#deliverable() >= 0;
+  }
+
+  /** "Interrupt Acceptance for Fixed Interrupts". Vectors below 16 are an error and never arrive. */
+  request(vector: number): void {
+    if (!this.#softwareEnabled) return;
+    if (vector < 16) {
+      this.#error(receivedIllegalVector);
+      return;
+    }
+    this.#irr.add(vector);
+    this.#lines.onChange();
+  }
+
+  /** Moves the deliverable interrupt into service; the spurious vector when there is none. */
+  acknowledge(): number {
+    const vector = this.#deliverable();
+    if (vector < 0) return this.#spurious & 0xff;
+    this.#irr.delete(vector);
+    this.#isr.add(vector);
+    this.#lines.onChange();
+    return vector;
+  }
+
+  /** Level of the LINT1 pin rising, where a PC's chip set reports NMIs. */
+  raiseLint1(): void {
+    const entry = this.#lvt[lvtLint1] ?? masked;
+    if ((entry & masked) !== 0) return;
+    if ((entry & 0x700) === 0x400) this.#lines.onNmi();
+    else if ((entry & 0x700) === 0) this.request(entry & 0xff);
+  }
+
+  /** CR8: bits 7:4 of the task priority. SDM Vol. 3A, "Interaction of Task Priorities between CR8 and APIC". */
+  readTaskPriority(): number {
+    return this.#taskPriority >> 4;
+  }
+
+  writeTaskPriority(value: number): void {
+    this.#taskPriority = (value & 15) << 4;
+    this.#lines.onChange();
+  }
+
+  /** IA32_APIC_BASE. */
+  readBaseMsr(): bigint {
+    return BigInt(this.base) | bootstrapProcessor | (this.#enabled ? apicEnable : 0n);
+  }
+
+  /** False when the value has reserved bits set, x2APIC mode or another base, which make WRMSR fault. */
+  writeBaseMsr(value: bigint): boolean {
+    if ((value & ~(apicEnable | bootstrapProcessor)) !== BigInt(this.base)) return false;
+    const enabled = (value & apicEnable) !== 0n;
+    if (this.#enabled && !enabled) {
+      // The SDM requires a reset of the registers after this, "Enabling or Disabling the Local APIC".
+      this.reset();
+    }
+    this.#enabled = enabled;
+    this.#lines.onChange();
+    return true;
+  }
+
+  /** The timer is due. */
+  onEvent(): void {
+    const entry = this.#lvt[lvtTimer] ?? masked;
+    if ((entry & masked) === 0) this.request(entry & 0xff);
+    if (this.#isPeriodic) {
+      this.#countStart += this.#initialCount * this.#divisor;
+      this.#arm();
+    }
+  }
+
+  read(offset: number, sizeBytes: 1 | 2 | 4): number {
+    if (!this.#enabled) return sizeBytes === 4 ? 0xffff_ffff : 2 ** (8 * sizeBytes) - 1;
+    const value = this.#readRegister(offset & 0xff0);
+    return sizeBytes === 4
+      ? value
+      : (value >>> (8 * (offset & 3))) & (2 ** (8 * sizeBytes) - 1);
+  }
+
+  /** Registers take aligned 32-bit writes; others are undefined by the SDM and lost here. */
+  write(offset: number, sizeBytes: 1 | 2 | 4, value: number): void {
+    if (!this.#enabled || sizeBytes !== 4 || (offset & 15) !== 0) return;
+    this.#writeRegister(offset, value >>> 0);
+    this.#lines.onChange();
+  }
+
+  #readRegister(offset: number): number {
+    if (offset >= 0x100 && offset < 0x180) return this.#isr.word((offset - 0x100) >> 4);
+    if (offset >= 0x180 && offset < 0x200) return 0; // TMR: level triggers come from I/O APICs only.
+    if (offset >= 0x200 && offset < 0x280) return this.#irr.word((offset - 0x200) >> 4);
+    if (offset >= 0x320 && offset <= 0x370) return this.#lvt[(offset - 0x320) >> 4] ?? 0;
+    switch (offset) {
+      case 0x20:
+        return (this.#id << 24) >>> 0;
+      case 0x30:
+        return 0x0005_0014; // Version 0x14, six LVT entries.
+      case 0x80:
+        return this.#taskPriority;
+      case 0xa0:
+        return this.#processorPriority();
+      case 0xd0:
+        return (this.#logicalDestination << 24) >>> 0;
+      case 0xe0:
+        return this.#destinationFormat;
+      case 0xf0:
+        return this.#spurious;
+      case 0x280:
+        return this.#latchedErrors;
+      case 0x300:
+        return this.#commandLow;
+      case 0x310:
+        return this.#commandHigh;
+      case 0x380:
+        return this.#initialCount;
+      case 0x390:
+        return this.#currentCount();
+      case 0x3e0:
+        return this.#divideConfiguration;
+      default:
+        this.#error(illegalRegister);
+        return 0;
+    }
+  }
+
+  #writeRegister(offset: number, value: number): void {
+    if (offset >= 0x320 && offset <= 0x370) {
+      this.#writeLvt((offset - 0x320) >> 4, value);
+      return;
+    }
+    switch (offset) {
+      case 0x20:
+        this.#id = value >>> 24;
+        break;
+      case 0x80:
+        this.#taskPriority = value & 0xff;
+        break;
+      case 0xb0: {
+        const vector = this.#isr.highest();
+        if (vector >= 0) this.#isr.delete(vector);
+        break;
+      }
+      case 0xd0:
+        this.#logicalDestination = value >>> 24;
+        break;
+      case 0xe0:
+        this.#destinationFormat = (value | 0x0fff_ffff) >>> 0;
+        break;
+      case 0xf0:
+        this.#spurious = value & 0x3ff;
+        // "Local APIC State After It Has Been Software Disabled": the mask bits are set and stay.
+        if (!this.#softwareEnabled) this.#lvt.forEach((_, entry) => this.#maskLvt(entry));
+        break;
+      case 0x280:
+        this.#latchedErrors = this.#errors;
+        this.#errors = 0;
+        break;
+      case 0x300:
+        this.#commandLow = value & 0x000c_cfff;
+        this.#command();
+        break;
+      case 0x310:
+        this.#commandHigh = (value & 0xff00_0000) >>> 0;
+        break;
+      case 0x380:
+        this.#initialCount = value;
+        this.#countStart = this.#timeline.now;
+        this.#arm();
+        break;
+      case 0x3e0:
+        this.#keepingCount(() => {
+          this.#divideConfiguration = value & 0b1011;
+        });
+        break;
+      default:
+        this.#error(illegalRegister);
+    }
+  }
+
+  #writeLvt(entry: number, value: number): void {
+    const next = value & (lvtWritable[entry] ?? 0);
+    if (entry !== lvtTimer) {
+      this.#lvt[entry] = this.#softwareEnabled ? next : next | masked;
+      return;
+    }
+    this.#keepingCount(() => {
+      this.#lvt[entry] = this.#softwareEnabled ? next : next | masked;
+    });
+  }
+
+  #maskLvt(entry: number): void {
+    this.#lvt[entry] = (this.#lvt[entry] ?? 0) | masked;
+  }
+
+  get #softwareEnabled(): boolean {
+    return this.#enabled && (this.#spurious & 0x100) !== 0;
+  }
+
+  get #isPeriodic(): boolean {
+    return ((this.#lvt[lvtTimer] ?? 0) & 0x2_0000) !== 0;
+  }
+
+  /** "Divide Configuration Register": bits 3, 1 and 0 select 2, 4, 8, 16, 32, 64, 128 and 1. */
+  get #divisor(): number {
+    const selector = (this.#divideConfiguration & 3) | ((this.#divideConfiguration & 8) >> 1);
+    return selector === 7 ? 1 : 2 << selector;
+  }
+
+  #currentCount(): number {
+    if (this.#initialCount === 0) return 0;
+    const passed = Math.floor((this.#timeline.now - this.#countStart) / this.#divisor);
+    if (this.#isPeriodic) return this.#initialCount - (passed % this.#initialCount);
+    return Math.max(0, this.#initialCount - passed);
+  }
+
+  /** A change of divisor or mode lets the count go on from where it is. */
+  #keepingCount(change: () => void): void {
+    const left = this.#currentCount();
+    change();
+    this.#countStart = this.#timeline.now - (this.#initialCount - left) * this.#divisor;
+    if (left > 0) this.#arm();
+  }
+
+  #arm(): void {
+    if (this.#initialCount === 0) {
+      this.#timeline.cancel(this.name, "timer");
+      return;
+    }
+    const deadline = this.#countStart + this.#initialCount * this.#divisor;
+    this.#timeline.schedule(this.name, "timer", deadline);
+  }
+
+  /** "Task and Processor Priorities". */
+  #processorPriority(): number {
+    const serving = this.#isr.highest();
+    const servingClass = serving < 0 ? 0 : serving & 0xf0;
+    return (this.#taskPriority & 0xf0) >= servingClass ? this.#taskPriority : servingClass;
+  }
+
+  #deliverable(): number {
+    if (!this.#enabled) return -1;
+    const vector = this.#irr.highest();
+    return vector >= 0 && (vector & 0xf0) > (this.#processorPriority() & 0xf0) ? vector : -1;
+  }
+
+  /** "Interrupt Command Register (ICR)". There is one processor, so what is for others reaches nobody. */
+  #command(): void {
+    const vector = this.#commandLow & 0xff;
+    const mode = (this.#commandLow >> 8) & 7;
+    if (!this.#includesSelf()) return;
+    if (mode === 0 || mode === 1) {
+      if (vector < 16) this.#error(sendIllegalVector);
+      else this.request(vector);
+    } else if (mode === 4) {
+      this.#lines.onNmi();
+    }
+  }
+
+  #includesSelf(): boolean {
+    const shorthand = (this.#commandLow >> 18) & 3;
+    if (shorthand !== 0) return shorthand !== 3;
+    const destination = this.#commandHigh >>> 24;
+    if ((this.#commandLow & 0x800) === 0) return destination === this.#id || destination === 0xff;
+    // Logical destination: flat model, or cluster model when the format is 0.
+    if (this.#destinationFormat >>> 28 === 0xf) return (destination & this.#logicalDestination) !== 0;
+    const cluster = destination >> 4;
+    return (
+      (cluster === 0xf || cluster === this.#logicalDestination >> 4) &&
+      (destination & this.#logicalDestination & 0xf) !== 0
+    );
+  }
+
+  #error(bit: number): void {
+    this.#errors |= bit;
+    const entry = this.#lvt[lvtError] ?? masked;
+    if ((entry & masked) === 0 && (entry & 0xff) >= 16) this.request(entry & 0xff);
+  }
+}
+
+/** A set of vectors, as the eight 32-bit words that the registers show. */
+class VectorSet {
+  readonly #words = new Uint32Array(8);
+
+  word(index: number): number {
+    return this.#words[index] ?? 0;
+  }
+
+  add(vector: number): void {
+    this.#words[vector >> 5] = this.word(vector >> 5) | (1 << (vector & 31));
+  }
+
+  delete(vector: number): void {
+    this.#words[vector >> 5] = this.word(vector >> 5) & ~(1 << (vector & 31));
+  }
+
+  /** The highest vector, or -1. */
+  highest(): number {
+    for (let index = 7; index >= 0; index -= 1) {
+      const word = this.word(index);
+      if (word !== 0) return 32 * index + 31 - Math.clz32(word);
+    }
+    return -1;
+  }
+
+  clear(): void {
+    this.#words.fill(0);
+  }
+}
