@@ -2,7 +2,7 @@
  * Integer code as compilers make it of ordinary programs: a hash table, sorting through a comparison function, a linked
  * list in shuffled order, a binary tree, numbers to text and back, and an interpreter of a small byte code.
  *
- * One operation is a round of all six over a small data set, about 12,000 instructions, most of them loads, stores,
+ * One operation is a round of all six over a small data set, about 53,000 instructions, most of them loads, stores,
  * compares, branches and calls; the data changes from round to round, so that no branch history repeats exactly.
  */
 #include "bench.h"
