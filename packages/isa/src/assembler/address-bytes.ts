@@ -16,29 +16,36 @@ export interface AddressBytes {
 }
 
 /** Encodes an address; undefined when there is no such addressing form. `reg` goes into ModRM's middle. */
-export function addressBytes(argument: MemoryArgument, reg: number, mode: CodeMode): AddressBytes | undefined {
+export function addressBytes(
+  argument: MemoryArgument,
+  reg: number,
+  mode: CodeMode,
+): AddressBytes | undefined {
   const addressWidth = argument.addressWidth ?? mode;
   if ((addressWidth === 64) !== (mode === 64) && addressWidth !== 32) return undefined;
   if (addressWidth === 16) return mode === 64 ? undefined : addressBytes16(argument, reg);
   const middle = reg << 3;
-  if (argument.target !== undefined || argument.base === -2) return ripRelative(argument, middle, mode, addressWidth);
+  if (argument.target !== undefined || argument.base === -2)
+    return ripRelative(argument, middle, mode, addressWidth);
 
   const displacement = asDisplacement(argument.displacement ?? 0n, addressWidth);
   if (displacement === undefined) return undefined;
   const { base, index } = argument;
   if (index === 4) return undefined;
   if (mode !== 64 && ((base ?? 0) > 7 || (index ?? 0) > 7)) return undefined;
-  const rex = ((index ?? 0) >> 3 << 1) | ((base ?? 0) >> 3);
+  const rex = (((index ?? 0) >> 3) << 1) | ((base ?? 0) >> 3);
   const scaleBits = Math.log2(argument.scale ?? 1) << 6;
   const indexBits = ((index ?? 4) & 7) << 3;
   if (base === undefined) {
     // 32-bit code has a form without SIB; in 64-bit code that form is relative to RIP.
-    const head = index === undefined && mode !== 64 ? [middle | 5] : [middle | 4, scaleBits | indexBits | 5];
+    const head =
+      index === undefined && mode !== 64 ? [middle | 5] : [middle | 4, scaleBits | indexBits | 5];
     return { bytes: [...head, ...littleEndian(displacement, 4)], rex, addressWidth };
   }
   const low = base & 7;
   // A base of RBP or R13 without displacement is another form.
-  const size = displacement === 0n && low !== 5 ? 0 : BigInt.asIntN(8, displacement) === displacement ? 1 : 4;
+  const size =
+    displacement === 0n && low !== 5 ? 0 : BigInt.asIntN(8, displacement) === displacement ? 1 : 4;
   const mod = size === 0 ? 0 : size === 1 ? 0x40 : 0x80;
   const needsSib = index !== undefined || low === 4;
   const head = needsSib ? [mod | middle | 4, scaleBits | indexBits | low] : [mod | middle | low];
@@ -88,8 +95,13 @@ function addressBytes16(argument: MemoryArgument, reg: number): AddressBytes | u
   }
   const rm = PAIRS_16.findIndex(([first, second]) => first === base && second === index);
   if (rm < 0) return undefined;
-  const size = displacement === 0n && rm !== 6 ? 0 : BigInt.asIntN(8, displacement) === displacement ? 1 : 2;
-  return { bytes: [(size << 6) | middle | rm, ...littleEndian(displacement, size)], rex: 0, addressWidth: 16 };
+  const size =
+    displacement === 0n && rm !== 6 ? 0 : BigInt.asIntN(8, displacement) === displacement ? 1 : 2;
+  return {
+    bytes: [(size << 6) | middle | rm, ...littleEndian(displacement, size)],
+    rex: 0,
+    addressWidth: 16,
+  };
 }
 
 function littleEndian(value: bigint, count: number): number[] {

@@ -87,7 +87,9 @@ const CONDITIONS: readonly (readonly string[])[] = [
 
 /** Gives the other names of condition codes, where the table has only one of them. */
 function addSynonyms(byMnemonic: Map<string, Pattern[]>): void {
-  const groups = ["j", "set", "cmov"].flatMap((stem) => CONDITIONS.map((names) => names.map((name) => stem + name)));
+  const groups = ["j", "set", "cmov"].flatMap((stem) =>
+    CONDITIONS.map((names) => names.map((name) => stem + name)),
+  );
   groups.push(["shl", "sal"], ["fwait", "wait"], ["xlatb", "xlat"], ["int1", "icebp"]);
   for (const names of groups) {
     const patterns = names.map((name) => byMnemonic.get(name)).find((found) => found !== undefined);
@@ -115,7 +117,10 @@ interface Program {
   readonly items: Item[];
   /** Labels by the number of the item that they stand before. */
   readonly labels: Map<string, number>;
-  readonly constants: Map<string, { line: number; evaluate: (scope: Scope) => bigint; local: string }>;
+  readonly constants: Map<
+    string,
+    { line: number; evaluate: (scope: Scope) => bigint; local: string }
+  >;
   /** Last label without a dot, for each item. */
   readonly localScopes: string[];
 }
@@ -141,7 +146,8 @@ function assembleText(
 function readProgram(text: string, mode: CodeMode): Program {
   const program: Program = { items: [], labels: new Map(), constants: new Map(), localScopes: [] };
   const state = { mode, local: "" };
-  for (const [index, source] of text.split("\n").entries()) readLine(new LineReader(source, index + 1), program, state);
+  for (const [index, source] of text.split("\n").entries())
+    readLine(new LineReader(source, index + 1), program, state);
   return program;
 }
 
@@ -155,7 +161,11 @@ const DATA_SIZES: ReadonlyMap<string, number> = new Map([
 /** Most that `align` and `resb` may add. */
 const MAXIMUM_FILL_BYTES = 16 * 1024 * 1024;
 
-function readLine(reader: LineReader, program: Program, state: { mode: CodeMode; local: string }): void {
+function readLine(
+  reader: LineReader,
+  program: Program,
+  state: { mode: CodeMode; local: string },
+): void {
   while (reader.next.kind === "word" && reader.peek(1).text === ":") {
     const name = reader.take().text;
     reader.take();
@@ -186,15 +196,16 @@ function readLine(reader: LineReader, program: Program, state: { mode: CodeMode;
     program.constants.set(name, { line: reader.line, evaluate, local: state.local });
   } else if (dataSize !== undefined) {
     reader.take();
-    const { sizeBytes, write } = parseData(reader, dataSize);
-    add({ sizeBytes, data: write });
+    const data = parseData(reader, dataSize);
+    add({ sizeBytes: data.sizeBytes, data: data.write });
   } else if (word === "bits") {
     reader.take();
     state.mode = readMode(reader);
   } else if (word === "align") {
     reader.take();
     const align = readCount(reader);
-    if (align === 0 || (align & (align - 1)) !== 0) throw new AssemblyError(`Align to a power of two, not ${align}.`, reader.line);
+    if (align === 0 || (align & (align - 1)) !== 0)
+      throw new AssemblyError(`Align to a power of two, not ${align}.`, reader.line);
     add({ align });
   } else if (word === "resb") {
     reader.take();
@@ -242,11 +253,16 @@ function define(program: Program, name: string, line: number): void {
 const MAXIMUM_ROUNDS = 1000;
 
 /** Finds lengths and addresses that agree. */
-function settle(program: Program, address: bigint, patternsOf: (mnemonic: string) => readonly Pattern[]): void {
+function settle(
+  program: Program,
+  address: bigint,
+  patternsOf: (mnemonic: string) => readonly Pattern[],
+): void {
   for (let round = 0; round < MAXIMUM_ROUNDS; round++) {
     layOut(program, address);
     let changed = false;
-    for (const [index, item] of program.items.entries()) changed = write(program, index, item, patternsOf) || changed;
+    for (const [index, item] of program.items.entries())
+      changed = write(program, index, item, patternsOf) || changed;
     if (!changed) return;
   }
   throw new AssemblyError(`Lengths and labels did not settle in ${MAXIMUM_ROUNDS} rounds.`, 0);
@@ -257,7 +273,8 @@ function layOut(program: Program, address: bigint): void {
   let at = address;
   for (const item of program.items) {
     item.address = at;
-    if (item.align !== undefined) item.sizeBytes = Number(BigInt.asUintN(64, -at) & BigInt(item.align - 1));
+    if (item.align !== undefined)
+      item.sizeBytes = Number(BigInt.asUintN(64, -at) & BigInt(item.align - 1));
     at += BigInt(item.sizeBytes);
   }
 }
@@ -293,7 +310,8 @@ function withLine<T>(line: number, action: () => T): T {
   try {
     return action();
   } catch (error) {
-    if (error instanceof AssemblyError && error.line === 0) throw new AssemblyError(error.message, line);
+    if (error instanceof AssemblyError && error.line === 0)
+      throw new AssemblyError(error.message, line);
     throw error;
   }
 }
@@ -307,7 +325,8 @@ function scopeAt(program: Program, local: string, line: number, here: bigint, de
     if (label !== undefined) return addressOf(program, label);
     const constant = program.constants.get(full);
     if (constant === undefined) throw new AssemblyError(`${name} is not defined.`, line);
-    if (depth > program.constants.size) throw new AssemblyError(`${name} is defined by itself.`, constant.line);
+    if (depth > program.constants.size)
+      throw new AssemblyError(`${name} is defined by itself.`, constant.line);
     return constant.evaluate(scopeAt(program, constant.local, constant.line, here, depth + 1));
   };
 }
@@ -321,7 +340,8 @@ function addressOf(program: Program, index: number): bigint {
 
 function symbolsOf(program: Program, address: bigint): ReadonlyMap<string, bigint> {
   const symbols = new Map<string, bigint>();
-  for (const [name, index] of program.labels) symbols.set(name, program.items.length === 0 ? address : addressOf(program, index));
+  for (const [name, index] of program.labels)
+    symbols.set(name, program.items.length === 0 ? address : addressOf(program, index));
   for (const [name, constant] of program.constants) {
     symbols.set(name, constant.evaluate(scopeAt(program, constant.local, constant.line, address)));
   }

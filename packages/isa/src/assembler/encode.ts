@@ -4,7 +4,13 @@
 import type { CodeMode } from "../decoder/decoded.ts";
 import { existsIn } from "../decoder/forms.ts";
 import type { Pattern, PlacedOperand } from "../decoder/pattern.ts";
-import { AssemblyError, type Argument, type MemoryArgument, type RegisterArgument, type Statement } from "./argument.ts";
+import {
+  AssemblyError,
+  type Argument,
+  type MemoryArgument,
+  type RegisterArgument,
+  type Statement,
+} from "./argument.ts";
 import { addressBytes, type AddressBytes } from "./address-bytes.ts";
 
 /** Where an instruction will lie. */
@@ -21,7 +27,11 @@ export interface Location {
  *
  * @throws {AssemblyError} None fits, or the size of a memory operand is open.
  */
-export function encodeStatement(patterns: readonly Pattern[], statement: Statement, location: Location): Uint8Array {
+export function encodeStatement(
+  patterns: readonly Pattern[],
+  statement: Statement,
+  location: Location,
+): Uint8Array {
   let best: Uint8Array | undefined;
   let bestIsUsual = false;
   const sizes = new Set<number>();
@@ -31,8 +41,10 @@ export function encodeStatement(patterns: readonly Pattern[], statement: Stateme
     const size = openMemorySize(pattern, statement);
     if (size !== undefined) sizes.add(size);
     // PUSH 5 and LEAVE do not say a size, so they have that of the mode, even if another encoding is shorter.
-    const isUsual = statement.operandSize !== undefined || sizeIsUsualOrWritten(pattern, location.mode);
-    const isBetter = best === undefined || (isUsual === bestIsUsual ? bytes.length < best.length : isUsual);
+    const isUsual =
+      statement.operandSize !== undefined || sizeIsUsualOrWritten(pattern, location.mode);
+    const isBetter =
+      best === undefined || (isUsual === bestIsUsual ? bytes.length < best.length : isUsual);
     if (isBetter) [best, bestIsUsual] = [bytes, isUsual];
   }
   if (sizes.size > 1) {
@@ -48,12 +60,16 @@ export function encodeStatement(patterns: readonly Pattern[], statement: Stateme
 /** Whether a pattern has the operand size that needs no prefix, or its operands show the size. */
 function sizeIsUsualOrWritten(pattern: Pattern, mode: CodeMode): boolean {
   const { operandSize } = pattern;
-  if (operandSize === undefined || (operandSize === 64 ? !pattern.rexW : operandSize === (mode === 16 ? 16 : 32))) {
+  if (
+    operandSize === undefined ||
+    (operandSize === 64 ? !pattern.rexW : operandSize === (mode === 16 ? 16 : 32))
+  ) {
     return true;
   }
   return pattern.operands.some(
     ({ pattern: { register, memory, moffs } }) =>
-      (register?.kind === "register" && register.bits === operandSize) || (memory ?? moffs)?.bits === operandSize,
+      (register?.kind === "register" && register.bits === operandSize) ||
+      (memory ?? moffs)?.bits === operandSize,
   );
 }
 
@@ -96,7 +112,11 @@ interface Parts {
   selector: number;
 }
 
-function encodePattern(pattern: Pattern, statement: Statement, location: Location): Uint8Array | undefined {
+function encodePattern(
+  pattern: Pattern,
+  statement: Statement,
+  location: Location,
+): Uint8Array | undefined {
   const { mode } = location;
   const operands = explicitOperands(pattern);
   if (operands.length !== statement.arguments.length || !existsIn(pattern, mode)) return undefined;
@@ -117,24 +137,42 @@ function encodePattern(pattern: Pattern, statement: Statement, location: Locatio
   };
   for (const [index, operand] of operands.entries()) {
     const argument = withAddressWidth(statement.arguments[index], statement);
-    if (argument === undefined || !place(pattern, operand, argument, mode, parts)) return undefined;
+    if (argument === undefined || !placeArgument(pattern, operand, argument, mode, parts))
+      return undefined;
   }
   // 90 is NOP, which leaves the upper half of RAX alone.
-  if (pattern.opcode === 0x90 && pattern.registerInOpcode && parts.opcodeLow === 0 && (parts.rex & 1) === 0) return undefined;
+  if (
+    pattern.opcode === 0x90 &&
+    pattern.registerInOpcode &&
+    parts.opcodeLow === 0 &&
+    (parts.rex & 1) === 0
+  )
+    return undefined;
   return emit(pattern, statement, location, parts);
 }
 
 /** An address-size prefix counts for an address that does not say its size by its registers. */
-function withAddressWidth(argument: Argument | undefined, statement: Statement): Argument | undefined {
+function withAddressWidth(
+  argument: Argument | undefined,
+  statement: Statement,
+): Argument | undefined {
   if (argument?.type !== "memory" || statement.addressWidth === undefined) return argument;
   return { ...argument, addressWidth: argument.addressWidth ?? statement.addressWidth };
 }
 
 function prefixesFit(pattern: Pattern, statement: Statement): boolean {
   const { repeatable, lockable } = pattern.instruction;
-  if (statement.operandSize !== undefined && pattern.operandSize !== statement.operandSize) return false;
-  if (pattern.addressSize !== undefined && (statement.addressWidth ?? pattern.addressSize) !== pattern.addressSize) return false;
-  if (statement.lock === true && (lockable !== true || !statement.arguments.some(({ type }) => type === "memory"))) {
+  if (statement.operandSize !== undefined && pattern.operandSize !== statement.operandSize)
+    return false;
+  if (
+    pattern.addressSize !== undefined &&
+    (statement.addressWidth ?? pattern.addressSize) !== pattern.addressSize
+  )
+    return false;
+  if (
+    statement.lock === true &&
+    (lockable !== true || !statement.arguments.some(({ type }) => type === "memory"))
+  ) {
     return false;
   }
   if (statement.repeat === undefined) return true;
@@ -142,7 +180,13 @@ function prefixesFit(pattern: Pattern, statement: Statement): boolean {
 }
 
 /** Puts one argument where the pattern has its operand; false when it does not fit. */
-function place(pattern: Pattern, operand: PlacedOperand, argument: Argument, mode: CodeMode, parts: Parts): boolean {
+function placeArgument(
+  pattern: Pattern,
+  operand: PlacedOperand,
+  argument: Argument,
+  mode: CodeMode,
+  parts: Parts,
+): boolean {
   const wanted = operand.pattern;
   switch (argument.type) {
     case "register":
@@ -162,12 +206,18 @@ function place(pattern: Pattern, operand: PlacedOperand, argument: Argument, mod
   }
 }
 
-function placeRegister(operand: PlacedOperand, argument: RegisterArgument, mode: CodeMode, parts: Parts): boolean {
+function placeRegister(
+  operand: PlacedOperand,
+  argument: RegisterArgument,
+  mode: CodeMode,
+  parts: Parts,
+): boolean {
   const wanted = operand.pattern.register;
   if (wanted === undefined || wanted.kind !== argument.kind) return false;
   const { kind, number, bits } = argument;
   if (kind === "register" && wanted.bits !== bits) return false;
-  if (mode !== 64 && (number > 7 && number < 16 || bits === 64 && kind === "register")) return false;
+  if (mode !== 64 && ((number > 7 && number < 16) || (bits === 64 && kind === "register")))
+    return false;
   if (wanted.fixed !== undefined) return wanted.fixed === number;
   if (kind === "segment" && number === 1 && operand.access === "w") return false;
   if (kind === "register" && bits === 8) {
@@ -207,7 +257,8 @@ function memoryFits(operand: PlacedOperand, argument: MemoryArgument): boolean {
 }
 
 function placeMoffs(bits: number, argument: MemoryArgument, mode: CodeMode, parts: Parts): boolean {
-  if (argument.base !== undefined || argument.index !== undefined || argument.target !== undefined) return false;
+  if (argument.base !== undefined || argument.index !== undefined || argument.target !== undefined)
+    return false;
   if (argument.bits !== undefined && argument.bits !== bits) return false;
   const offset = argument.displacement ?? 0n;
   if (offset < 0n || offset >> BigInt(argument.addressWidth ?? mode) !== 0n) return false;
@@ -215,7 +266,12 @@ function placeMoffs(bits: number, argument: MemoryArgument, mode: CodeMode, part
   return true;
 }
 
-function placeNumber(pattern: Pattern, operand: PlacedOperand, value: bigint, parts: Parts): boolean {
+function placeNumber(
+  pattern: Pattern,
+  operand: PlacedOperand,
+  value: bigint,
+  parts: Parts,
+): boolean {
   const { constant, immediate, relative } = operand.pattern;
   if (constant !== undefined) return value === BigInt(constant);
   if (relative !== undefined) {
@@ -237,13 +293,19 @@ function fits(value: bigint, bits: number): boolean {
 
 function signedWidth(pattern: Pattern): number {
   for (const { pattern: operand } of pattern.operands) {
-    const bits = operand.register?.kind === "register" ? operand.register.bits : operand.memory?.bits;
+    const bits =
+      operand.register?.kind === "register" ? operand.register.bits : operand.memory?.bits;
     if (bits !== undefined && bits > 0 && bits <= 64) return bits;
   }
   return pattern.operandSize ?? 64;
 }
 
-function emit(pattern: Pattern, statement: Statement, location: Location, parts: Parts): Uint8Array | undefined {
+function emit(
+  pattern: Pattern,
+  statement: Statement,
+  location: Location,
+  parts: Parts,
+): Uint8Array | undefined {
   const { mode, address } = location;
   const hasModRm = pattern.modRm.kind !== "none";
   // How far the end is from the displacement is known once the rest is, so memory comes last.
@@ -297,10 +359,17 @@ function prefixBytes(
   if (statement.repeat !== undefined) bytes.push(statement.repeat === "repne" ? 0xf2 : 0xf3);
   const segment = (parts.memory ?? parts.moffs ?? statement).segment;
   if (segment !== undefined) bytes.push(SEGMENT_PREFIXES[segment] ?? 0);
-  const addressWidth = memoryAddressWidth ?? parts.moffs?.addressWidth ?? pattern.addressSize ?? statement.addressWidth;
+  const addressWidth =
+    memoryAddressWidth ??
+    parts.moffs?.addressWidth ??
+    pattern.addressSize ??
+    statement.addressWidth;
   if (addressWidth !== undefined && addressWidth !== mode) bytes.push(0x67);
   const plain = mode === 16 ? 16 : 32;
-  const isSmall = pattern.operandSize !== undefined && pattern.operandSize !== 64 && pattern.operandSize !== plain;
+  const isSmall =
+    pattern.operandSize !== undefined &&
+    pattern.operandSize !== 64 &&
+    pattern.operandSize !== plain;
   if (isSmall && pattern.mandatory !== "66") bytes.push(0x66);
   if (pattern.mandatory === "66") bytes.push(0x66);
   if (pattern.mandatory === "f2") bytes.push(0xf2);
@@ -319,13 +388,18 @@ function opcodeBytes(pattern: Pattern, parts: Parts): number[] {
 }
 
 /** Fills in the displacement to a target; false when it is too far. */
-function patchRipRelative(memory: AddressBytes, argument: MemoryArgument | undefined, end: bigint): boolean {
+function patchRipRelative(
+  memory: AddressBytes,
+  argument: MemoryArgument | undefined,
+  end: bigint,
+): boolean {
   if (argument?.target === undefined) return true;
   // With 32-bit addresses the sum wraps at 4 GiB.
   const displacement = BigInt.asIntN(memory.addressWidth, argument.target - end);
   if (BigInt.asIntN(32, displacement) !== displacement) return false;
   const at = memory.bytes.length - 4;
-  for (let index = 0; index < 4; index++) memory.bytes[at + index] = Number((displacement >> BigInt(index * 8)) & 0xffn);
+  for (let index = 0; index < 4; index++)
+    memory.bytes[at + index] = Number((displacement >> BigInt(index * 8)) & 0xffn);
   return true;
 }
 
@@ -343,7 +417,11 @@ function pushTail(pattern: Pattern, parts: Parts, location: Location, bytes: num
         pushInteger(bytes, parts.immediate2, part.bytes);
         break;
       case "moffs":
-        pushInteger(bytes, parts.moffs?.displacement ?? 0n, (parts.moffs?.addressWidth ?? location.mode) / 8);
+        pushInteger(
+          bytes,
+          parts.moffs?.displacement ?? 0n,
+          (parts.moffs?.addressWidth ?? location.mode) / 8,
+        );
         break;
       case "far-pointer":
         pushInteger(bytes, parts.immediate, part.offsetBytes);
@@ -364,5 +442,6 @@ function pushTail(pattern: Pattern, parts: Parts, location: Location, bytes: num
 }
 
 function pushInteger(bytes: number[], value: bigint, count: number): void {
-  for (let index = 0; index < count; index++) bytes.push(Number((value >> BigInt(index * 8)) & 0xffn));
+  for (let index = 0; index < count; index++)
+    bytes.push(Number((value >> BigInt(index * 8)) & 0xffn));
 }

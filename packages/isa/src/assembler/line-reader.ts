@@ -22,7 +22,8 @@ export interface Expression {
 
 const TOKEN =
   /\s*(?:(?<comment>[;#].*)|(?<word>[A-Za-z_.$][\w.$]*)|(?<number>\d\w*)|(?<string>"[^"]*"|'[^']*'|`[^`]*`)|(?<sign><<|>>|[-+*/()[\],:=&|^~]))/uy;
-const NUMBER = /^(?:0[xX](?<hex>[\da-fA-F_]+)|0[bB](?<binary>[01_]+)|(?<suffixed>\d[\da-fA-F_]*)[hH]|(?<decimal>[\d_]+))$/u;
+const NUMBER =
+  /^(?:0[xX](?<hex>[\da-fA-F_]+)|0[bB](?<binary>[01_]+)|(?<suffixed>\d[\da-fA-F_]*)[hH]|(?<decimal>[\d_]+))$/u;
 const END: Token = { kind: "end", text: "the end of the line", value: 0n };
 
 /** One line as tokens, read from left to right. */
@@ -57,7 +58,8 @@ export class LineReader {
   /** Takes a sign or word if it comes next. */
   accept(text: string): boolean {
     const token = this.next;
-    if ((token.kind !== "sign" && token.kind !== "word") || token.text.toLowerCase() !== text) return false;
+    if ((token.kind !== "sign" && token.kind !== "word") || token.text.toLowerCase() !== text)
+      return false;
     this.#position += 1;
     return true;
   }
@@ -69,7 +71,10 @@ export class LineReader {
   /** An error that says what was expected where the reader is. */
   refuse(expected: string): AssemblyError {
     const { text } = this.next;
-    return new AssemblyError(`Found ${this.atEnd ? text : `"${text}"`} where ${expected} was expected.`, this.line);
+    return new AssemblyError(
+      `Found ${this.atEnd ? text : `"${text}"`} where ${expected} was expected.`,
+      this.line,
+    );
   }
 
   /** Reads `a + b * (c - label)`; the operators are `| ^ & << >> + - * / ~`, bound as in C. */
@@ -155,14 +160,16 @@ const LEVELS: readonly Readonly<Record<string, Operate>>[] = [
 ];
 
 function shiftCount(count: bigint, line: number): bigint {
-  if (count < 0n || count > 64n) throw new AssemblyError(`Shift by ${count}. Shift by 0 to 64.`, line);
+  if (count < 0n || count > 64n)
+    throw new AssemblyError(`Shift by ${count}. Shift by 0 to 64.`, line);
   return count;
 }
 
 /** The characters of a string as a little-endian number. */
 function characterValue(text: string): bigint {
   let value = 0n;
-  for (const [index, byte] of new TextEncoder().encode(text).entries()) value |= BigInt(byte) << BigInt(index * 8);
+  for (const [index, byte] of new TextEncoder().encode(text).entries())
+    value |= BigInt(byte) << BigInt(index * 8);
   return value;
 }
 
@@ -179,7 +186,8 @@ function tokenize(text: string, line: number): readonly Token[] {
     const { comment, word, number, string, sign } = match.groups ?? {};
     if (comment !== undefined) break;
     if (word !== undefined) tokens.push({ kind: "word", text: word, value: 0n });
-    if (number !== undefined) tokens.push({ kind: "number", text: number, value: numberValue(number, line) });
+    if (number !== undefined)
+      tokens.push({ kind: "number", text: number, value: numberValue(number, line) });
     if (string !== undefined) tokens.push({ kind: "string", text: string.slice(1, -1), value: 0n });
     if (sign !== undefined) tokens.push({ kind: "sign", text: sign, value: 0n });
   }

@@ -96,7 +96,8 @@ function parseArgument(reader: LineReader): DelayedArgument {
     reader.take();
     return parseMemory(reader, bits, far, SEGMENT_NAMES.indexOf(name));
   }
-  const register = reader.next.kind === "word" ? registersByName.get(registerText(reader)) : undefined;
+  const register =
+    reader.next.kind === "word" ? registersByName.get(registerText(reader)) : undefined;
   if (register !== undefined) {
     takeRegister(reader);
     return () => ({ type: "register", ...register });
@@ -200,16 +201,23 @@ function isAddressRegister(name: string): boolean {
 
 function takeScale(reader: LineReader): 1 | 2 | 4 | 8 {
   const { value } = reader.next;
-  if (reader.next.kind !== "number" || ![1n, 2n, 4n, 8n].includes(value)) throw reader.refuse("a scale of 1, 2, 4 or 8");
+  if (reader.next.kind !== "number" || ![1n, 2n, 4n, 8n].includes(value))
+    throw reader.refuse("a scale of 1, 2, 4 or 8");
   reader.take();
   return value === 1n ? 1 : value === 2n ? 2 : value === 4n ? 4 : 8;
 }
 
-function addRegister(reader: LineReader, parts: AddressParts, name: string, scale: 1 | 2 | 4 | 8 | undefined): void {
+function addRegister(
+  reader: LineReader,
+  parts: AddressParts,
+  name: string,
+  scale: 1 | 2 | 4 | 8 | undefined,
+): void {
   const register = registersByName.get(name);
   if (register === undefined) throw reader.refuse("a register");
   const width = register.bits === 64 ? 64 : register.bits === 32 ? 32 : 16;
-  if (parts.width !== undefined && parts.width !== width) throw reader.refuse("registers of one size");
+  if (parts.width !== undefined && parts.width !== width)
+    throw reader.refuse("registers of one size");
   parts.width = width;
   // A scale that is written makes an index, even if it is 1.
   if (parts.base === undefined && scale === undefined) parts.base = register.number;
@@ -227,8 +235,11 @@ function finishMemory(
   // RSP cannot be an index; where the scale is 1 the two may change places.
   if (index === 4 && parts.scale === 1) [base, index] = [index, base];
   // 16-bit forms put BX and BP first.
-  if (parts.width === 16 && (base === 6 || base === 7) && (index === 3 || index === 5)) [base, index] = [index, base];
-  const isTarget = parts.isRelative && (base === undefined || parts.offsets.some(({ expression }) => expression.isSymbolic));
+  if (parts.width === 16 && (base === 6 || base === 7) && (index === 3 || index === 5))
+    [base, index] = [index, base];
+  const isTarget =
+    parts.isRelative &&
+    (base === undefined || parts.offsets.some(({ expression }) => expression.isSymbolic));
   return (scope) => {
     let displacement = 0n;
     for (const { expression, negative } of parts.offsets) {
@@ -249,7 +260,10 @@ function finishMemory(
 }
 
 /** Reads `10, "text", label + 4`, each as little-endian integers of `size` bytes; strings give their characters. */
-export function parseData(reader: LineReader, size: number): { sizeBytes: number; write: (scope: Scope) => number[] } {
+export function parseData(
+  reader: LineReader,
+  size: number,
+): { sizeBytes: number; write: (scope: Scope) => number[] } {
   const items: ((scope: Scope) => number[])[] = [];
   let sizeBytes = 0;
   const { line } = reader;

@@ -131,7 +131,12 @@ export interface Decoder {
   /** All forms of 64-bit and 32-bit code, in the order of the rows. */
   readonly forms: readonly Form[];
   /** Decodes the instruction that starts at `offset` of `bytes`; at most `length` bytes from there may be looked at. */
-  decode(bytes: Uint8Array, offset: number, length: number, context: DecodeContext): Decoded | DecodeFault;
+  decode(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    context: DecodeContext,
+  ): Decoded | DecodeFault;
 }
 
 /** Tells the two results of {@link Decoder.decode} apart. */

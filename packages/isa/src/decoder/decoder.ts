@@ -46,8 +46,13 @@ const CONTROL_REGISTERS: ReadonlySet<number> = new Set([0, 2, 3, 4, 8]);
  *
  * @throws {SyntaxError} A row is malformed, or two rows mean the same bytes.
  */
-export function decoderFor(instructions: readonly Instruction[], features?: ReadonlySet<string>): Decoder {
-  const present = instructions.filter(({ feature }) => feature === undefined || (features?.has(feature) ?? true));
+export function decoderFor(
+  instructions: readonly Instruction[],
+  features?: ReadonlySet<string>,
+): Decoder {
+  const present = instructions.filter(
+    ({ feature }) => feature === undefined || (features?.has(feature) ?? true),
+  );
   const table = buildOpcodeTable(present);
   return {
     instructions: present,
@@ -195,7 +200,12 @@ interface Fields {
   moffs: bigint;
 }
 
-function finish(cursor: Cursor, first: Choice, opcode: number, modRm: number): Decoded | DecodeFault {
+function finish(
+  cursor: Cursor,
+  first: Choice,
+  opcode: number,
+  modRm: number,
+): Decoded | DecodeFault {
   let memory: MemoryAddress | undefined;
   const hasModRmMemory = first.pattern.modRm.kind !== "none" && modRm < 0xc0;
   if (hasModRmMemory && first.pattern.rm !== "either-as-register" && !isLiteral(first.pattern)) {
@@ -239,7 +249,11 @@ function build(
     registers.push(number);
   }
   const hasMoffs = choice.pattern.tail.at(-1)?.kind === "moffs";
-  const memory = hasMoffs ? moffsAddress(cursor, fields.moffs) : form.hasMemory ? modRmMemory : undefined;
+  const memory = hasMoffs
+    ? moffsAddress(cursor, fields.moffs)
+    : form.hasMemory
+      ? modRmMemory
+      : undefined;
   return {
     form,
     lengthBytes: cursor.position - cursor.start,
@@ -257,12 +271,18 @@ function build(
 function lockAllowed(form: Form): boolean {
   if (form.instruction.lockable !== true) return false;
   return form.operands.some(
-    ({ source, access, index }) => source === "memory" && (index === 0 || access === "rw" || access === "w"),
+    ({ source, access, index }) =>
+      source === "memory" && (index === 0 || access === "rw" || access === "w"),
   );
 }
 
 /** The register that an operand is, 0 for one that is not a register, or -1 when there is no such register. */
-function registerNumber(cursor: Cursor, operand: FormOperand, opcode: number, modRm: number): number {
+function registerNumber(
+  cursor: Cursor,
+  operand: FormOperand,
+  opcode: number,
+  modRm: number,
+): number {
   const { rex } = cursor;
   let number: number;
   switch (operand.source) {
@@ -302,7 +322,9 @@ function registerNumber(cursor: Cursor, operand: FormOperand, opcode: number, mo
 function readMemory(cursor: Cursor, modRm: number): MemoryAddress | undefined {
   const { mode } = cursor;
   const addressWidth = cursor.addressSize ? (mode === 32 ? 16 : 32) : mode;
-  return addressWidth === 16 ? readMemory16(cursor, modRm) : readMemory32(cursor, modRm, addressWidth);
+  return addressWidth === 16
+    ? readMemory16(cursor, modRm)
+    : readMemory32(cursor, modRm, addressWidth);
 }
 
 /** Base and index of the eight 16-bit forms. Intel SDM Vol. 2A §2.1.5, "Addressing-Mode Encoding of ModR/M and SIB Bytes". */
@@ -318,10 +340,21 @@ function readMemory16(cursor: Cursor, modRm: number): MemoryAddress | undefined 
   if (cursor.position + bytes > cursor.end) return undefined;
   const displacement = readSigned(cursor, bytes);
   const segment = segmentOf(cursor, base === 5 ? 2 : 3);
-  return { base, index: INDEXES_16[rm] ?? -1, scaleShift: 0, displacement, segment, addressWidth: 16 };
+  return {
+    base,
+    index: INDEXES_16[rm] ?? -1,
+    scaleShift: 0,
+    displacement,
+    segment,
+    addressWidth: 16,
+  };
 }
 
-function readMemory32(cursor: Cursor, modRm: number, addressWidth: 32 | 64): MemoryAddress | undefined {
+function readMemory32(
+  cursor: Cursor,
+  modRm: number,
+  addressWidth: 32 | 64,
+): MemoryAddress | undefined {
   const { rex } = cursor;
   const mod = modRm >> 6;
   let base = modRm & 7;
@@ -360,11 +393,22 @@ function segmentOf(cursor: Cursor, usual: SegmentNumber): SegmentNumber {
 
 function moffsAddress(cursor: Cursor, offset: bigint): MemoryAddress {
   const addressWidth = cursor.addressSize ? (cursor.mode === 32 ? 16 : 32) : cursor.mode;
-  return { base: -1, index: -1, scaleShift: 0, displacement: offset, segment: segmentOf(cursor, 3), addressWidth };
+  return {
+    base: -1,
+    index: -1,
+    scaleShift: 0,
+    displacement: offset,
+    segment: segmentOf(cursor, 3),
+    addressWidth,
+  };
 }
 
 /** Reads what follows ModRM; "literal" when a byte that the row spells out is another. */
-function readTail(cursor: Cursor, pattern: Pattern, fields: Fields): DecodeFault | "literal" | undefined {
+function readTail(
+  cursor: Cursor,
+  pattern: Pattern,
+  fields: Fields,
+): DecodeFault | "literal" | undefined {
   for (const part of pattern.tail) {
     const bytes = tailBytes(cursor, part);
     if (cursor.position + bytes > cursor.end) return runOut(cursor);
@@ -373,7 +417,9 @@ function readTail(cursor: Cursor, pattern: Pattern, fields: Fields): DecodeFault
         if (cursor.bytes[cursor.position++] !== part.byte || hasPrefix(cursor)) return "literal";
         break;
       case "immediate": {
-        const signed = pattern.operands.some(({ place, access }) => place === "immediate" && access === "sx");
+        const signed = pattern.operands.some(
+          ({ place, access }) => place === "immediate" && access === "sx",
+        );
         fields.immediate = signed ? readSigned(cursor, bytes) : readUnsigned(cursor, bytes);
         break;
       }
@@ -434,6 +480,7 @@ function readSigned(cursor: Cursor, bytes: number): bigint {
 
 function readBytes(cursor: Cursor, count: number): number {
   let value = 0;
-  for (let shift = 0; shift < count * 8; shift += 8) value |= (cursor.bytes[cursor.position++] ?? 0) << shift;
+  for (let shift = 0; shift < count * 8; shift += 8)
+    value |= (cursor.bytes[cursor.position++] ?? 0) << shift;
   return value >>> 0;
 }

@@ -33,7 +33,9 @@ export function enumerateFormKeys(pattern: Pattern, mode: CodeMode): readonly Fo
 export function existsIn(pattern: Pattern, mode: CodeMode): boolean {
   const { modes } = pattern.encoding;
   if (mode === 64) return modes !== "legacy" && pattern.addressSize !== 16;
-  return modes !== "64" && pattern.operandSize !== 64 && pattern.addressSize !== 64 && !pattern.rexR;
+  return (
+    modes !== "64" && pattern.operandSize !== 64 && pattern.addressSize !== 64 && !pattern.rexR
+  );
 }
 
 function memoryChoices(pattern: Pattern): readonly boolean[] {
@@ -45,8 +47,11 @@ function memoryChoices(pattern: Pattern): readonly boolean[] {
 
 function addressWidths(pattern: Pattern, mode: CodeMode): readonly (16 | 32 | 64)[] {
   if (pattern.instruction.addressSized !== true) return [mode];
-  const both: readonly (16 | 32 | 64)[] = mode === 64 ? [64, 32] : mode === 32 ? [32, 16] : [16, 32];
-  return pattern.addressSize === undefined ? both : both.filter((width) => width === pattern.addressSize);
+  const both: readonly (16 | 32 | 64)[] =
+    mode === 64 ? [64, 32] : mode === 32 ? [32, 16] : [16, 32];
+  return pattern.addressSize === undefined
+    ? both
+    : both.filter((width) => width === pattern.addressSize);
 }
 
 function repeats(pattern: Pattern): readonly Repeat[] {
@@ -57,7 +62,9 @@ function repeats(pattern: Pattern): readonly Repeat[] {
 
 /** Makes a form. */
 export function makeForm(pattern: Pattern, key: FormKey, id: number): Form {
-  const operands = pattern.operands.map((operand, index) => makeOperand(operand, key.memory, index));
+  const operands = pattern.operands.map((operand, index) =>
+    makeOperand(operand, key.memory, index),
+  );
   return {
     id,
     name: formName(pattern, key),
@@ -90,10 +97,17 @@ function makeOperand(operand: PlacedOperand, memory: boolean, index: number): Fo
   const { pattern, access, place } = operand;
   const base = { access, index, value: 0 };
   if (place === "rm") {
-    if (memory) return { ...base, kind: "memory", bits: pattern.memory?.bits ?? 0, source: "memory" };
-    return { ...base, kind: pattern.register?.kind ?? "register", bits: pattern.register?.bits ?? 0, source: "rm" };
+    if (memory)
+      return { ...base, kind: "memory", bits: pattern.memory?.bits ?? 0, source: "memory" };
+    return {
+      ...base,
+      kind: pattern.register?.kind ?? "register",
+      bits: pattern.register?.bits ?? 0,
+      source: "rm",
+    };
   }
-  if (place === "moffs") return { ...base, kind: "memory", bits: pattern.moffs?.bits ?? 0, source: "memory" };
+  if (place === "moffs")
+    return { ...base, kind: "memory", bits: pattern.moffs?.bits ?? 0, source: "memory" };
   if (place === "implicit-memory") {
     return { ...base, kind: "memory", bits: pattern.memory?.bits ?? 0, source: "implicit-memory" };
   }
@@ -105,7 +119,12 @@ function makeOperand(operand: PlacedOperand, memory: boolean, index: number): Fo
     return { ...base, kind: "constant", bits: 8, source: "fixed", value: pattern.constant };
   }
   if (pattern.farPointer !== undefined) {
-    return { ...base, kind: "far-pointer", bits: pattern.farPointer.offsetBits + 16, source: "far-pointer" };
+    return {
+      ...base,
+      kind: "far-pointer",
+      bits: pattern.farPointer.offsetBits + 16,
+      source: "far-pointer",
+    };
   }
   if (pattern.relative !== undefined) {
     return { ...base, kind: "relative", bits: pattern.relative.bits, source: "relative" };
@@ -121,7 +140,8 @@ function registerSource(operand: PlacedOperand): OperandSource {
 
 function operationWidth(pattern: Pattern, operands: readonly FormOperand[], mode: CodeMode): Width {
   for (const { kind, bits } of operands) {
-    const counts = kind === "register" || kind === "memory" || kind === "control" || kind === "debug";
+    const counts =
+      kind === "register" || kind === "memory" || kind === "control" || kind === "debug";
     if (counts && isWidth(bits)) return bits;
   }
   return pattern.operandSize ?? mode;

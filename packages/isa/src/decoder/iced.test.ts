@@ -32,7 +32,13 @@ const decoder = decoderFor(instructions);
 const OPTIONS = DecoderOptions.NoMPFX_0FBC | DecoderOptions.NoMPFX_0FBD;
 
 /** Hints newer than the processor, which are reserved NOPs to it. */
-const NEWER_HINTS = new Set(["Prefetchit0_m8", "Prefetchit1_m8", "Cldemote_m8", "Rdsspd_r32", "Rdsspq_r64"]);
+const NEWER_HINTS = new Set([
+  "Prefetchit0_m8",
+  "Prefetchit1_m8",
+  "Cldemote_m8",
+  "Rdsspd_r32",
+  "Rdsspq_r64",
+]);
 /** Operands of instructions that touch none: their sizes are nobody's business. */
 const UNUSED_OPERANDS = /^(?:reservednop|ud0|ud1)$/u;
 /** Rows without operands, as the manual also writes them; iced-x86 lists the registers that they imply. */
@@ -60,7 +66,8 @@ describe.each([64, 32] as const)("Instructions of %i-bit code", (mode) => {
         }
         compared += 1;
         const difference = compare(ours, theirs, mode);
-        if (difference !== "") differences.set(`${ours.form.name} as ${code}`, `${difference}  ${hex(bytes)}`);
+        if (difference !== "")
+          differences.set(`${ours.form.name} as ${code}`, `${difference}  ${hex(bytes)}`);
       });
     }
     const partly = [...seen].filter(([, valid]) => valid.size === 2).map(([code]) => code);
@@ -75,7 +82,12 @@ describe.each([64, 32] as const)("Instructions of %i-bit code", (mode) => {
     const differences = new Map<string, string>();
     for (const bytes of samples(mode)) {
       const ours = decoder.decode(bytes, 0, bytes.length, { mode });
-      if (isDecodeFault(ours) || isXchgWithRep(bytes, ours) || UNUSED_OPERANDS.test(ours.form.mnemonic)) continue;
+      if (
+        isDecodeFault(ours) ||
+        isXchgWithRep(bytes, ours) ||
+        UNUSED_OPERANDS.test(ours.form.mnemonic)
+      )
+        continue;
       // Without superfluous prefixes a short branch begins elsewhere and may not reach.
       if (ours.relative < -100n || ours.relative > 100n) continue;
       const text = disassembler.format(ours, ADDRESS[mode]);
@@ -85,7 +97,8 @@ describe.each([64, 32] as const)("Instructions of %i-bit code", (mode) => {
         const problem = withIced(bytes, mode, (first) =>
           withIced(again, mode, (second) => sameMeaning(first, second, mode)),
         );
-        if (problem !== "") differences.set(ours.form.name, `${text}: ${problem}; ${hex(bytes)} to ${hex(again)}`);
+        if (problem !== "")
+          differences.set(ours.form.name, `${text}: ${problem}; ${hex(bytes)} to ${hex(again)}`);
       } catch (error) {
         differences.set(ours.form.name, `${text}: ${String(error)}`);
       }
@@ -108,7 +121,11 @@ test("Every form of 64-bit and 32-bit code can be reached by decoding", () => {
 /** Where samples lie: far enough up that truncated targets show. */
 const ADDRESS = { 16: 0x1234n, 32: 0x1234_5678n, 64: 0x1234_5678_1234_5678n };
 
-function withIced<T>(bytes: Uint8Array, mode: CodeMode, use: (instruction: IcedInstruction) => T): T {
+function withIced<T>(
+  bytes: Uint8Array,
+  mode: CodeMode,
+  use: (instruction: IcedInstruction) => T,
+): T {
   const iced = new IcedDecoder(mode, bytes.subarray(0, 15), OPTIONS);
   iced.ip = ADDRESS[mode];
   const instruction = iced.decode();
@@ -125,29 +142,41 @@ function compare(ours: Decoded, theirs: IcedInstruction, mode: CodeMode): string
   if (ours.lengthBytes !== theirs.length) return `length ${ours.lengthBytes}, not ${theirs.length}`;
   if (ours.lock !== theirs.hasLockPrefix) return "LOCK";
   const theirMnemonic = (Mnemonic[theirs.mnemonic] ?? "").toLowerCase();
-  if (mnemonic !== theirMnemonic && mnemonic !== "ringside.mark") return `${mnemonic}, not ${theirMnemonic}`;
-  if (UNUSED_OPERANDS.test(mnemonic) || IMPLIED_OPERANDS.test(mnemonic) || mnemonic === "ringside.mark") return "";
+  if (mnemonic !== theirMnemonic && mnemonic !== "ringside.mark")
+    return `${mnemonic}, not ${theirMnemonic}`;
+  if (
+    UNUSED_OPERANDS.test(mnemonic) ||
+    IMPLIED_OPERANDS.test(mnemonic) ||
+    mnemonic === "ringside.mark"
+  )
+    return "";
   const left = ourOperands(ours, mode).join(" | ");
   const right = icedOperands(theirs, mode);
   // 16-bit operand size truncates targets of short branches in 32-bit code, which no row says.
   if (mode === 32 && left.startsWith("to ") && right[0]?.length === 9) return "";
-  const same = left === right.join(" | ") || (mnemonic === "xchg" && left === right.toReversed().join(" | "));
+  const same =
+    left === right.join(" | ") || (mnemonic === "xchg" && left === right.toReversed().join(" | "));
   return same ? "" : `${left}, not ${right.join(" | ")}`;
 }
 
 /** F3 41 90 is XCHG EAX, R8D to processors (seen on an EPYC 9004) and PAUSE to iced-x86. */
 function isXchgWithRep(bytes: Uint8Array, ours: Decoded | DecodeFault): boolean {
-  return !isDecodeFault(ours) && ours.form.mnemonic === "xchg" && bytes[ours.lengthBytes - 1] === 0x90;
+  return (
+    !isDecodeFault(ours) && ours.form.mnemonic === "xchg" && bytes[ours.lengthBytes - 1] === 0x90
+  );
 }
 
 /** Whether two encodings are one instruction with the same operands. */
 function sameMeaning(first: IcedInstruction, second: IcedInstruction, mode: CodeMode): string {
   const left = icedOperands(first, mode);
   const right = icedOperands(second, mode);
-  const isShort = left.length === 1 && mode === 32 && first.nearBranch16 === Number(first.nearBranchTarget);
+  const isShort =
+    left.length === 1 && mode === 32 && first.nearBranch16 === Number(first.nearBranchTarget);
   const shown = (operands: readonly string[], from: IcedInstruction): string => {
     // Operand size truncates immediates, and in 32-bit code targets, whichever way they are encoded.
-    const sized = operands.map((operand) => (isShort ? operand.slice(0, 3) + operand.slice(-4) : operand));
+    const sized = operands.map((operand) =>
+      isShort ? operand.slice(0, 3) + operand.slice(-4) : operand,
+    );
     return `${Mnemonic[from.mnemonic]} ${sized.join(" | ")}${from.hasLockPrefix ? " lock" : ""}`;
   };
   const wanted = shown(left, first);
@@ -171,7 +200,11 @@ function ourOperands(decoded: Decoded, mode: CodeMode): string[] {
       case "memory":
         return [ourMemory(decoded, operand.bits, end, mode)];
       case "immediate":
-        return [number(BigInt.asUintN(decoded.form.width === 8 ? 64 : decoded.form.width, decoded.immediate))];
+        return [
+          number(
+            BigInt.asUintN(decoded.form.width === 8 ? 64 : decoded.form.width, decoded.immediate),
+          ),
+        ];
       case "immediate2":
         return [number(BigInt(decoded.immediate2))];
       case "far-pointer":
@@ -190,9 +223,20 @@ function ourMemory(decoded: Decoded, bits: number, end: bigint, mode: CodeMode):
   const { memory } = decoded;
   if (memory === undefined) return "no memory";
   const { base, index, scaleShift, addressWidth, segment } = memory;
-  const baseName = base === -2 ? (addressWidth === 64 ? "rip" : "eip") : base < 0 ? "" : registerName("register", base, addressWidth);
-  const indexName = index < 0 ? "" : `${registerName("register", index, addressWidth)}*${1 << scaleShift}`;
-  const displacement = BigInt.asUintN(addressWidth, base === -2 ? end + memory.displacement : memory.displacement);
+  const baseName =
+    base === -2
+      ? addressWidth === 64
+        ? "rip"
+        : "eip"
+      : base < 0
+        ? ""
+        : registerName("register", base, addressWidth);
+  const indexName =
+    index < 0 ? "" : `${registerName("register", index, addressWidth)}*${1 << scaleShift}`;
+  const displacement = BigInt.asUintN(
+    addressWidth,
+    base === -2 ? end + memory.displacement : memory.displacement,
+  );
   const segmentName = mode === 64 && segment < 4 ? "" : (SEGMENT_NAMES[segment] ?? "");
   return `${bits} at ${segmentName}:${baseName}+${indexName}+${number(displacement)}`;
 }
@@ -210,13 +254,16 @@ function icedOperands(instruction: IcedInstruction, mode: CodeMode): string[] {
         return [`to ${number(instruction.nearBranchTarget)}`];
       case OpKind.FarBranch16:
       case OpKind.FarBranch32: {
-        const offset = kind === OpKind.FarBranch16 ? instruction.farBranch16 : instruction.farBranch32;
+        const offset =
+          kind === OpKind.FarBranch16 ? instruction.farBranch16 : instruction.farBranch32;
         return [`far ${number(BigInt(instruction.farBranchSelector))}:${number(BigInt(offset))}`];
       }
       case OpKind.Memory:
         return [icedMemory(instruction, mode)];
       default:
-        return isStringOperand(kind) ? [] : [number(BigInt.asUintN(immediateBits(kind), instruction.immediate(index)))];
+        return isStringOperand(kind)
+          ? []
+          : [number(BigInt.asUintN(immediateBits(kind), instruction.immediate(index)))];
     }
   });
 }
@@ -242,7 +289,9 @@ function icedMemory(instruction: IcedInstruction, mode: CodeMode): string {
 
 /** Images of register files and descriptor pointers have no operand size here. */
 function memoryBits(size: MemorySize): number {
-  return /^(?:Fxsave|Fpu|Xsave|Unknown)/u.test(MemorySize[size] ?? "") ? 0 : MemorySizeExt.size(size) * 8;
+  return /^(?:Fxsave|Fpu|Xsave|Unknown)/u.test(MemorySize[size] ?? "")
+    ? 0
+    : MemorySizeExt.size(size) * 8;
 }
 
 function icedRegister(register: Register): string {
@@ -270,7 +319,10 @@ function randomNumbers(seed: number): () => number {
   };
 }
 
-const PREFIXES = [0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x40, 0x41, 0x42, 0x44, 0x48, 0x4f];
+const PREFIXES = [
+  0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x40, 0x41, 0x42, 0x44, 0x48,
+  0x4f,
+];
 
 /** The bytes that each row spells out. */
 const OPCODES = instructions.flatMap(({ encodings }) =>
@@ -285,7 +337,10 @@ function* samples(mode: CodeMode): Generator<Uint8Array> {
     const bytes = Uint8Array.from({ length: 15 }, () => random() & 0xff);
     // One in five is random bytes alone.
     if (random() % 5 > 0) {
-      const prefixes = Array.from({ length: random() % 4 }, () => PREFIXES[random() % PREFIXES.length] ?? 0);
+      const prefixes = Array.from(
+        { length: random() % 4 },
+        () => PREFIXES[random() % PREFIXES.length] ?? 0,
+      );
       bytes.set([...prefixes, ...(OPCODES[random() % OPCODES.length] ?? [])]);
     }
     yield bytes;
@@ -294,7 +349,20 @@ function* samples(mode: CodeMode): Generator<Uint8Array> {
 
 /** For each row all prefixes that choose a form, and all ModRM bytes that differ in mod or reg. */
 function* formSamples(mode: CodeMode): Generator<Uint8Array> {
-  const choices = [[], [0x66], [0x67], [0xf2], [0xf3], [0x66, 0xf2], [0x66, 0xf3], [0x67, 0xf2], [0x67, 0xf3], [0x67, 0x66], [0x67, 0x66, 0xf2], [0x67, 0x66, 0xf3]];
+  const choices = [
+    [],
+    [0x66],
+    [0x67],
+    [0xf2],
+    [0xf3],
+    [0x66, 0xf2],
+    [0x66, 0xf3],
+    [0x67, 0xf2],
+    [0x67, 0xf3],
+    [0x67, 0x66],
+    [0x67, 0x66, 0xf2],
+    [0x67, 0x66, 0xf3],
+  ];
   const rexes = mode === 64 ? [[], [0x48]] : [[]];
   for (const { encodings } of instructions) {
     for (const { opcode } of encodings) {

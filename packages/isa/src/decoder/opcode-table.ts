@@ -66,7 +66,13 @@ export function buildOpcodeTable(instructions: readonly Instruction[]): OpcodeTa
   const entries = buildEntries(patterns);
   const forms: Form[] = [];
   const formsByKey = new Map<string, Form>();
-  const keyOf = (pattern: Pattern, mode: CodeMode, memory: boolean, addressWidth: number, repeat: Repeat): string =>
+  const keyOf = (
+    pattern: Pattern,
+    mode: CodeMode,
+    memory: boolean,
+    addressWidth: number,
+    repeat: Repeat,
+  ): string =>
     `${patternNumbers.get(pattern) ?? -1} ${mode} ${memory ? "m" : "r"} ${addressWidth} ${repeat}`;
   const patternNumbers = new Map(patterns.map((pattern, index) => [pattern, index]));
   for (const pattern of patterns) {
@@ -115,13 +121,15 @@ function buildEntries(patterns: readonly Pattern[]): readonly (OpcodeEntry | und
   const byOpcode: Pattern[][] = Array.from({ length: 4 * 256 }, () => []);
   for (const pattern of patterns) {
     const bytes = pattern.registerInOpcode ? 8 : 1;
-    for (let low = 0; low < bytes; low++) byOpcode[pattern.map * 256 + pattern.opcode + low]?.push(pattern);
+    for (let low = 0; low < bytes; low++)
+      byOpcode[pattern.map * 256 + pattern.opcode + low]?.push(pattern);
   }
   return byOpcode.map((group) => {
     if (group.length === 0) return undefined;
     const hasModRm = group.some((pattern) => pattern.modRm.kind !== "none");
     const odd = group.find((pattern) => (pattern.modRm.kind !== "none") !== hasModRm);
-    if (odd !== undefined) throw collision("An opcode with and without ModRM", odd, group[0] ?? odd);
+    if (odd !== undefined)
+      throw collision("An opcode with and without ModRM", odd, group[0] ?? odd);
     refuseCollisions(group);
     return { hasModRm, patterns: group, cells: [] };
   });
@@ -134,7 +142,8 @@ function makeCell(entry: OpcodeEntry, modRm: number): Cell {
     .filter((pattern) => matchesModRm(pattern, modRm))
     .toSorted((left, right) => rank(right) - rank(left));
   for (const cell of entry.cells) {
-    if (cell === undefined || cell.memory !== memory || cell.patterns.length !== patterns.length) continue;
+    if (cell === undefined || cell.memory !== memory || cell.patterns.length !== patterns.length)
+      continue;
     if (cell.patterns.every((pattern, index) => pattern === patterns[index])) return cell;
   }
   return { patterns, memory, choices: Array.from<Choice | null | undefined>({ length: VARIANTS }) };
@@ -144,11 +153,17 @@ function matchesModRm(pattern: Pattern, modRm: number): boolean {
   const { modRm: wanted } = pattern;
   if (wanted.kind === "none") return true;
   if (wanted.kind === "byte") {
-    return pattern.registerInModRm ? (modRm & 0xf8) === (wanted.byte & 0xf8) : modRm === wanted.byte;
+    return pattern.registerInModRm
+      ? (modRm & 0xf8) === (wanted.byte & 0xf8)
+      : modRm === wanted.byte;
   }
   if (wanted.kind === "digit" && ((modRm >> 3) & 7) !== wanted.digit) return false;
   const memory = modRm < 0xc0;
-  return pattern.rm === "both" || pattern.rm === "either-as-register" || memory === (pattern.rm === "memory");
+  return (
+    pattern.rm === "both" ||
+    pattern.rm === "either-as-register" ||
+    memory === (pattern.rm === "memory")
+  );
 }
 
 /** Specialized patterns go first; two of one rank must not match the same bytes. */
@@ -166,7 +181,11 @@ function rank(pattern: Pattern): number {
 function refuseCollisions(group: readonly Pattern[]): void {
   for (const [index, left] of group.entries()) {
     for (const right of group.slice(index + 1)) {
-      if (rank(left) === rank(right) && modRmOverlaps(left, right) && variantsOverlap(left, right)) {
+      if (
+        rank(left) === rank(right) &&
+        modRmOverlaps(left, right) &&
+        variantsOverlap(left, right)
+      ) {
         throw collision("Two rows have the same encoding", left, right);
       }
     }
@@ -199,13 +218,20 @@ function matches(pattern: Pattern, variant: number): boolean {
   const has66 = (variant & VARIANT_OPERAND_SIZE) !== 0;
   const rexW = (variant & VARIANT_REX_W) !== 0;
   if (pattern.mandatory !== "any" && pattern.mandatory !== mandatoryOf(variant)) return false;
-  if (pattern.addressSize !== undefined && pattern.addressSize !== addressWidthOf(variant)) return false;
+  if (pattern.addressSize !== undefined && pattern.addressSize !== addressWidthOf(variant))
+    return false;
   if (pattern.rexR && (variant & VARIANT_REX_R) === 0) return false;
   // 90 with REX.B is XCHG with R8.
-  if (pattern.map === 0 && pattern.opcode === 0x90 && !pattern.registerInOpcode && (variant & VARIANT_REX_B) !== 0) {
+  if (
+    pattern.map === 0 &&
+    pattern.opcode === 0x90 &&
+    !pattern.registerInOpcode &&
+    (variant & VARIANT_REX_B) !== 0
+  ) {
     return false;
   }
-  const operandSize = pattern.mandatory === "66" ? plainSize(mode) : has66 ? otherSize(mode) : plainSize(mode);
+  const operandSize =
+    pattern.mandatory === "66" ? plainSize(mode) : has66 ? otherSize(mode) : plainSize(mode);
   switch (pattern.operandSize) {
     case undefined:
       return true;

@@ -53,9 +53,11 @@ const registers = new Map<string, RegisterPattern>([
 for (const name of ["xmm", "xmm1", "xmm2", "xmm3"]) registers.set(name, { kind: "xmm", bits: 128 });
 for (const name of ["mm", "mm1", "mm2"]) registers.set(name, { kind: "mmx", bits: 64 });
 for (const [bits, names] of GENERAL_NAMES) {
-  for (const [fixed, name] of names.entries()) registers.set(name, { kind: "register", bits, fixed });
+  for (const [fixed, name] of names.entries())
+    registers.set(name, { kind: "register", bits, fixed });
 }
-for (const [fixed, name] of SEGMENT_NAMES.entries()) registers.set(name, { kind: "segment", bits: 16, fixed });
+for (const [fixed, name] of SEGMENT_NAMES.entries())
+  registers.set(name, { kind: "segment", bits: 16, fixed });
 
 /** `m`, `m8` … `m128`, `m16&64`, `m16:32`, `m32fp`, `m64int`, `m80bcd`, `m2byte`, `m512byte`. */
 const MEMORY = /^m(?:em)?(?:(\d+)(?:[&:](\d+))?(fp|int|bcd|byte)?)?$/u;

@@ -149,9 +149,13 @@ function parseOpcodeColumn(text: string, refuse: Refuse): OpcodeColumn {
     addressSize: undefined,
     fields: [],
   };
-  const tokens = text.replaceAll(/\s*\+\s*/gu, "+").split(/\s+/u).flatMap(splitPrefixSum);
+  const tokens = text
+    .replaceAll(/\s*\+\s*/gu, "+")
+    .split(/\s+/u)
+    .flatMap(splitPrefixSum);
   for (const [at, token] of tokens.entries()) {
-    if (!parsePrefixToken(token, column, tokens.slice(at + 1))) parseOpcodeToken(token, column, refuse);
+    if (!parsePrefixToken(token, column, tokens.slice(at + 1)))
+      parseOpcodeToken(token, column, refuse);
   }
   if (column.byte < 0) throw refuse("No opcode byte");
   return column;
@@ -176,7 +180,11 @@ function parsePrefixToken(token: string, column: OpcodeColumn, rest: readonly st
     case "F2":
     case "F3":
       // A row of a prefix byte alone would have no opcode after it.
-      if (column.map !== 0 || !rest.some((next) => BYTE.test(next) || BYTE_WITH_REGISTER.test(next))) return false;
+      if (
+        column.map !== 0 ||
+        !rest.some((next) => BYTE.test(next) || BYTE_WITH_REGISTER.test(next))
+      )
+        return false;
       column.mandatory = token === "66" ? "66" : token === "F2" ? "f2" : "f3";
       return true;
     case "REX.W":
@@ -211,7 +219,8 @@ function parseOpcodeToken(token: string, column: OpcodeColumn, refuse: Refuse): 
     if (column.byte < 0) {
       column.byte = byte;
       column.registerInOpcode = register !== null;
-      if ((byte & 7) !== 0 && register !== null) throw refuse(`Opcode ${token} has no room for a register`);
+      if ((byte & 7) !== 0 && register !== null)
+        throw refuse(`Opcode ${token} has no room for a register`);
     } else if (column.modRm.kind === "none" && column.fields.length === 0) {
       column.modRm = { kind: "byte", byte };
       column.registerInModRm = register !== null;
@@ -287,7 +296,8 @@ function placeOperands(
     place: place(pattern),
   }));
   for (const each of ["reg", "rm", "opcode"]) {
-    if (placed.filter((operand) => operand.place === each).length > 1) throw refuse(`Two operands in ${each}`);
+    if (placed.filter((operand) => operand.place === each).length > 1)
+      throw refuse(`Two operands in ${each}`);
   }
   return placed;
 }
@@ -302,7 +312,11 @@ function isSystemRegister(pattern: OperandPattern): boolean {
   return kind === "control" || kind === "debug" || kind === "segment";
 }
 
-function buildTail(operands: readonly PlacedOperand[], opcode: OpcodeColumn, refuse: Refuse): readonly Tail[] {
+function buildTail(
+  operands: readonly PlacedOperand[],
+  opcode: OpcodeColumn,
+  refuse: Refuse,
+): readonly Tail[] {
   const waiting = operands.filter((operand) =>
     ["immediate", "immediate2", "relative", "far-pointer"].includes(operand.place),
   );
@@ -339,7 +353,12 @@ function rmKind(operands: readonly PlacedOperand[], opcode: OpcodeColumn): RmKin
   if (opcode.modRm.kind === "byte") return opcode.modRm.byte >= 0xc0 ? "register" : "memory";
   const operand = operands.find((each) => each.place === "rm");
   if (operand === undefined) return "both";
-  if (operands.some((each) => each.pattern.register?.kind === "control" || each.pattern.register?.kind === "debug")) {
+  if (
+    operands.some(
+      (each) =>
+        each.pattern.register?.kind === "control" || each.pattern.register?.kind === "debug",
+    )
+  ) {
     return "either-as-register";
   }
   if (operand.pattern.register === undefined) return "memory";

@@ -15,7 +15,8 @@ export const SEGMENT_NAMES: readonly string[] = ["es", "cs", "ss", "ds", "fs", "
 /** Name of a general register: `al`, `ah` (16), `r8d`, `rsp`. */
 export function generalRegisterName(number: number, bits: number): string {
   if (number >= 16) return HIGH_BYTES[number - 16] ?? `r${number}`;
-  if (number >= 8) return `r${number}${bits === 8 ? "b" : bits === 16 ? "w" : bits === 32 ? "d" : ""}`;
+  if (number >= 8)
+    return `r${number}${bits === 8 ? "b" : bits === 16 ? "w" : bits === 32 ? "d" : ""}`;
   if (bits === 8) return LOW_BYTES[number] ?? "";
   const word = WORDS[number] ?? "";
   return bits === 16 ? word : bits === 32 ? `e${word}` : `r${word}`;

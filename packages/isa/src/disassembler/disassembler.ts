@@ -1,7 +1,13 @@
 /**
  * Bytes as text, by the rows of a table.
  */
-import { isDecodeFault, type CodeMode, type Decoded, type Decoder, type Form } from "../decoder/decoded.ts";
+import {
+  isDecodeFault,
+  type CodeMode,
+  type Decoded,
+  type Decoder,
+  type Form,
+} from "../decoder/decoded.ts";
 import { formatInstruction, hasUsualSize, textKey } from "./format.ts";
 
 /** A piece of disassembled code. */
@@ -39,14 +45,21 @@ export function disassemblerFor(decoder: Decoder): Disassembler {
   const format = (decoded: Decoded, address: bigint): string =>
     formatInstruction(decoded, address, sizeMatters(decoded.form));
 
-  function* disassemble(bytes: Uint8Array, options: DisassembleOptions = {}): IterableIterator<DisassembledLine> {
+  function* disassemble(
+    bytes: Uint8Array,
+    options: DisassembleOptions = {},
+  ): IterableIterator<DisassembledLine> {
     const { address = 0n, mode = 64 } = options;
-    for (let offset = 0; offset < bytes.length; ) {
+    for (let offset = 0; offset < bytes.length;) {
       const at = address + BigInt(offset);
       const decoded = decoder.decode(bytes, offset, bytes.length - offset, { mode });
       if (isDecodeFault(decoded)) {
         const byte = bytes[offset] ?? 0;
-        yield { address: at, bytes: bytes.slice(offset, offset + 1), text: `db 0x${byte.toString(16).padStart(2, "0")}` };
+        yield {
+          address: at,
+          bytes: bytes.slice(offset, offset + 1),
+          text: `db 0x${byte.toString(16).padStart(2, "0")}`,
+        };
         offset += 1;
       } else {
         const end = offset + decoded.lengthBytes;

@@ -32,7 +32,8 @@ export function formatInstruction(decoded: Decoded, address: bigint, sizeMatters
   if (memory === undefined) {
     if (form.instruction.addressSized === true) {
       if (form.addressWidth !== form.mode) prefixes.push(`a${form.addressWidth}`);
-      const segment = decoded.segmentOverride === -1 ? undefined : SEGMENT_NAMES[decoded.segmentOverride];
+      const segment =
+        decoded.segmentOverride === -1 ? undefined : SEGMENT_NAMES[decoded.segmentOverride];
       if (segment !== undefined) prefixes.push(segment);
     }
   } else if (memory.addressWidth !== form.mode && memory.base < 0 && memory.index < 0) {
@@ -66,9 +67,13 @@ function formatOperand(decoded: Decoded, operand: FormOperand, end: bigint): str
     case "opcode":
       return registerName(operand.kind, decoded.registers[operand.index] ?? 0, operand.bits);
     case "fixed":
-      return operand.kind === "constant" ? `${operand.value}` : registerName(operand.kind, operand.value, operand.bits);
+      return operand.kind === "constant"
+        ? `${operand.value}`
+        : registerName(operand.kind, operand.value, operand.bits);
     case "memory":
-      return decoded.memory === undefined ? "" : formatMemory(decoded, decoded.memory, operand, end);
+      return decoded.memory === undefined
+        ? ""
+        : formatMemory(decoded, decoded.memory, operand, end);
     case "immediate":
       return formatNumber(decoded.immediate);
     case "immediate2":
@@ -76,7 +81,9 @@ function formatOperand(decoded: Decoded, operand: FormOperand, end: bigint): str
     case "far-pointer":
       return `${formatNumber(BigInt(decoded.immediate2))}:${formatNumber(decoded.immediate)}`;
     case "relative":
-      return formatNumber(BigInt.asUintN(targetBits(form.mode, operand.bits), end + decoded.relative));
+      return formatNumber(
+        BigInt.asUintN(targetBits(form.mode, operand.bits), end + decoded.relative),
+      );
     case "implicit-memory":
       return "";
   }
@@ -87,7 +94,12 @@ function targetBits(mode: CodeMode, offsetBits: number): number {
   return mode === 64 ? 64 : offsetBits === 16 ? 16 : mode;
 }
 
-function formatMemory(decoded: Decoded, memory: MemoryAddress, operand: FormOperand, end: bigint): string {
+function formatMemory(
+  decoded: Decoded,
+  memory: MemoryAddress,
+  operand: FormOperand,
+  end: bigint,
+): string {
   const isFar = decoded.form.encoding.instruction.includes(":") && operand.access === "n";
   const size = SIZE_NAMES.get(operand.bits);
   const words = [...(isFar ? ["far"] : []), ...(size === undefined ? [] : [size, "ptr"])];
@@ -109,7 +121,9 @@ function formatAddress(memory: MemoryAddress, end: bigint): string {
   if (parts.length === 0) return formatNumber(BigInt.asUintN(addressWidth, displacement));
   const text = parts.join("+");
   if (displacement === 0n) return text;
-  return displacement < 0n ? `${text}-${formatNumber(-displacement)}` : `${text}+${formatNumber(displacement)}`;
+  return displacement < 0n
+    ? `${text}-${formatNumber(-displacement)}`
+    : `${text}+${formatNumber(displacement)}`;
 }
 
 function formatNumber(value: bigint): string {
