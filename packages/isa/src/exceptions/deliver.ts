@@ -15,8 +15,9 @@ import type { Delivery } from "./delivery.ts";
 import { deliverProtected } from "./deliver-protected.ts";
 import { deliverReal } from "./deliver-real.ts";
 import { deliverLong } from "./deliver-long.ts";
-import { EVENT, VECTOR } from "./event.ts";
+import { EVENT } from "./event.ts";
 import { hasBits } from "./mode.ts";
+import { VECTOR } from "./vectors.ts";
 
 /**
  * Delivers an event at the current instruction boundary (the state's `rip` is what the frame saves).

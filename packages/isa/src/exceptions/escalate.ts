@@ -3,7 +3,7 @@
  *
  * Intel SDM Vol. 3A §6.15, "Exception and Interrupt Reference" (Interrupt 8, table "Conditions for Generating a Double Fault").
  */
-import { VECTOR } from "./event.ts";
+import { VECTOR } from "./vectors.ts";
 
 /** What the processor does next. */
 export type Escalation = "deliver second" | "double fault" | "shutdown";

@@ -15,39 +15,6 @@ export const EVENT = {
   EXCEPTION: 3,
 } as const;
 
-/** Vectors of the exceptions. Intel SDM Vol. 3A §6.3.1, "External Interrupts" (table "Protected-Mode Exceptions and Interrupts"). */
-export const VECTOR = {
-  DE: 0,
-  DB: 1,
-  NMI: 2,
-  BP: 3,
-  OF: 4,
-  BR: 5,
-  UD: 6,
-  NM: 7,
-  DF: 8,
-  TS: 10,
-  NP: 11,
-  SS: 12,
-  GP: 13,
-  PF: 14,
-  MF: 16,
-  AC: 17,
-  MC: 18,
-  XM: 19,
-} as const;
-
-/** Vectors whose delivery pushes an error code. */
-export const VECTORS_WITH_ERROR_CODE: ReadonlySet<number> = new Set([
-  VECTOR.DF,
-  VECTOR.TS,
-  VECTOR.NP,
-  VECTOR.SS,
-  VECTOR.GP,
-  VECTOR.PF,
-  VECTOR.AC,
-]);
-
 /** DR6.BS: the debug exception is a single step. Intel SDM Vol. 3B §18.2.3, "Debug Status Register (DR6)". */
 export const DR6_SINGLE_STEP = 0x4000n;
 /** DR6.BD: the debug exception is an access to a debug register under DR7.GD. */

@@ -5,6 +5,11 @@
  */
 import type { Instruction } from "../dsl.ts";
 import { integerInstructions } from "./integer.ts";
+import { systemInstructions } from "./system.ts";
 import { sseInstructions } from "./sse.ts";
 
-export const instructions: readonly Instruction[] = [...integerInstructions, ...sseInstructions];
+export const instructions: readonly Instruction[] = [
+  ...integerInstructions,
+  ...systemInstructions,
+  ...sseInstructions,
+];

@@ -1,0 +1,201 @@
+/**
+ * Ports: IN, OUT, INS and OUTS.
+ *
+ * Intel SDM Vol. 2A, "IN—Input From Port"; "INS/INSB/INSW/INSD—Input from Port to String"; Vol. 2B, "OUT—Output to Port";
+ * "OUTS/OUTSB/OUTSW/OUTSD—Output String to Port"; Vol. 1 §19.5, "Protected-Mode I/O".
+ */
+import { opcodes, type Classification, type Encoding, type Instruction } from "../dsl.ts";
+import { checkPorts } from "../exceptions/port-permission.ts";
+import type { SemanticsBuilder, Value } from "../semantics.ts";
+import { segmentSlots, slots } from "../state/layout.ts";
+import { recheckWhenPending } from "./control-registers.ts";
+
+const RDX = 2;
+const RSI = 6;
+const RDI = 7;
+const ES = 0;
+const DIRECTION_BIT = 10;
+
+const io: Classification = {
+  privilege: "io",
+  sensitive: "control",
+  why: "It reaches the machine's devices.",
+};
+
+type PortBytes = 1 | 2 | 4;
+
+function bytesOf(bits: number): PortBytes {
+  return bits === 8 ? 1 : bits === 16 ? 2 : 4;
+}
+
+function portRead(m: SemanticsBuilder, port: Value, bytes: PortBytes): Value {
+  return m.fromI32Unsigned(
+    m.helper("portRead", [m.toI32(port), m.toI32(m.constant(bytes))], "i32"),
+  );
+}
+
+function portWrite(m: SemanticsBuilder, port: Value, bytes: PortBytes, value: Value): void {
+  m.helper("portWrite", [m.toI32(port), m.toI32(m.constant(bytes)), m.toI32(value)]);
+}
+
+export const input: Instruction = {
+  mnemonic: "in",
+  reference: "Intel SDM Vol. 2A, IN—Input From Port",
+  classification: io,
+  counted: true,
+  encodings: opcodes`
+    Opcode    | Instruction  | Access
+    E4 ib     | IN AL, imm8  | w r
+    o16 E5 ib | IN AX, imm8  | w r
+    o32 E5 ib | IN EAX, imm8 | w r
+    EC        | IN AL, DX    | w r
+    o16 ED    | IN AX, DX    | w r
+    o32 ED    | IN EAX, DX   | w r
+  `,
+  semantics(m, destination, source) {
+    const bytes = bytesOf(destination.bits);
+    const port = m.read(source);
+    m.call(checkPorts, port, m.constant(bytes));
+    m.write(destination, portRead(m, port, bytes));
+    recheckWhenPending(m);
+  },
+};
+
+export const output: Instruction = {
+  mnemonic: "out",
+  reference: "Intel SDM Vol. 2B, OUT—Output to Port",
+  classification: io,
+  counted: true,
+  encodings: opcodes`
+    Opcode    | Instruction   | Access
+    E6 ib     | OUT imm8, AL  | r r
+    o16 E7 ib | OUT imm8, AX  | r r
+    o32 E7 ib | OUT imm8, EAX | r r
+    EE        | OUT DX, AL    | r r
+    o16 EF    | OUT DX, AX    | r r
+    o32 EF    | OUT DX, EAX   | r r
+  `,
+  semantics(m, destination, source) {
+    const bytes = bytesOf(source.bits);
+    const port = m.read(destination);
+    m.call(checkPorts, port, m.constant(bytes));
+    portWrite(m, port, bytes, m.read(source));
+    recheckWhenPending(m);
+  },
+};
+
+function advance(m: SemanticsBuilder, register: number, bytes: number): void {
+  const width = m.addressWidth;
+  const isDown = m.bit(m.state(slots.flagsSystem), DIRECTION_BIT);
+  const step = m.select(isDown, m.constant(-bytes), m.constant(bytes));
+  m.setRegister(register, m.add(m.register(register, width), step, width), width);
+}
+
+function stringInput(
+  mnemonic: string,
+  bytes: PortBytes,
+  encodings: readonly Encoding[],
+): Instruction {
+  return {
+    mnemonic,
+    reference: "Intel SDM Vol. 2A, INS/INSB/INSW/INSD—Input from Port to String",
+    classification: io,
+    counted: true,
+    repeatable: "rep",
+    addressSized: true,
+    encodings,
+    semantics(m) {
+      const port = m.register(RDX, 16);
+      m.call(checkPorts, port, m.constant(bytes));
+      const base = m.state(segmentSlots(ES).effectiveBase);
+      const sum = m.add(base, m.register(RDI, m.addressWidth), 64);
+      const linear = m.mode === 64 ? sum : m.truncate(sum, 32);
+      // A read of a port can have effects, so the fault comes first.
+      m.probeWrite(linear, bytes);
+      m.store(linear, bytes, portRead(m, port, bytes));
+      advance(m, RDI, bytes);
+      recheckWhenPending(m);
+    },
+  };
+}
+
+function stringOutput(
+  mnemonic: string,
+  bytes: PortBytes,
+  encodings: readonly Encoding[],
+): Instruction {
+  return {
+    mnemonic,
+    reference: "Intel SDM Vol. 2B, OUTS/OUTSB/OUTSW/OUTSD—Output String to Port",
+    classification: io,
+    counted: true,
+    repeatable: "rep",
+    addressSized: true,
+    encodings,
+    semantics(m) {
+      const port = m.register(RDX, 16);
+      m.call(checkPorts, port, m.constant(bytes));
+      const sum = m.add(m.segmentBase(), m.register(RSI, m.addressWidth), 64);
+      const linear = m.mode === 64 ? sum : m.truncate(sum, 32);
+      portWrite(m, port, bytes, m.load(linear, bytes));
+      advance(m, RSI, bytes);
+      recheckWhenPending(m);
+    },
+  };
+}
+
+export const insb: Instruction = stringInput(
+  "insb",
+  1,
+  opcodes`
+    Opcode | Instruction |
+    6C     | INSB        |
+  `,
+);
+
+export const insw: Instruction = stringInput(
+  "insw",
+  2,
+  opcodes`
+    Opcode | Instruction |
+    o16 6D | INSW        |
+  `,
+);
+
+export const insd: Instruction = stringInput(
+  "insd",
+  4,
+  opcodes`
+    Opcode   | Instruction |
+    o32 6D   | INSD        |
+    REX.W 6D | INSD        |
+  `,
+);
+
+export const outsb: Instruction = stringOutput(
+  "outsb",
+  1,
+  opcodes`
+    Opcode | Instruction |
+    6E     | OUTSB       |
+  `,
+);
+
+export const outsw: Instruction = stringOutput(
+  "outsw",
+  2,
+  opcodes`
+    Opcode | Instruction |
+    o16 6F | OUTSW       |
+  `,
+);
+
+export const outsd: Instruction = stringOutput(
+  "outsd",
+  4,
+  opcodes`
+    Opcode   | Instruction |
+    o32 6F   | OUTSD       |
+    REX.W 6F | OUTSD       |
+  `,
+);
