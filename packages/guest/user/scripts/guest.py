@@ -161,8 +161,10 @@ def converse(options, from_guest, to_guest, process):
             left = deadline - time.monotonic()
             if left <= 0:
                 return None
-            ready = selector.select(min(left, 0.1))
-            if not ready and process.poll() is not None:
+            # Asked before the select, so that what the process wrote just before its end is read.
+            ended = process.poll() is not None
+            ready = selector.select(0 if ended else min(left, 0.1))
+            if ended and not any(events & selectors.EVENT_READ for _, events in ready):
                 return frames.status
             for _, events in ready:
                 if events & selectors.EVENT_WRITE:
