@@ -1,6 +1,28 @@
 /**
  * The x86-64 processor and the memory it addresses.
  *
+ * In a nutshell: a {@link HostMemory} holds everything; a {@link Processor} runs code in it until something happens and
+ * says what. The instruction table ({@link instructions}) is the one source of decoder, assembler, disassembler and
+ * interpreter.
+ *
  * @packageDocumentation
  */
-export {};
+export { HostMemory, PhysicalMemory, type HostMemoryOptions, type WriteListener } from "./memory/host-memory.ts";
+export {
+  Processor,
+  type InterruptSource,
+  type MmioRegion,
+  type PortIo,
+  type ProcessorExit,
+  type ProcessorOptions,
+} from "./processor.ts";
+export { ProcessorState, type LongModeEntry, type Segment } from "./state/processor-state.ts";
+export { slots, segmentSlots, SEGMENTS, type SegmentName, type Slot } from "./state/layout.ts";
+export type { MonitorEvent } from "./exceptions/monitor.ts";
+export { VECTOR, setsErrorCode } from "./exceptions/vectors.ts";
+export { instructions } from "./instructions/index.ts";
+export type { Access, Classification, Encoding, Instruction } from "./dsl.ts";
+export { assemble, encode } from "./assembler/assemble.ts";
+export type { AssembleOptions, Assembly } from "./assembler/assembler.ts";
+export { disassemble } from "./disassembler/disassemble.ts";
+export type { DisassembledLine, DisassembleOptions } from "./disassembler/disassembler.ts";

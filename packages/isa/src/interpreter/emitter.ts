@@ -549,7 +549,7 @@ class Emission {
   }
 
   /** Pushes the loaded value, by the functions that handle misses, page crossings and devices. */
-  #slowLoad(operation: string, type: ValueType, bytes: number, linear: number, access: { readonly privilege: string; readonly stack: boolean }): void {
+  #slowLoad(type: ValueType, bytes: number, linear: number, access: { readonly privilege: string; readonly stack: boolean }): void {
     const body = this.#body;
     this.#slowCall("slowLoad", () => {
       body.get(linear);
@@ -574,7 +574,7 @@ class Emission {
     fromBits(body, type);
   }
 
-  #slowStore(operation: string, type: ValueType, bytes: number, linear: number, access: { readonly privilege: string; readonly stack: boolean }, value: () => void): void {
+  #slowStore(type: ValueType, bytes: number, linear: number, access: { readonly privilege: string; readonly stack: boolean }, value: () => void): void {
     const body = this.#body;
     if (bytes === 16) {
       body.get(LOCAL.processor);
@@ -599,7 +599,7 @@ class Emission {
     const body = this.#body;
     const linear = this.#inLocal(operandOf(load, 0));
     if (this.#target.model === "accessors") {
-      this.#slowLoad(load.operation, load.type, load.bytes, linear, load.access);
+      this.#slowLoad(load.type, load.bytes, linear, load.access);
       return;
     }
     const entry = this.#probe(linear, load.bytes, false, load.access.privilege === "system");
@@ -607,7 +607,7 @@ class Emission {
     this.#hostAddress(linear, entry);
     body.memory(load.operation, 0);
     body.else();
-    this.#slowLoad(load.operation, load.type, load.bytes, linear, load.access);
+    this.#slowLoad(load.type, load.bytes, linear, load.access);
     body.end();
   }
 
@@ -616,7 +616,7 @@ class Emission {
     const linear = this.#inLocal(store.linear);
     const value = this.#pusher(store.value);
     if (this.#target.model === "accessors") {
-      this.#slowStore(store.operation, store.value.type, store.bytes, linear, store.access, value);
+      this.#slowStore(store.value.type, store.bytes, linear, store.access, value);
       return;
     }
     const entry = this.#probe(linear, store.bytes, true, store.access.privilege === "system");
@@ -625,7 +625,7 @@ class Emission {
     value();
     body.memory(store.operation, 0);
     body.else();
-    this.#slowStore(store.operation, store.value.type, store.bytes, linear, store.access, value);
+    this.#slowStore(store.value.type, store.bytes, linear, store.access, value);
     body.end();
   }
 
@@ -671,7 +671,7 @@ class Emission {
     body.get(host);
     body.memory(load.operation, 0);
     body.else();
-    this.#slowLoad(load.operation, load.type, load.bytes, linear, load.access);
+    this.#slowLoad(load.type, load.bytes, linear, load.access);
     body.end();
   }
 
@@ -686,7 +686,7 @@ class Emission {
     value();
     body.memory(store.operation, 0);
     body.else();
-    this.#slowStore(store.operation, store.value.type, store.bytes, linear, store.access, value);
+    this.#slowStore(store.value.type, store.bytes, linear, store.access, value);
     body.end();
   }
 }

@@ -28,7 +28,7 @@ export const TLB_ENTRY_BYTES = 32;
 export const TLB_SET_BYTES: number = TLB_ENTRY_BYTES * 2;
 
 /** Fields of a TLB entry. */
-export const TLB_ENTRY = {
+export const TLB_ENTRY: Readonly<Record<"tag" | "addend" | "codePage" | "translation" | "codeMode", Slot>> = {
   /**
    * Bits 51:0: linear page number; bits 63:52: what may not go the fast way, in the order of paging/tag.ts's denials.
    */
@@ -40,7 +40,7 @@ export const TLB_ENTRY = {
   /** The walk's result: physical page and true denials (paging/tag.ts). */
   translation: { offset: 16, bytes: 8 },
   codeMode: { offset: 24, bytes: 1 },
-} as const satisfies Record<string, Slot>;
+};
 
 /** Tag of an empty entry: everything denied, and a page number that no canonical address has. */
 export const EMPTY_TAG = 0xfff8_0000_0000_0000n;
@@ -49,7 +49,7 @@ export const PROCESSOR_BLOCK_BYTES: number = TLB_OFFSET + TLB_SETS * TLB_SET_BYT
 
 /** What the host knows of a physical frame. */
 export const FRAME_ENTRY_BYTES = 16;
-export const FRAME_ENTRY = {
+export const FRAME_ENTRY: Readonly<Record<"codeLines" | "flags" | "codeMode" | "codePage", Slot>> = {
   /** One bit for each 64-byte line from which code was decoded. */
   codeLines: { offset: 0, bytes: 8 },
   /** Bit 0: RAM. */
@@ -58,12 +58,12 @@ export const FRAME_ENTRY = {
   codeMode: { offset: 9, bytes: 1 },
   /** The code page last used for the frame, or 0. */
   codePage: { offset: 12, bytes: 4 },
-} as const satisfies Record<string, Slot>;
+};
 export const FRAME_IS_RAM = 1;
 
 /** A decoded instruction: what its handler reads. */
 export const RECORD_BYTES = 48;
-export const RECORD = {
+export const RECORD: Readonly<Record<"handler" | "thisOffset" | "nextOffset" | "operand0" | "operand1" | "operand2" | "base" | "index" | "segment" | "immediate2" | "shift" | "length" | "target" | "displacement" | "immediate", Slot>> = {
   handler: { offset: 0, bytes: 2 },
   /** Offset in the page of the instruction's first byte. */
   thisOffset: { offset: 2, bytes: 2 },
@@ -82,13 +82,13 @@ export const RECORD = {
   target: { offset: 24, bytes: 4 },
   displacement: { offset: 32, bytes: 8 },
   immediate: { offset: 40, bytes: 8 },
-} as const satisfies Record<string, Slot>;
+};
 
 /** A code page: for each byte offset of a frame the record of the instruction that starts there, or 0. */
 export const CODE_PAGE_BYTES: number = FRAME_BYTES * 4;
 
 /** Engine words of the state block, at its offsets 0x3b0 to 0x3ff, that semantics never see. */
-export const ENGINE = {
+export const ENGINE: Readonly<Record<"currentRecord" | "frameTable" | "physicalBase" | "physicalBytes" | "decodePhysical" | "segmentScratch" | "wideScratch", Slot>> = {
   /** Record being executed when control last left the handlers. */
   currentRecord: { offset: 0x3b0, bytes: 4 },
   /** Base of the frame table, and of physical memory, in the host's memory; bytes of physical memory. */
@@ -101,7 +101,7 @@ export const ENGINE = {
   segmentScratch: { offset: 0x3c8, bytes: 8 },
   /** Sixteen bytes for accesses that cross a page or reach a device. */
   wideScratch: { offset: 0x3d0, bytes: 16 },
-} as const satisfies Record<string, Slot>;
+};
 
 /** Records that no page owns, at fixed addresses: where `lookup` sends control when there is nothing to execute. */
 export const FIXED_RECORDS = {

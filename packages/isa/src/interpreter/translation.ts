@@ -185,7 +185,13 @@ export const slowLoad: Routine = engineRoutine("slowLoad", ["i64", "i32", "i32"]
   const [linear, bytes, kind] = triple(values);
   const zero = m.constant(0);
   m.when(crossesPage(m, linear, bytes), () => {
-    // Byte by byte, from the top: a fault on either page comes before anything changes.
+    // Both pages are checked first, the lower one before the other, as the processor does.
+    const access = dataAccess(m, kind, false);
+    m.callNamed("resolve", "i32", false, [linear, access]);
+    m.when(faulted(m), () => m.returnValue(zero));
+    const last = m.subtract(m.add(linear, m.fromI32Unsigned(bytes), 64), m.constant(1), 64);
+    m.callNamed("resolve", "i32", false, [m.and(last, m.constant(~BigInt(PAGE_OFFSET))), access]);
+    m.when(faulted(m), () => m.returnValue(zero));
     const result = m.variable(zero);
     const left = m.variable(m.fromI32Unsigned(bytes));
     m.loop(() => {

@@ -99,7 +99,7 @@ export class Recorder implements SemanticsBuilder {
 
   readonly #subject: Subject;
   readonly #variables: RecordedVariable[] = [];
-  readonly #routines = new Set<string>();
+  readonly #routines = new Map<string, Routine>();
   #statements: Statement[] = [];
   #depth = 0;
   #rechecks = false;
@@ -916,12 +916,14 @@ export class Recorder implements SemanticsBuilder {
   }
 
   call(routine: Routine, ...parameters: Value[]): Value {
+    const known = this.#routines.get(routine.name);
+    if (known !== undefined && known !== routine) throw new SyntaxError(`${this.#name()}: two routines are called ${routine.name}.`);
+    this.#routines.set(routine.name, routine);
     return this.callNamed(routine.name, routine.result ?? "i32", routine.raises, parameters);
   }
 
-  /** Calls a routine, or a function of the engine, by name. */
+  /** Calls a routine of the engine by name, which avoids importing what calls back. */
   callNamed(routine: string, type: ValueType, raises: boolean, parameters: readonly Value[]): Value {
-    this.#routines.add(routine);
     return this.#ordered({ kind: "routine-call", type, routine, raises, operands: parameters.map(expression) } as Omit<OrderedExpression, "uses">);
   }
 

@@ -6,7 +6,7 @@
  * interpreter loads and a translator binds to a constant. Everything that a processor remembers is a place in the state
  * block, flags included, so a translator may keep slots in locals and drop stores that nobody reads.
  */
-import type { Privilege, ValueType } from "../semantics.ts";
+import type { Privilege, Routine, ValueType } from "../semantics.ts";
 
 /**
  * Fields of a decoded record. `operand0` to `operand2` are offsets in the state block for registers, or the register's
@@ -132,8 +132,8 @@ export interface Recording {
   readonly variables: readonly RecordedVariable[];
   /** True when it may ask the driver to look at pending events. */
   readonly rechecks: boolean;
-  /** Routines that it calls, by name. */
-  readonly routines: ReadonlySet<string>;
+  /** Routines that it calls, by name; those of the engine are not among them. */
+  readonly routines: ReadonlyMap<string, Routine>;
 }
 
 /** Whether an expression may be evaluated anywhere after it was recorded. */

@@ -17,7 +17,7 @@ function slot(offset: number, bytes: Slot["bytes"]): Slot {
 }
 
 /** Segment registers in the order of their encoding, then the system segments. */
-export const SEGMENTS = ["es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"] as const;
+export const SEGMENTS: readonly ["es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"] = ["es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"];
 export type SegmentName = (typeof SEGMENTS)[number];
 
 /**
@@ -60,8 +60,89 @@ export function registerOffset(number: number): number {
 export const XMM_OFFSET = 0x400;
 export const X87_OFFSET = 0x500;
 
+/** Fields of the state block by name. */
+export type SlotName =
+  | "generalRegisters"
+  | "rip"
+  | "flagsResult"
+  | "flagsAuxiliary"
+  | "flagsSystem"
+  | "zero"
+  | "codePageRip"
+  | "addressScratch"
+  | "stackMask"
+  | "ripMask"
+  | "readMask"
+  | "writeMask"
+  | "executeMask"
+  | "cr0"
+  | "cr2"
+  | "cr3"
+  | "cr4"
+  | "efer"
+  | "star"
+  | "lstar"
+  | "cstar"
+  | "sfmask"
+  | "kernelGsBase"
+  | "sysenterCs"
+  | "sysenterEsp"
+  | "sysenterEip"
+  | "pat"
+  | "tscAux"
+  | "tscOffset"
+  | "gdtrBase"
+  | "idtrBase"
+  | "gdtrLimit"
+  | "idtrLimit"
+  | "cpl"
+  | "mode"
+  | "longMode"
+  | "interruptShadow"
+  | "monitorDelivery"
+  | "interruptPending"
+  | "nmiBlocked"
+  | "halted"
+  | "dr0"
+  | "dr1"
+  | "dr2"
+  | "dr3"
+  | "dr6"
+  | "dr7"
+  | "faultVector"
+  | "faultErrorCode"
+  | "faultLinear"
+  | "faultHasErrorCode"
+  | "remaining"
+  | "remainingAtRing"
+  | "sliceEnd"
+  | "idleUnits"
+  | "instructionsByRing"
+  | "monitorEvent"
+  | "monitorVector"
+  | "scratch0"
+  | "scratch1"
+  | "scratch2"
+  | "scratch3"
+  | "mxcsr"
+  | "fcw"
+  | "fsw"
+  | "ftw"
+  | "fop"
+  | "fip"
+  | "fdp"
+  | "fcs"
+  | "fds"
+  | "entryReserved"
+  | "physicalReserved"
+  | "cr4Allowed"
+  | "eferAllowed"
+  | "hugePageReserved"
+  | "xmm"
+  | "x87";
+
 /** Every single field. Registers with many members have functions beside this table. */
-export const slots = {
+export const slots: Readonly<Record<SlotName, Slot>> = {
   /** 16 general registers of 8 bytes, in the order of their encoding. */
   generalRegisters: slot(0x000, 8),
   /** RIP of the next instruction; valid whenever TypeScript or a routine looks. */
@@ -192,7 +273,7 @@ export const slots = {
   // 0x400 to 0x4ff: XMM0-15, 16 bytes each. 0x500 to 0x57f: physical x87 registers R0-R7, 16 bytes each (10 used).
   xmm: slot(XMM_OFFSET, 16),
   x87: slot(X87_OFFSET, 16),
-} as const satisfies Record<string, Slot>;
+};
 
 /** Bytes of a state block's architectural part. Counters and TLBs follow, see the interpreter's layout. */
 export const STATE_BYTES = 0x600;

@@ -8,6 +8,8 @@ import { wasmOperation } from "./operations.ts";
 
 const VALUE_TYPES: Readonly<Record<ValueType, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 const EMPTY_BLOCK = 0x40;
+/** 4 GiB. */
+const MEMORY_PAGES_MAXIMUM = 0x1_0000;
 
 export interface FunctionType {
   readonly parameters: readonly ValueType[];
@@ -250,8 +252,8 @@ export class ModuleBuilder {
     this.#exports.push({ name: exportName, index: functionIndex });
   }
 
-  /** The module's bytes; its memory is imported as `host.memory`. */
-  encode(memoryPages: number): Uint8Array<ArrayBuffer> {
+  /** The module's bytes; its memory, of any size up to 4 GiB but with a declared maximum, is imported as `host.memory`. */
+  encode(): Uint8Array<ArrayBuffer> {
     const sections: number[][] = [];
     const section = (id: number, content: number[]): void => {
       const bytes = [id];
@@ -275,8 +277,8 @@ export class ModuleBuilder {
     name(imports, "host");
     name(imports, "memory");
     imports.push(0x02, 0x01);
-    unsigned(imports, memoryPages);
-    unsigned(imports, memoryPages);
+    unsigned(imports, 1);
+    unsigned(imports, MEMORY_PAGES_MAXIMUM);
     for (const imported of this.#imports) {
       name(imports, imported.module);
       name(imports, imported.name);

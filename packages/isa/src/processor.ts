@@ -1,0 +1,631 @@
+/**
+ * The processor: its public face, and the driver that runs handlers between events.
+ *
+ * Handlers leave for one of four reasons: no units left, a fault, code to decode, or something to look at. The driver
+ * then delivers what is pending, at an instruction boundary, and goes on. Everything that can happen often happens in
+ * WebAssembly; the driver only decides.
+ */
+import { decoderFor } from "./decoder/decoder.ts";
+import type { Decoder } from "./decoder/decoded.ts";
+import { deliverRoutine } from "./exceptions/deliver.ts";
+import { escalate } from "./exceptions/escalate.ts";
+import { DR6_SINGLE_STEP, EVENT } from "./exceptions/event.ts";
+import { updateMode } from "./exceptions/mode.ts";
+import { decodeMonitorEvent, type MonitorEvent } from "./exceptions/monitor.ts";
+import { setsErrorCode, VECTOR, EXCEPTION_VECTORS } from "./exceptions/vectors.ts";
+import type { HelperContext } from "./helpers.ts";
+import { instructions } from "./instructions/index.ts";
+import { link, lookup, lookupSlowly, nextCodePage } from "./interpreter/code-lookup.ts";
+import { CodeCache } from "./interpreter/code-cache.ts";
+import { buildInterpreter, LEFT, type Interpreter } from "./interpreter/dispatch.ts";
+import { COUNTERS_OFFSET, EMPTY_TAG, ENGINE, FIXED_RECORDS_END, PROCESSOR_BLOCK_BYTES, TLB_ENTRY, TLB_ENTRY_BYTES, TLB_OFFSET, TLB_SETS } from "./interpreter/layout.ts";
+import { engineRoutine, loadPhysical, resolve, setPrivilegeLevel, settleRing, slowLoad, slowProbe, slowStore, storePhysical } from "./interpreter/translation.ts";
+import { HostMemory } from "./memory/host-memory.ts";
+import { TAG_GLOBAL, TAG_LARGE, TAG_PAGE_NUMBER } from "./paging/tag.ts";
+import { walkRoutine } from "./paging/walk.ts";
+import type { ExceptionName, Routine } from "./semantics.ts";
+import { slots } from "./state/layout.ts";
+import { ProcessorState } from "./state/processor-state.ts";
+
+/** I/O ports, as the processor drives them. Values are zero-extended; absent ports read as all ones. */
+export interface PortIo {
+  read(port: number, sizeBytes: 1 | 2 | 4): number;
+  write(port: number, sizeBytes: 1 | 2 | 4, value: number): void;
+}
+
+/** A range of physical addresses that a device answers. Eight-byte accesses arrive as two of four. */
+export interface MmioRegion {
+  /** First physical address, below 2^52. */
+  readonly base: number;
+  readonly sizeBytes: number;
+  read(offset: number, sizeBytes: 1 | 2 | 4): number;
+  write(offset: number, sizeBytes: 1 | 2 | 4, value: number): void;
+}
+
+/** Where external interrupts come from: the interrupt controller in front of the processor. */
+export interface InterruptSource {
+  /** The processor takes the interrupt; gives its vector. */
+  acknowledge(): number;
+  /** CR8: bits 7:4 of the task priority, 0 to 15. */
+  readTaskPriority(): number;
+  writeTaskPriority(priority: number): void;
+  /** A model-specific register of the interrupt controller (IA32_APIC_BASE, x2APIC), or undefined when it has none such. */
+  readMsr?(index: number): bigint | undefined;
+  /** @returns false when there is no such register or it refuses the value: #GP(0). */
+  writeMsr?(index: number, value: bigint): boolean;
+}
+
+export interface ProcessorOptions {
+  readonly memory: HostMemory;
+  readonly ports: PortIo;
+  readonly mmio?: readonly MmioRegion[];
+  readonly interrupts: InterruptSource;
+  /** Who gets exceptions and interrupts: the guest's IDT, or the caller of {@link Processor.run}. */
+  readonly delivery?: "architectural" | "monitor";
+  /** Called when a mark is executed (a NOP that names itself; see instructions/nop.ts). */
+  readonly onMark?: (id: number) => void;
+}
+
+/** Why {@link Processor.run} came back. */
+export type ProcessorExit =
+  /** The units are spent, or {@link Processor.stopAt} asked for it. */
+  | { readonly reason: "limit" }
+  /** HLT: nothing happens until an interrupt. */
+  | { readonly reason: "halted" }
+  /** A triple fault. */
+  | { readonly reason: "shutdown"; readonly why: string }
+  /** {@link Processor.requestStop} was called. */
+  | { readonly reason: "stopped" }
+  /** Monitor delivery: what would have entered CPL 0. */
+  | { readonly reason: "event"; readonly event: MonitorEvent };
+
+/** Engines swap in optimized code only when a function is entered, so handlers are left regularly. */
+const SLICE_MAXIMUM = 200_000;
+const FLAG_TF = 0x100;
+const FLAG_IF = 0x200;
+const EXECUTABLE_MODES: ReadonlySet<number> = new Set([16, 32, 64]);
+
+type Mode = 16 | 32 | 64;
+type WasmFunction = (...parameters: (number | bigint)[]) => number & bigint;
+
+interface Compiled {
+  readonly decoder: Decoder;
+  readonly interpreter: Interpreter;
+  readonly module: WebAssembly.Module;
+}
+
+const readFlags: Routine = engineRoutine("readFlags", [], "i32", (m) => {
+  m.setState(slots.scratch0, m.readFlagsRegister());
+  return m.constantI32(0);
+});
+
+const writeFlags: Routine = engineRoutine("writeFlags", [], "i32", (m) => {
+  m.writeFlagsRegister(m.state(slots.scratch0), m.constant(-1n));
+  return m.constantI32(0);
+});
+
+const ROUTINES: readonly Routine[] = [
+  walkRoutine,
+  resolve,
+  slowLoad,
+  slowStore,
+  slowProbe,
+  loadPhysical,
+  storePhysical,
+  settleRing,
+  setPrivilegeLevel,
+  lookup,
+  lookupSlowly,
+  link,
+  nextCodePage,
+  updateMode,
+  deliverRoutine,
+  readFlags,
+  writeFlags,
+];
+
+let compiled: Compiled | undefined;
+
+/** The interpreter of the instruction table, compiled once. */
+function compile(): Compiled {
+  if (compiled !== undefined) return compiled;
+  const decoder = decoderFor(instructions);
+  const interpreter = buildInterpreter(decoder, ROUTINES, "tlb");
+  compiled = { decoder, interpreter, module: new WebAssembly.Module(interpreter.bytes) };
+  return compiled;
+}
+
+/** One x86-64 processor. */
+export class Processor {
+  readonly state: ProcessorState;
+  readonly memory: HostMemory;
+  /** Machine time that passed without units, while halted. The TSC counts units and this. */
+  idleUnits = 0;
+
+  readonly #ports: PortIo;
+  readonly #mmio: MmioRegion[];
+  readonly #interrupts: InterruptSource;
+  readonly #onMark: ((id: number) => void) | undefined;
+  readonly #base: number;
+  readonly #counters: readonly string[];
+  readonly #cache: CodeCache;
+  readonly #u8: Uint8Array;
+  readonly #u32: Uint32Array;
+  readonly #i32: Int32Array;
+  readonly #u64: BigUint64Array;
+  readonly #functions: ReadonlyMap<string, WasmFunction>;
+  readonly #execute: WasmFunction;
+  readonly #lookup: WasmFunction;
+  readonly #settleRing: WasmFunction;
+
+  /** Units when the current slice's `remaining` is 0. */
+  #sliceEnd = 0;
+  #runEnd = 0;
+  #delivered = 0;
+  #stopRequested = false;
+  #nmiPending = false;
+  #interruptRequest = false;
+  #eventCounts = new Map<string, number>();
+
+  constructor(options: ProcessorOptions) {
+    const { decoder, interpreter, module } = compile();
+    this.memory = options.memory;
+    this.#ports = options.ports;
+    this.#mmio = [...(options.mmio ?? [])];
+    this.#interrupts = options.interrupts;
+    this.#onMark = options.onMark;
+    const { buffer } = options.memory.wasm;
+    this.#u8 = new Uint8Array(buffer);
+    this.#u32 = new Uint32Array(buffer);
+    this.#i32 = new Int32Array(buffer);
+    this.#u64 = new BigUint64Array(buffer);
+    this.#base = options.memory.layout.processorBlock;
+    this.#counters = interpreter.counters;
+    for (const region of this.#mmio) options.memory.physical.excludeRam(region.base, region.sizeBytes);
+    options.memory.claim({ written: (physical, lengthBytes) => this.#cache.written(physical, lengthBytes) });
+    this.#cache = new CodeCache(options.memory, decoder, interpreter);
+
+    const context = this.#helperContext();
+    const helpers: Record<string, (...parameters: number[]) => number> = {};
+    const known = this.#helpers(context);
+    for (const { name } of interpreter.helpers) {
+      const helper = known[name];
+      helpers[name] = (_base, ...parameters) => {
+        if (helper === undefined) throw new RangeError(`Bug in ringside: no helper is called ${name}, please report.`);
+        return helper(...parameters) ?? 0;
+      };
+    }
+    const instance = new WebAssembly.Instance(module, { host: { memory: options.memory.wasm }, helpers });
+    this.#functions = new Map(Object.entries(instance.exports) as unknown as [string, WasmFunction][]);
+    this.#execute = this.#function("execute");
+    this.#lookup = this.#function("lookup");
+    this.#settleRing = this.#function("settleRing");
+
+    this.state = new ProcessorState(buffer, this.#base, PROCESSOR_BLOCK_BYTES, {
+      settle: () => {
+        this.#function("updateMode")(this.#base);
+        this.flushTlb(true);
+      },
+      readFlags: () => {
+        this.#function("readFlags")(this.#base);
+        return this.state.get(slots.scratch0);
+      },
+      writeFlags: (value) => {
+        this.state.set(slots.scratch0, value);
+        this.#function("writeFlags")(this.#base);
+      },
+    });
+    this.reset();
+    this.delivery = options.delivery ?? "architectural";
+  }
+
+  #function(name: string): WasmFunction {
+    const found = this.#functions.get(name);
+    if (found === undefined) throw new RangeError(`Bug in ringside: the interpreter has no function ${name}, please report.`);
+    return found;
+  }
+
+  /** Who gets exceptions and interrupts. */
+  get delivery(): "architectural" | "monitor" {
+    return this.state.getNumber(slots.monitorDelivery) === 1 ? "monitor" : "architectural";
+  }
+  set delivery(delivery: "architectural" | "monitor") {
+    this.state.setNumber(slots.monitorDelivery, delivery === "monitor" ? 1 : 0);
+  }
+
+  /** Puts the processor into the state after RESET, with an empty TLB. Counts and time go on. */
+  reset(): void {
+    const { base } = this.state;
+    const monitor = this.state.getNumber(slots.monitorDelivery);
+    this.#settle();
+    this.#u8.fill(0, base, base + COUNTERS_OFFSET);
+    this.state.setNumber(slots.monitorDelivery, monitor);
+    this.state.setNumber(ENGINE.frameTable, this.memory.layout.frameTable);
+    this.state.setNumber(ENGINE.physicalBase, this.memory.layout.physicalBase);
+    this.state.setNumber(ENGINE.physicalBytes, this.memory.physical.sizeBytes);
+    this.state.set(slots.flagsSystem, 2n);
+    this.state.set(slots.flagsResult, 0x100n);
+    this.state.set(slots.flagsAuxiliary, 0x100n);
+    this.state.setNumber(slots.mxcsr, 0x1f80);
+    this.state.setNumber(slots.fcw, 0x37f);
+    this.state.setNumber(slots.ftw, 0xffff);
+    this.#function("updateMode")(base);
+    this.flushTlb(true);
+    this.#nmiPending = false;
+  }
+
+  /** Adds a device's range; frames in it are no longer RAM. */
+  addMmio(region: MmioRegion): void {
+    this.#mmio.push(region);
+    this.memory.physical.excludeRam(region.base, region.sizeBytes);
+    this.flushTlb(true);
+  }
+
+  // Time and counts.
+
+  /** Units so far: retired instructions, REP iterations, and delivered events. Exact in callbacks too. */
+  get units(): number {
+    return this.#sliceEnd - (this.#i32[(this.#base + slots.remaining.offset) >> 2] ?? 0);
+  }
+
+  /** Machine time: units and idle time. One unit is a nanosecond of guest time. */
+  get now(): number {
+    return this.units + this.idleUnits;
+  }
+
+  /** Retired instructions so far, each REP iteration as one. */
+  get instructions(): number {
+    return this.units - this.#delivered;
+  }
+
+  #settle(): void {
+    this.#settleRing(this.#base);
+  }
+
+  /** Facts of the run so far, by dotted name. */
+  counts(): Readonly<Record<string, number>> {
+    this.#settle();
+    const counts: Record<string, number> = {};
+    const rings = (this.#base + slots.instructionsByRing.offset) >> 3;
+    for (let ring = 0; ring < 4; ring += 1) {
+      const retired = Number(this.#u64[rings + ring] ?? 0n);
+      if (retired > 0) counts[`instructions.ring${ring}`] = retired;
+    }
+    const counters = (this.#base + COUNTERS_OFFSET) >> 3;
+    for (const [index, name] of this.#counters.entries()) {
+      const value = Number(this.#u64[counters + index] ?? 0n);
+      if (value > 0) counts[name] = value;
+    }
+    for (const [name, value] of this.#eventCounts) counts[name] = value;
+    return counts;
+  }
+
+  #countEvent(name: string): void {
+    this.#eventCounts.set(name, (this.#eventCounts.get(name) ?? 0) + 1);
+  }
+
+  // Requests from outside.
+
+  /** Makes the current run, or the next, stop no later than when {@link units} reaches `unit`. */
+  stopAt(unit: number): void {
+    this.#runEnd = Math.min(this.#runEnd, unit);
+    if (unit >= this.#sliceEnd) return;
+    const at = (this.#base + slots.remaining.offset) >> 2;
+    const now = this.units;
+    const excess = this.#sliceEnd - Math.max(unit, now);
+    this.#i32[at] = (this.#i32[at] ?? 0) - excess;
+    const ring = (this.#base + slots.remainingAtRing.offset) >> 2;
+    this.#i32[ring] = (this.#i32[ring] ?? 0) - excess;
+    this.#sliceEnd -= excess;
+  }
+
+  /** Makes the current run return `stopped` after this instruction. */
+  requestStop(): void {
+    this.#stopRequested = true;
+    this.stopAt(this.units);
+  }
+
+  /** Level of the INTR input. */
+  setInterruptRequest(asserted: boolean): void {
+    this.#interruptRequest = asserted;
+    this.#noticePending();
+  }
+
+  /** An edge on the NMI input. */
+  requestNmi(): void {
+    this.#nmiPending = true;
+    this.#noticePending();
+  }
+
+  #noticePending(): void {
+    const pending = this.#interruptRequest || this.#nmiPending;
+    this.state.setNumber(slots.interruptPending, pending ? 1 : 0);
+    // From a device's callback: the current instruction finishes, then the driver looks.
+    if (pending && this.#running) this.#breakSlice();
+  }
+
+  #running = false;
+
+  /** Ends the slice, not the run, after the current instruction. */
+  #breakSlice(): void {
+    const end = this.#runEnd;
+    this.stopAt(this.units);
+    this.#runEnd = end;
+  }
+
+  // The TLB.
+
+  /** Empties the TLB; without `includingGlobal`, global pages stay. */
+  flushTlb(includingGlobal = true): void {
+    this.#eachTlbEntry((entry) => {
+      if (!includingGlobal && (Number(this.#u64[(entry + TLB_ENTRY.translation.offset) >> 3] ?? 0n) & TAG_GLOBAL) !== 0) return;
+      this.#u64[(entry + TLB_ENTRY.tag.offset) >> 3] = EMPTY_TAG;
+    });
+  }
+
+  /** INVLPG: drops the translations of a linear address, and of all parts of large pages. */
+  invalidatePage(linear: bigint): void {
+    const page = BigInt.asUintN(64, linear) >> 12n;
+    this.#eachTlbEntry((entry) => {
+      const tag = this.#u64[(entry + TLB_ENTRY.tag.offset) >> 3] ?? EMPTY_TAG;
+      const large = (Number((this.#u64[(entry + TLB_ENTRY.translation.offset) >> 3] ?? 0n) & 0xfffn) & TAG_LARGE) !== 0;
+      if ((tag & TAG_PAGE_NUMBER) === page || large) this.#u64[(entry + TLB_ENTRY.tag.offset) >> 3] = EMPTY_TAG;
+    });
+  }
+
+  #eachTlbEntry(visit: (entry: number) => void): void {
+    const first = this.#base + TLB_OFFSET;
+    const end = first + TLB_SETS * 2 * TLB_ENTRY_BYTES;
+    for (let entry = first; entry < end; entry += TLB_ENTRY_BYTES) visit(entry);
+  }
+
+  // Running.
+
+  /**
+   * Runs until `limitUnits` units have passed or something happens.
+   *
+   * @param limitUnits At least 1.
+   * @throws {RangeError} A limit that is not a positive integer.
+   */
+  run(limitUnits: number): ProcessorExit {
+    if (!Number.isSafeInteger(limitUnits) || limitUnits < 1) {
+      throw new RangeError(`A run of ${limitUnits} units is not possible. Give a whole number of at least 1.`);
+    }
+    this.#runEnd = this.units + limitUnits;
+    this.#running = true;
+    try {
+      for (;;) {
+        const exit = this.#step();
+        if (exit !== undefined) return exit;
+      }
+    } finally {
+      this.#running = false;
+      this.#stopRequested = false;
+    }
+  }
+
+  /** One turn of the driver: pending events, then a slice of handlers, then what they left for. */
+  #step(): ProcessorExit | undefined {
+    if (this.#stopRequested) return { reason: "stopped" };
+    const now = this.units;
+    if (now >= this.#runEnd) return { reason: "limit" };
+    const shadowed = this.state.getNumber(slots.interruptShadow) !== 0;
+    if (!shadowed) {
+      const interrupted = this.#takeInterrupt();
+      if (interrupted !== undefined) return interrupted === "delivered" ? undefined : interrupted;
+    }
+    if (this.state.getNumber(slots.halted) !== 0) return { reason: "halted" };
+
+    const trapped = (this.#u32[(this.#base + slots.flagsSystem.offset) >> 2] ?? 0) & FLAG_TF;
+    const single = shadowed || trapped !== 0;
+    this.#startSlice(single ? 1 : Math.min(this.#runEnd - now, SLICE_MAXIMUM));
+    const record = this.#lookup(this.#base);
+    const left = this.#execute(this.#base, record, this.#i32[(this.#base + slots.remaining.offset) >> 2] ?? 0);
+    const retired = this.units > now;
+    if (shadowed && retired) this.state.setNumber(slots.interruptShadow, 0);
+    if (left === LEFT.fault) return this.#handleFault();
+    if (left === LEFT.decode) return this.#decode();
+    const code = this.state.getNumber(slots.monitorEvent);
+    if (code !== 0) {
+      this.state.setNumber(slots.monitorEvent, 0);
+      const event = decodeMonitorEvent(code, this.state.getNumber(slots.monitorVector));
+      if (event !== undefined) return this.#leaveForMonitor(event);
+    }
+    if (trapped !== 0 && retired) return this.#singleStepTrap();
+    return undefined;
+  }
+
+  #startSlice(units: number): void {
+    const now = this.units;
+    this.#settle();
+    this.#i32[(this.#base + slots.remaining.offset) >> 2] = units;
+    this.#i32[(this.#base + slots.remainingAtRing.offset) >> 2] = units;
+    this.#sliceEnd = now + units;
+  }
+
+  /** An event takes a unit without retiring an instruction. */
+  #spendUnit(): void {
+    this.#sliceEnd += 1;
+    this.#delivered += 1;
+  }
+
+  #leaveForMonitor(event: MonitorEvent): ProcessorExit {
+    this.#spendUnit();
+    this.#countEvent(eventName(event));
+    return { reason: "event", event };
+  }
+
+  #takeInterrupt(): ProcessorExit | "delivered" | undefined {
+    if (this.#nmiPending && this.state.getNumber(slots.nmiBlocked) === 0) {
+      this.#nmiPending = false;
+      this.#noticePending();
+      this.state.setNumber(slots.halted, 0);
+      if (this.delivery === "monitor") return this.#leaveForMonitor({ kind: "nmi" });
+      this.state.setNumber(slots.nmiBlocked, 1);
+      this.#countEvent("nmis");
+      return this.#deliver(VECTOR.NMI, EVENT.EXTERNAL, undefined) ?? "delivered";
+    }
+    const flags = this.#u32[(this.#base + slots.flagsSystem.offset) >> 2] ?? 0;
+    if (!this.#interruptRequest) return undefined;
+    if (this.delivery === "monitor") {
+      this.state.setNumber(slots.halted, 0);
+      return this.#leaveForMonitor({ kind: "interrupt" });
+    }
+    if ((flags & FLAG_IF) === 0) return undefined;
+    this.state.setNumber(slots.halted, 0);
+    const vector = this.#interrupts.acknowledge();
+    this.#countEvent(`interrupts.${vector}`);
+    return this.#deliver(vector, EVENT.EXTERNAL, undefined) ?? "delivered";
+  }
+
+  #singleStepTrap(): ProcessorExit | undefined {
+    this.state.set(slots.dr6, this.state.get(slots.dr6) | DR6_SINGLE_STEP);
+    return this.#raise(VECTOR.DB, undefined);
+  }
+
+  #handleFault(): ProcessorExit | undefined {
+    const { vector, errorCode } = this.#takeFault();
+    return this.#raise(vector, errorCode);
+  }
+
+  #takeFault(): { readonly vector: number; readonly errorCode: number | undefined } {
+    const vector = this.state.getNumber(slots.faultVector) - 1;
+    const errorCode = this.state.getNumber(slots.faultHasErrorCode) !== 0 ? this.state.getNumber(slots.faultErrorCode) : undefined;
+    this.state.setNumber(slots.faultVector, 0);
+    return { vector, errorCode };
+  }
+
+  #raise(vector: number, errorCode: number | undefined): ProcessorExit | undefined {
+    if (this.delivery === "monitor") {
+      const linear = vector === VECTOR.PF ? this.state.get(slots.faultLinear) : 0n;
+      return this.#leaveForMonitor({ kind: "exception", vector, errorCode, linear });
+    }
+    this.#countEvent(`exceptions.${vector}`);
+    return this.#deliver(vector, EVENT.EXCEPTION, errorCode);
+  }
+
+  /** Delivers through the IDT; an exception on the way escalates. */
+  #deliver(vector: number, kind: number, errorCode: number | undefined): ProcessorExit | undefined {
+    let first: number | undefined = kind === EVENT.EXCEPTION ? vector : undefined;
+    let next = { vector, kind, errorCode };
+    this.#spendUnit();
+    for (;;) {
+      const hasErrorCode = next.errorCode !== undefined;
+      this.#function("deliver")(this.#base, BigInt(next.vector), BigInt(next.kind), hasErrorCode ? 1n : 0n, BigInt(next.errorCode ?? 0));
+      if (this.state.getNumber(slots.faultVector) === 0) return undefined;
+      const second = this.#takeFault();
+      const escalation = escalate(first, second.vector);
+      if (escalation === "shutdown") {
+        return { reason: "shutdown", why: `Triple fault: exception ${second.vector} while a double fault was delivered.` };
+      }
+      if (escalation === "double fault") {
+        first = VECTOR.DF;
+        next = { vector: VECTOR.DF, kind: EVENT.EXCEPTION, errorCode: 0 };
+      } else {
+        first = second.vector;
+        next = { vector: second.vector, kind: EVENT.EXCEPTION, errorCode: second.errorCode };
+      }
+      this.#countEvent(`exceptions.${next.vector}`);
+    }
+  }
+
+  #decode(): ProcessorExit | undefined {
+    const stale = this.state.getNumber(ENGINE.currentRecord);
+    const mode = this.state.mode;
+    if (!isMode(mode)) throw new RangeError(`Bug in ringside: code of ${mode} bits, please report.`);
+    const { flushes } = this.#cache;
+    if (stale >= FIXED_RECORDS_END) {
+      // An overwritten or unfinished record: find the physical address again.
+      const record = this.#lookup(this.#base);
+      if (this.state.getNumber(slots.faultVector) !== 0) return this.#handleFault();
+      if (record >= FIXED_RECORDS_END && record !== stale) {
+        if (this.#cache.owns(stale)) this.#cache.forward(stale, record);
+        return undefined;
+      }
+    }
+    const physical = Number(this.state.get(ENGINE.decodePhysical));
+    const result = this.#cache.decode(physical, mode, () => {
+      const next = this.#function("nextCodePage")(this.#base) as unknown as bigint;
+      return this.state.getNumber(slots.faultVector) !== 0 ? undefined : Number(BigInt.asUintN(64, next));
+    });
+    if (result === "fault") return this.#handleFault();
+    if (result === "no-memory") return this.#raise(VECTOR.UD, undefined);
+    if (stale >= FIXED_RECORDS_END && flushes === this.#cache.flushes) {
+      const record = this.#cache.recordAt(physical, mode);
+      if (record !== 0) this.#cache.forward(stale, record);
+    }
+    return undefined;
+  }
+
+  // Helpers.
+
+  #helperContext(): HelperContext {
+    const raise = (exception: ExceptionName, errorCode?: number): void => {
+      const vector = EXCEPTION_VECTORS[exception];
+      const code = errorCode ?? (setsErrorCode(vector) ? 0 : undefined);
+      this.state.setNumber(slots.faultVector, vector + 1);
+      this.state.setNumber(slots.faultErrorCode, code ?? 0);
+      this.state.setNumber(slots.faultHasErrorCode, code === undefined ? 0 : 1);
+    };
+    return {
+      u8: this.#u8,
+      u32: this.#u32,
+      u64: this.#u64,
+      f64: new Float64Array(this.memory.wasm.buffer),
+      base: this.#base,
+      raise,
+    };
+  }
+
+  #helpers(_context: HelperContext): Readonly<Record<string, (...parameters: number[]) => number | void>> {
+    return {
+      mmioRead: (low = 0, high = 0, bytes = 0) => this.#mmioAccess(low, high, (region, offset) => region.read(offset, size(bytes)), allOnes(bytes)),
+      mmioWrite: (low = 0, high = 0, bytes = 0, value = 0) => {
+        this.#mmioAccess(low, high, (region, offset) => {
+          region.write(offset, size(bytes), value >>> 0);
+          return 0;
+        }, 0);
+      },
+      codeWritten: (physical = 0, bytes = 0) => this.#cache.written(physical >>> 0, bytes),
+      mark: (id = 0) => this.#onMark?.(id & 0xffff),
+      portRead: (port = 0, bytes = 0) => this.#ports.read(port & 0xffff, size(bytes)),
+      portWrite: (port = 0, bytes = 0, value = 0) => this.#ports.write(port & 0xffff, size(bytes), value >>> 0),
+      readTaskPriority: () => this.#interrupts.readTaskPriority(),
+      writeTaskPriority: (priority = 0) => this.#interrupts.writeTaskPriority(priority),
+      flushTlb: (includingGlobal = 0) => this.flushTlb(includingGlobal !== 0),
+    };
+  }
+
+  #mmioAccess(low: number, high: number, access: (region: MmioRegion, offset: number) => number, absent: number): number {
+    const physical = (high >>> 0) * 0x1_0000_0000 + (low >>> 0);
+    for (const region of this.#mmio) {
+      const offset = physical - region.base;
+      if (offset >= 0 && offset < region.sizeBytes) return access(region, offset);
+    }
+    return absent;
+  }
+}
+
+function isMode(mode: number): mode is Mode {
+  return EXECUTABLE_MODES.has(mode);
+}
+
+function size(bytes: number): 1 | 2 | 4 {
+  if (bytes === 1 || bytes === 2 || bytes === 4) return bytes;
+  throw new RangeError(`Bug in ringside: a device access of ${bytes} bytes, please report.`);
+}
+
+function allOnes(bytes: number): number {
+  return bytes === 4 ? -1 : 2 ** (bytes * 8) - 1;
+}
+
+function eventName(event: MonitorEvent): string {
+  switch (event.kind) {
+    case "exception":
+      return `monitor.exceptions.${event.vector}`;
+    case "software-interrupt":
+      return `monitor.software-interrupts.${event.vector}`;
+    default:
+      return `monitor.${event.kind}`;
+  }
+}
