@@ -1,0 +1,7 @@
+/**
+ * All floating-point helpers, by the names under which semantics call them.
+ */
+import type { Helper } from "../helpers.ts";
+import { sseHelpers } from "./sse.ts";
+
+export const floatingPointHelpers: Readonly<Record<string, Helper>> = { ...sseHelpers };
