@@ -1,0 +1,43 @@
+/*
+ * uart.c: the console, a 16550 at COM1. Input by interrupt, output by polling, 16 bytes at a time.
+ */
+#include "native.h"
+
+#define PORT RINGSIDE_PORT_CONSOLE
+#define DATA (PORT + 0)
+#define INTERRUPT_ENABLE (PORT + 1)
+#define FIFO_CONTROL (PORT + 2)
+#define LINE_CONTROL (PORT + 3)
+#define MODEM_CONTROL (PORT + 4)
+#define LINE_STATUS (PORT + 5)
+
+#define HAS_INPUT 0x01
+#define FIFO_EMPTY 0x20
+#define FIFO_SIZE 16
+
+void uart_init(void) {
+    out8(INTERRUPT_ENABLE, 0);
+    out8(LINE_CONTROL, 0x80); /* divisor: 115200 baud */
+    out8(DATA, 1);
+    out8(INTERRUPT_ENABLE, 0);
+    out8(LINE_CONTROL, 0x03); /* 8 bits, no parity, 1 stop bit */
+    out8(FIFO_CONTROL, 0x07); /* FIFOs on and empty; an interrupt from the first byte on */
+    out8(MODEM_CONTROL, 0x0b); /* DTR, RTS, and OUT2, which lets interrupts out */
+    interrupt_line_enable(LINE_CONSOLE, true);
+}
+
+void machine_console_write(const u8 *bytes, usize count) {
+    while (count) {
+        while (!(in8(LINE_STATUS) & FIFO_EMPTY)) continue;
+        usize part = MIN(count, FIFO_SIZE);
+        for (usize i = 0; i < part; i++) out8(DATA, bytes[i]);
+        bytes += part;
+        count -= part;
+    }
+}
+
+int machine_console_read(void) {
+    return in8(LINE_STATUS) & HAS_INPUT ? in8(DATA) : -1;
+}
+
+void machine_console_listen(bool on) { out8(INTERRUPT_ENABLE, on ? 1 : 0); }
