@@ -4,13 +4,7 @@
  * Machine time is the processor's units plus what was skipped while it was halted; one is a nanosecond. Between
  * two deadlines of devices the processor runs alone, and it is cut off at exactly the unit of the next one.
  */
-import {
-  Processor,
-  type HostMemory,
-  type MonitorEvent,
-  type ProcessorExtension,
-  type ProcessorProfile,
-} from "@ringside/isa";
+import { Processor, type HostMemory, type MonitorEvent } from "@ringside/isa";
 import { Cmos } from "./devices/cmos.ts";
 import { DebugConsole } from "./devices/debug-console.ts";
 import { ExitPort } from "./devices/exit-port.ts";
@@ -32,8 +26,6 @@ export interface MachineOptions {
   readonly memoryBytes: number;
   /** What the calendar says at machine time 0, in seconds since 1970-01-01T00:00:00Z. */
   readonly epochSeconds: number;
-  readonly profile?: ProcessorProfile;
-  readonly extensions?: readonly ProcessorExtension[];
   readonly delivery?: "architectural" | "monitor";
   /** Bytes that the guest sends to its first serial port. */
   readonly onSerial?: (bytes: Uint8Array) => void;
@@ -73,6 +65,8 @@ export class Machine {
   #inputEnded = false;
   /** Times that a halted processor was visited by an event: progress that the processor does not count. */
   #visits = 0;
+  /** Units of the processor at the last reset; it goes on counting. */
+  #unitsAtReset = 0;
 
   constructor(options: MachineOptions) {
     this.timeline = new Timeline(this);
@@ -103,14 +97,12 @@ export class Machine {
       this.ports.attach(device);
     }
 
-    const { memory, profile, extensions, delivery, onMark } = options;
+    const { memory, delivery, onMark } = options;
     this.processor = new Processor({
       memory,
       ports: this.ports,
       mmio: [this.interrupts.apic],
       interrupts: this.interrupts,
-      ...(profile === undefined ? {} : { profile }),
-      ...(extensions === undefined ? {} : { extensions }),
       ...(delivery === undefined ? {} : { delivery }),
       ...(onMark === undefined ? {} : { onMark }),
     });
@@ -127,7 +119,7 @@ export class Machine {
 
   /** Progress, which limits count: the processor's units and the visits while it was halted. */
   get units(): number {
-    return this.processor.units + this.#visits;
+    return this.processor.units - this.#unitsAtReset + this.#visits;
   }
 
   /** Ends the present {@link run} after the present instruction, or the next one at once. */
@@ -156,7 +148,7 @@ export class Machine {
     }
   }
 
-  /** Devices and processor as after power-on. Memory is left as it is; counts and time start anew. */
+  /** Devices and processor as after power-on, time and units at 0. Memory and the processor's counts are left as they are. */
   reset(): void {
     this.#exitValue = undefined;
     this.#stopRequested = false;
@@ -164,6 +156,8 @@ export class Machine {
     this.#visits = 0;
     this.timeline.clear();
     this.processor.reset();
+    this.#unitsAtReset = this.processor.units;
+    this.processor.idleUnits = -this.processor.units;
     this.interrupts.reset();
     this.serial.reset();
     this.#pit.reset();

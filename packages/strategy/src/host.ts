@@ -25,15 +25,22 @@ export interface Claim extends Disposable {
 }
 
 export class Host {
-  readonly memory: HostMemory;
   readonly memoryBytes: number;
+  readonly #options: HostOptions;
   readonly #claims: Held[] = [];
-  /** Ranges below this address were used before. */
-  #dirtyBelow = 0;
+  #memory: HostMemory;
+  /** Whether a machine has had the memory. */
+  #used = false;
 
-  private constructor(memory: HostMemory, memoryBytes: number) {
-    this.memory = memory;
-    this.memoryBytes = memoryBytes;
+  private constructor(options: HostOptions) {
+    this.memoryBytes = options.memoryBytes;
+    this.#options = options;
+    this.#memory = hostMemory(options);
+  }
+
+  /** What claims are parts of. A host without machines takes a fresh one for the next. */
+  get memory(): HostMemory {
+    return this.#memory;
   }
 
   /**
@@ -41,7 +48,7 @@ export class Host {
    *   when the embedder's process cannot have that much.
    */
   static create(options: HostOptions): Host {
-    const { memoryBytes, codeCacheBytes } = options;
+    const { memoryBytes } = options;
     if (!Number.isSafeInteger(memoryBytes) || memoryBytes <= 0 || memoryBytes % frameBytes !== 0) {
       throw new StrategyError(
         "host",
@@ -49,21 +56,7 @@ export class Host {
         `memoryBytes is ${memoryBytes}. Pass a positive multiple of ${frameBytes}.`,
       );
     }
-    try {
-      const memory = HostMemory.create({
-        physicalBytes: memoryBytes,
-        ...(codeCacheBytes === undefined ? {} : { codeCacheBytes }),
-      });
-      return new Host(memory, memoryBytes);
-    } catch (cause) {
-      if (!(cause instanceof RangeError)) throw cause;
-      throw new StrategyError(
-        "host",
-        "out-of-memory",
-        `A host of ${memoryBytes} bytes cannot be had. Pass a smaller memoryBytes.`,
-        { cause },
-      );
-    }
+    return new Host(options);
   }
 
   /** Bytes that no claim holds. */
@@ -120,16 +113,16 @@ export class Host {
   }
 
   #hold(strategy: string, base: number, sizeBytes: number, exclusive: boolean): Claim {
+    // Nothing of earlier machines is left behind: neither their bytes nor their processors.
+    if (this.#used && this.#claims.length === 0) this.#memory = hostMemory(this.#options);
+    this.#used = true;
     const end = base + sizeBytes;
-    const stale = Math.min(end, this.#dirtyBelow) - base;
-    if (stale > 0) this.memory.physical.fill(base, 0, stale);
-    this.#dirtyBelow = Math.max(this.#dirtyBelow, end);
 
     const held: Held = { strategy, base, end, exclusive };
     this.#claims.push(held);
     this.#claims.sort((a, b) => a.base - b.base);
     return {
-      memory: this.memory,
+      memory: this.#memory,
       base,
       sizeBytes,
       frames: new FrameAllotter({ base, sizeBytes }),
@@ -138,6 +131,24 @@ export class Host {
         if (at >= 0) this.#claims.splice(at, 1);
       },
     };
+  }
+}
+
+function hostMemory(options: HostOptions): HostMemory {
+  const { memoryBytes, codeCacheBytes } = options;
+  try {
+    return HostMemory.create({
+      physicalBytes: memoryBytes,
+      ...(codeCacheBytes === undefined ? {} : { codeCacheBytes }),
+    });
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new StrategyError(
+      "host",
+      "out-of-memory",
+      `A host of ${memoryBytes} bytes cannot be had. Pass a smaller memoryBytes.`,
+      { cause },
+    );
   }
 }
 

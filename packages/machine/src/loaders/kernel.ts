@@ -3,7 +3,7 @@
  *
  * Four ways, as {@link KernelFormat} names them. Loading writes memory only; {@link enterKernel} sets the registers.
  */
-import type { ProcessorState } from "@ringside/isa";
+import { slots, type ProcessorState } from "@ringside/isa";
 import { BootMemory, type BootTarget } from "./boot-memory.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import { parseElf, type Elf } from "./elf.ts";
@@ -102,6 +102,8 @@ export function enterKernel(state: ProcessorState, entry: KernelEntry): void {
     state.rax = BigInt(entry.eax);
     state.rbx = BigInt(entry.ebx);
   }
+  state.set(slots.gdtrBase, BigInt(entry.gdt.base));
+  state.setNumber(slots.gdtrLimit, entry.gdt.limit);
 }
 
 function pvhEntry(elf: Elf): number {
