@@ -4,6 +4,7 @@
  * Handlers never look at CR0 or at descriptors; they use these fields. So whoever changes what they are made from calls
  * {@link updateMode}.
  */
+import { ENTRY } from "../paging/entry.ts";
 import { CR4, EFER, RFLAGS } from "../profile/registers.ts";
 import { ATTRIBUTES } from "../segmentation/attributes.ts";
 import type { Routine, SemanticsBuilder, Value } from "../semantics.ts";
@@ -20,7 +21,8 @@ import {
 const [ES, CS, SS, DS, FS, GS, LDTR, TR] = [0, 1, 2, 3, 4, 5, 6, 7] as const;
 
 /**
- * Recomputes `mode`, `longMode`, `stackMask`, `ripMask`, the effective segment bases and the access masks.
+ * Recomputes `mode`, `longMode`, `stackMask`, `ripMask`, `entryReserved`, the effective segment bases and the access
+ * masks.
  *
  * Intel SDM Vol. 3A §2.2, "Modes of Operation"; §3.2.4, "Segmentation in IA-32e Mode".
  */
@@ -42,6 +44,12 @@ export const updateMode: Routine = {
       m.select(wide, m.constant(0xffff_ffffn), m.constant(0xffff));
 
     m.setState(slots.longMode, longMode);
+    const executeDisable = m.select(
+      hasBits(m, m.state(slots.efer), EFER.NXE),
+      m.constant(0),
+      m.constant(ENTRY.EXECUTE_DISABLE),
+    );
+    m.setState(slots.entryReserved, m.or(m.state(slots.physicalReserved), executeDisable));
     m.setState(
       slots.mode,
       m.select(isSixtyFour, m.constant(64), m.select(isThirtyTwo, m.constant(32), m.constant(16))),

@@ -50,7 +50,7 @@ export const movFromControl: Instruction = {
   },
 };
 
-/** MOV CRn, r. Counted as `instructions.mov-to-cr`. */
+/** MOV CRn, r. Counted as `instructions.mov-to-cr0` and so on. */
 export const movToControl: Instruction = {
   mnemonic: "mov",
   reference: "Intel SDM Vol. 2B, MOV—Move to/from Control Registers",
@@ -67,15 +67,27 @@ export const movToControl: Instruction = {
   `,
   semantics(m, destination, source) {
     requireSupervisor(m);
-    m.count("instructions.mov-to-cr");
     const number = m.registerNumber(destination);
     const value = m.read(source);
     const is = (wanted: number): Value => m.equal(number, m.constant(wanted));
-    m.when(is(0), () => void m.call(writeCr0, value));
-    m.when(is(2), () => m.setState(slots.cr2, value));
-    m.when(is(3), () => void m.call(writeCr3, value));
-    m.when(is(4), () => void m.call(writeCr4, value));
+    m.when(is(0), () => {
+      m.count("instructions.mov-to-cr0");
+      m.call(writeCr0, value);
+    });
+    m.when(is(2), () => {
+      m.count("instructions.mov-to-cr2");
+      m.setState(slots.cr2, value);
+    });
+    m.when(is(3), () => {
+      m.count("instructions.mov-to-cr3");
+      m.call(writeCr3, value);
+    });
+    m.when(is(4), () => {
+      m.count("instructions.mov-to-cr4");
+      m.call(writeCr4, value);
+    });
     m.when(is(8), () => {
+      m.count("instructions.mov-to-cr8");
       m.raiseWhen(m.and(value, m.constant(~0xfn)), "GP", m.constant(0));
       m.helper("writeTaskPriority", [m.toI32(value)]);
     });

@@ -91,13 +91,9 @@ function advance(m: SemanticsBuilder, register: number, bytes: number): void {
   m.setRegister(register, m.add(m.register(register, width), step, width), width);
 }
 
-function stringInput(
-  mnemonic: string,
-  bytes: PortBytes,
-  encodings: readonly Encoding[],
-): Instruction {
+function stringInput(bytes: PortBytes, encodings: readonly Encoding[]): Instruction {
   return {
-    mnemonic,
+    mnemonic: "ins",
     reference: "Intel SDM Vol. 2A, INS/INSB/INSW/INSD—Input from Port to String",
     classification: io,
     counted: true,
@@ -119,13 +115,9 @@ function stringInput(
   };
 }
 
-function stringOutput(
-  mnemonic: string,
-  bytes: PortBytes,
-  encodings: readonly Encoding[],
-): Instruction {
+function stringOutput(bytes: PortBytes, encodings: readonly Encoding[]): Instruction {
   return {
-    mnemonic,
+    mnemonic: "outs",
     reference: "Intel SDM Vol. 2B, OUTS/OUTSB/OUTSW/OUTSD—Output String to Port",
     classification: io,
     counted: true,
@@ -145,7 +137,6 @@ function stringOutput(
 }
 
 export const insb: Instruction = stringInput(
-  "insb",
   1,
   opcodes`
     Opcode | Instruction |
@@ -154,7 +145,6 @@ export const insb: Instruction = stringInput(
 );
 
 export const insw: Instruction = stringInput(
-  "insw",
   2,
   opcodes`
     Opcode | Instruction |
@@ -163,7 +153,6 @@ export const insw: Instruction = stringInput(
 );
 
 export const insd: Instruction = stringInput(
-  "insd",
   4,
   opcodes`
     Opcode   | Instruction |
@@ -173,7 +162,6 @@ export const insd: Instruction = stringInput(
 );
 
 export const outsb: Instruction = stringOutput(
-  "outsb",
   1,
   opcodes`
     Opcode | Instruction |
@@ -182,7 +170,6 @@ export const outsb: Instruction = stringOutput(
 );
 
 export const outsw: Instruction = stringOutput(
-  "outsw",
   2,
   opcodes`
     Opcode | Instruction |
@@ -191,7 +178,6 @@ export const outsw: Instruction = stringOutput(
 );
 
 export const outsd: Instruction = stringOutput(
-  "outsd",
   4,
   opcodes`
     Opcode   | Instruction |

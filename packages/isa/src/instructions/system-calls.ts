@@ -84,13 +84,9 @@ export const syscall: Instruction = {
   },
 };
 
-function sysretRow(
-  mnemonic: string,
-  toLongMode: boolean,
-  encodings: readonly Encoding[],
-): Instruction {
+function sysretRow(toLongMode: boolean, encodings: readonly Encoding[]): Instruction {
   return {
-    mnemonic,
+    mnemonic: "sysret",
     reference: "Intel SDM Vol. 2B, SYSRET—Return From Fast System Call",
     feature: "syscall",
     classification: leavesKernel,
@@ -125,7 +121,6 @@ function sysretRow(
 }
 
 export const sysret: Instruction = sysretRow(
-  "sysret",
   false,
   opcodes`
     Opcode    | Instruction | Access | Mode
@@ -134,7 +129,6 @@ export const sysret: Instruction = sysretRow(
 );
 
 export const sysretq: Instruction = sysretRow(
-  "sysretq",
   true,
   opcodes`
     Opcode      | Instruction | Access | Mode
@@ -183,13 +177,9 @@ export const sysenter: Instruction = {
   },
 };
 
-function sysexitRow(
-  mnemonic: string,
-  toLongMode: boolean,
-  encodings: readonly Encoding[],
-): Instruction {
+function sysexitRow(toLongMode: boolean, encodings: readonly Encoding[]): Instruction {
   return {
-    mnemonic,
+    mnemonic: "sysexit",
     reference: "Intel SDM Vol. 2B, SYSEXIT—Fast Return from Fast System Call",
     feature: "sep",
     classification: leavesKernel,
@@ -222,7 +212,6 @@ function sysexitRow(
 }
 
 export const sysexit: Instruction = sysexitRow(
-  "sysexit",
   false,
   opcodes`
     Opcode    | Instruction |
@@ -231,7 +220,6 @@ export const sysexit: Instruction = sysexitRow(
 );
 
 export const sysexitq: Instruction = sysexitRow(
-  "sysexitq",
   true,
   opcodes`
     Opcode      | Instruction |

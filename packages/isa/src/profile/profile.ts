@@ -1,0 +1,106 @@
+/**
+ * What a processor says it is: vendor, family and model, and features.
+ *
+ * CPUID, the reserved bits of control registers and the set of MSRs follow from a profile. Features that the instruction
+ * table lacks do not belong in one.
+ */
+import { FEATURES } from "./features.ts";
+
+/** Vendor strings that have a meaning here. */
+export type Vendor = "GenuineIntel";
+
+/** A processor as software sees it. Plain data. */
+export interface ProcessorProfile {
+  /** Kebab-case; unique among profiles that are used together. */
+  readonly id: string;
+  readonly vendor: Vendor;
+  /** Display family, 6 to 15. */
+  readonly family: number;
+  /** Display model, 0 to 255. */
+  readonly model: number;
+  /** 0 to 15. */
+  readonly stepping: number;
+  /** At most 47 ASCII characters. */
+  readonly brand: string;
+  /** MAXPHYADDR, 36 to 52. */
+  readonly physicalAddressBits: number;
+  /** Names from FEATURES. `apic` is reported only while IA32_APIC_BASE says that the APIC is enabled. */
+  readonly features: ReadonlySet<string>;
+}
+
+/** Hertz of the TSC, of the core crystal and of the local APIC's timer: one tick is one unit of guest time. */
+export const TIMESTAMP_HERTZ = 1_000_000_000;
+
+/**
+ * The default: x86-64-v1 and little more, as an Intel processor.
+ *
+ * Family 6, model 36H is an in-order processor that does not speculate, which is true of this one, too: operating
+ * systems then switch no mitigation on.
+ */
+export const defaultProfile: ProcessorProfile = {
+  id: "ringside-v1",
+  vendor: "GenuineIntel",
+  family: 6,
+  model: 0x36,
+  stepping: 1,
+  brand: "Ringside x86-64-v1 processor @ 1.00GHz",
+  physicalAddressBits: 40,
+  features: new Set([
+    "fpu",
+    "de",
+    "pse",
+    "tsc",
+    "msr",
+    "pae",
+    "cx8",
+    "apic",
+    "sep",
+    "pge",
+    "cmov",
+    "pat",
+    "pse36",
+    "clflush",
+    "mmx",
+    "fxsr",
+    "sse",
+    "sse2",
+    "cx16",
+    "arch_capabilities",
+    "lahf_lm",
+    "syscall",
+    "nx",
+    "rdtscp",
+    "lm",
+  ]),
+};
+
+/**
+ * Checks a profile that a caller made.
+ *
+ * @throws {RangeError} A field out of range, or a feature without a place in CPUID.
+ */
+export function checkProfile(profile: ProcessorProfile): void {
+  const check = (isFine: boolean, field: string, value: unknown, expected: string): void => {
+    if (isFine) return;
+    throw new RangeError(
+      `Profile "${profile.id}" has ${field} ${String(value)}. Expected ${expected}.`,
+    );
+  };
+  const inRange = (value: number, low: number, high: number): boolean =>
+    Number.isInteger(value) && value >= low && value <= high;
+  check(inRange(profile.family, 6, 15), "family", profile.family, "a whole number from 6 to 15");
+  check(inRange(profile.model, 0, 255), "model", profile.model, "a whole number from 0 to 255");
+  check(
+    inRange(profile.stepping, 0, 15),
+    "stepping",
+    profile.stepping,
+    "a whole number from 0 to 15",
+  );
+  const bits = profile.physicalAddressBits;
+  check(inRange(bits, 36, 52), "physicalAddressBits", bits, "a whole number from 36 to 52");
+  const isAscii = /^[\x20-\x7e]{1,47}$/u.test(profile.brand);
+  check(isAscii, "brand", JSON.stringify(profile.brand), "1 to 47 printable ASCII characters");
+  for (const feature of profile.features) {
+    check(feature in FEATURES, "feature", feature, "a name from FEATURES");
+  }
+}
