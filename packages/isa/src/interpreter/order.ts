@@ -1,44 +1,181 @@
 /**
  * Handlers by how often they run, the frequent ones first.
  *
- * Order of mnemonics measured over the boots and benchmarks that `pnpm bench` runs; sizes that compilers emit come first.
+ * The first dispatch function holds the first 248 forms, and whatever leaves it pays for a tail call; with frequent
+ * handlers spread over several functions the interpreter is half as fast. The list is measured (see
+ * docs/decisions/0010-handler-order.md); forms that are not in it follow in the order of the table, 64-bit ones first.
  */
 import type { Form } from "../decoder/decoded.ts";
 
-const FREQUENT = `
-mov add cmp jnz jz test lea sub push pop call ret jmp xor and movzx shl shr or jnc jc jbe jnbe jl jnl jle jnle js jns
-movsxd imul inc dec sar movsx setz setnz sbb adc rol ror neg not cmovz cmovnz cmovc cmovnc cmovbe cmovnbe cmovl cmovnl
-cmovle cmovnle nop xchg cdqe bt mul div movsb movsq stosb stosq
+const MEASURED = `
+mov r/m32, r32 [o32 89 /r, register]
+sar r/m64, 1 [REX.W D1 /7, register]
+mov r/m64, r64 [REX.W 89 /r, register]
+jne rel8 [75 cb]
+xor r/m32, r32 [o32 31 /r, register]
+add r/m64, imm8 [REX.W 83 /0 ib, register]
+cmp rax, imm32 [REX.W 3D id]
+mov r/m8, imm8 [C6 /0 ib, memory]
+mov r64, r/m64 [REX.W 8B /r, memory]
+je rel8 [74 cb]
+cmp r/m8, imm8 [80 /7 ib, memory]
+add r/m64, r64 [REX.W 01 /r, register]
+ror r/m32, imm8 [o32 C1 /1 ib, register]
+and r/m32, r32 [o32 21 /r, register]
+add r/m32, r32 [o32 01 /r, register]
+cmp r/m64, imm32 [REX.W 81 /7 id, register]
+jle rel8 [7E cb]
+rol r/m32, imm8 [o32 C1 /0 ib, register]
+test r/m8, r8 [84 /r, register]
+lea r64, m [REX.W 8D /r]
+movdqa xmm1, xmm2/m128 [66 0F 6F /r, register]
+movzx r32, r/m8 [o32 0F B6 /r, memory]
+cmp r/m64, r64 [REX.W 39 /r, register]
+psrld xmm1, imm8 [66 0F 72 /2 ib]
+test r/m64, r64 [REX.W 85 /r, register]
+imul r64, r/m64 [REX.W 0F AF /r, register]
+lea r32, m [o32 8D /r]
+cmovb r64, r/m64 [REX.W 0F 42 /r, register]
+not r/m32 [o32 F7 /2, register]
+imul r32, r/m32, imm32 [o32 69 /r id, register]
+mov r/m64, r64 [REX.W 89 /r, memory]
+cmp r/m8, r8 [38 /r, register]
+jne rel32 [0F 85 cd]
+por xmm1, xmm2/m128 [66 0F EB /r, register]
+pslld xmm1, imm8 [66 0F 72 /6 ib]
+pxor xmm1, xmm2/m128 [66 0F EF /r, register]
+mov r/m8, r8 [88 /r, memory]
+mov r32, r/m32 [o32 8B /r, memory]
+paddd xmm1, xmm2/m128 [66 0F FE /r, register]
+movq xmm1, xmm2/m64 [F3 0F 7E /r, memory]
+cmp r32, r/m32 [o32 3B /r, memory]
+movups xmm2/m128, xmm1 [NP 0F 11 /r, memory]
+add r32, r/m32 [o32 03 /r, memory]
+xor r/m64, r64 [REX.W 31 /r, register]
+shl r/m64, imm8 [REX.W C1 /4 ib, register]
+jmp rel32 [E9 cd]
+add r/m32, imm8 [o32 83 /0 ib, register]
+jg rel8 [7F cb]
+and r/m32, imm8 [o32 83 /4 ib, register]
+nop r/m32 [o32 0F 1F /0, memory]
+shr r/m64, cl [REX.W D3 /5, register]
+cmp r/m32, imm8 [o32 83 /7 ib, register]
+cmovne r64, r/m64 [REX.W 0F 45 /r, register]
+test r/m8, imm8 [F6 /0 ib, register]
+shr r/m64, imm8 [REX.W C1 /5 ib, register]
+mov r/m32, r32 [o32 89 /r, memory]
+ret [C3]
+sub r/m32, r32 [o32 29 /r, register]
+test r/m32, r32 [o32 85 /r, register]
+cmp r/m64, imm8 [REX.W 83 /7 ib, register]
+je rel32 [0F 84 cd]
+call r/m64 [FF /2, register]
+jns rel32 [0F 89 cd]
+mul r/m64 [REX.W F7 /4, register]
+movsxd r64, r/m32 [REX.W 63 /r, register]
+movq xmm2/m64, xmm1 [66 0F D6 /r, memory]
+sub r/m32, imm8 [o32 83 /5 ib, register]
+movzx r32, r/m8 [o32 0F B6 /r, register]
+mov r32, imm32 [o32 B8 +rd id]
+jmp rel8 [EB cb]
+ja rel8 [77 cb]
+nop r/m16 [o16 0F 1F /0, memory]
+jae rel8 [73 cb]
+cmp r/m8, imm8 [80 /7 ib, register]
+jbe rel32 [0F 86 cd]
+jb rel32 [0F 82 cd]
+shr r/m64, 1 [REX.W D1 /5, register]
+ror r/m64, imm8 [REX.W C1 /1 ib, register]
+movsx r32, r/m8 [o32 0F BE /r, memory]
+ja rel32 [0F 87 cd]
+pand xmm1, xmm2/m128 [66 0F DB /r, register]
+or r/m32, r32 [o32 09 /r, register]
+seto r/m8 [0F 90 /r, register]
+setb r/m8 [0F 92 /r, register]
+sub r/m64, r64 [REX.W 29 /r, register]
+psrlw xmm1, imm8 [66 0F 71 /2 ib]
+push r64 [o64 50 +ro]
+pop r64 [o64 58 +ro]
+sub r/m64, imm8 [REX.W 83 /5 ib, register]
+movdqu xmm1, xmm2/m128 [F3 0F 6F /r, memory]
+cdqe [REX.W 98]
+punpcklwd xmm1, xmm2/m128 [66 0F 61 /r, register]
+punpckhwd xmm1, xmm2/m128 [66 0F 69 /r, register]
+packuswb xmm1, xmm2/m128 [66 0F 67 /r, register]
+cmp r/m32, r32 [o32 39 /r, register]
+div r/m64 [REX.W F7 /6, register]
+movaps xmm2/m128, xmm1 [NP 0F 29 /r, memory]
+add r/m64, r64 [REX.W 01 /r, memory]
+call rel32 [E8 cd]
+jmp r/m64 [FF /4, memory]
+jle rel32 [0F 8E cd]
+add r/m32, imm8 [o32 83 /0 ib, memory]
+jbe rel8 [76 cb]
+punpcklbw xmm1, xmm2/m128 [66 0F 60 /r, register]
+punpckhbw xmm1, xmm2/m128 [66 0F 68 /r, register]
+sar r/m32, imm8 [o32 C1 /7 ib, register]
+cmp al, imm8 [3C ib]
+cmp r/m32, r32 [o32 39 /r, memory]
+movdqa xmm1, xmm2/m128 [66 0F 6F /r, memory]
+psllw xmm1, imm8 [66 0F 71 /6 ib]
+shl r/m32, imm8 [o32 C1 /4 ib, register]
+shr r/m32, cl [o32 D3 /5, register]
+add r/m64, imm32 [REX.W 81 /0 id, register]
+sub r/m64, imm32 [REX.W 81 /5 id, register]
+rol r/m64, imm8 [REX.W C1 /0 ib, memory]
+shufpd xmm1, xmm2/m128, imm8 [66 0F C6 /r ib, register]
+sete r/m8 [0F 94 /r, register]
+cmovae r32, r/m32 [o32 0F 43 /r, register]
+psrldq xmm1, imm8 [66 0F 73 /3 ib]
+jb rel8 [72 cb]
+and r/m64, imm8 [REX.W 83 /4 ib, register]
+mov r64, imm64 [REX.W B8 +ro io]
+test r/m32, imm32 [o32 F7 /0 id, register]
+and r/m32, imm32 [o32 81 /4 id, register]
+sub r/m32, imm8 [o32 83 /5 ib, memory]
+mov r/m64, imm32 [REX.W C7 /0 id, memory]
+xor r64, r/m64 [REX.W 33 /r, memory]
+or r64, r/m64 [REX.W 0B /r, memory]
+or r/m64, imm8 [REX.W 83 /1 ib, register]
+imul r64, r/m64 [REX.W 0F AF /r, memory]
+sub r64, r/m64 [REX.W 2B /r, memory]
+and r64, r/m64 [REX.W 23 /r, memory]
+sbb r/m64, r64 [REX.W 19 /r, register]
+movq xmm, r/m64 [66 REX.W 0F 6E /r, register]
+mov r/m32, imm32 [o32 C7 /0 id, memory]
+nop [90]
+punpcklqdq xmm1, xmm2/m128 [66 0F 6C /r, register]
+jl rel32 [0F 8C cd]
+jl rel8 [7C cb]
+add r/m64, imm8 [REX.W 83 /0 ib, memory]
+paddb xmm1, xmm2/m128 [66 0F FC /r, register]
+psubb xmm1, xmm2/m128 [66 0F F8 /r, register]
+movd xmm, r/m32 [66 0F 6E /r, register]
+or r32, r/m32 [o32 0B /r, memory]
+ringside.mark imm16 [NP 0F 1F 84 00 iw 49 52]
+movsx r32, r/m8 [o32 0F BE /r, register]
+syscall [0F 05]
+punpckldq xmm1, xmm2/m128 [66 0F 62 /r, register]
+call r/m64 [FF /2, memory]
+or r/m32, r32 [o32 09 /r, memory]
+neg r/m64 [REX.W F7 /3, register]
+cmove r64, r/m64 [REX.W 0F 44 /r, register]
+add r64, r/m64 [REX.W 03 /r, memory]
+cmp r/m64, imm8 [REX.W 83 /7 ib, memory]
+js rel32 [0F 88 cd]
+jns rel8 [79 cb]
+movsxd r64, r/m32 [REX.W 63 /r, memory]
+cmovne r32, r/m32 [o32 0F 45 /r, register]
+setne r/m8 [0F 95 /r, register]
+add rax, imm32 [REX.W 05 id]
 `
   .trim()
-  .split(/\s+/u);
+  .split("\n");
 
-const SYNONYMS: Readonly<Record<string, string>> = {
-  je: "jz",
-  jne: "jnz",
-  jb: "jc",
-  jae: "jnc",
-  ja: "jnbe",
-  jge: "jnl",
-  jg: "jnle",
-  sete: "setz",
-  setne: "setnz",
-  cmove: "cmovz",
-  cmovne: "cmovnz",
-  cmovb: "cmovc",
-  cmovae: "cmovnc",
-  cmova: "cmovnbe",
-  cmovge: "cmovnl",
-  cmovg: "cmovnle",
-};
-
-const RANKS: ReadonlyMap<string, number> = new Map(FREQUENT.map((mnemonic, index) => [mnemonic, index]));
-const RARE = 10_000;
+const RANKS: ReadonlyMap<string, number> = new Map(MEASURED.map((name, index) => [name, index]));
+const UNMEASURED = MEASURED.length;
 
 /** Position in the order of handlers; forms with the same rank keep the table's order. */
 export function rankOf(form: Form): number {
-  const { mnemonic } = form.instruction;
-  const rank = RANKS.get(SYNONYMS[mnemonic] ?? mnemonic) ?? RANKS.size;
-  const size = form.width >= 32 ? 0 : form.width === 8 ? 200 : 400;
-  return rank + size + (form.mode === 64 ? 0 : RARE);
+  return RANKS.get(form.name) ?? (form.mode === 64 ? UNMEASURED : UNMEASURED + 1);
 }

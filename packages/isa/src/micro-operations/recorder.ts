@@ -398,6 +398,7 @@ export class Recorder implements SemanticsBuilder {
   registerNumber(operand: Operand): Value {
     const own = this.#ownOperand(operand);
     if (own.source === "fixed") return this.constant(own.value);
+    if (own.source === "far-pointer") return this.#field("immediate2");
     return this.fromI32Unsigned(this.#field(operandField(own.index)));
   }
 
