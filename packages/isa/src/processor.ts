@@ -13,6 +13,7 @@ import { DR6_SINGLE_STEP, EVENT } from "./exceptions/event.ts";
 import { updateMode } from "./exceptions/mode.ts";
 import { decodeMonitorEvent, type MonitorEvent } from "./exceptions/monitor.ts";
 import { setsErrorCode, VECTOR, EXCEPTION_VECTORS } from "./exceptions/vectors.ts";
+import { floatingPointHelpers } from "./floating-point/index.ts";
 import type { HelperContext } from "./helpers.ts";
 import { instructions } from "./instructions/index.ts";
 import { link, lookup, lookupSlowly, nextCodePage } from "./interpreter/code-lookup.ts";
@@ -577,8 +578,12 @@ export class Processor {
     };
   }
 
-  #helpers(_context: HelperContext): Readonly<Record<string, (...parameters: number[]) => number | void>> {
+  #helpers(context: HelperContext): Readonly<Record<string, (...parameters: number[]) => number | void>> {
+    const floatingPoint = Object.entries(floatingPointHelpers).map(
+      ([name, helper]) => [name, (...parameters: number[]) => helper(context, ...parameters)] as const,
+    );
     return {
+      ...Object.fromEntries(floatingPoint),
       mmioRead: (low = 0, high = 0, bytes = 0) => this.#mmioAccess(low, high, (region, offset) => region.read(offset, size(bytes)), allOnes(bytes)),
       mmioWrite: (low = 0, high = 0, bytes = 0, value = 0) => {
         this.#mmioAccess(low, high, (region, offset) => {
