@@ -24,6 +24,9 @@ import { engineRoutine, loadPhysical, resolve, setPrivilegeLevel, settleRing, sl
 import { HostMemory } from "./memory/host-memory.ts";
 import { TAG_GLOBAL, TAG_LARGE, TAG_PAGE_NUMBER } from "./paging/tag.ts";
 import { walkRoutine } from "./paging/walk.ts";
+import { checkProfile, defaultProfile, type ProcessorProfile } from "./profile/profile.ts";
+import { resetRegisters } from "./profile/reset.ts";
+import { systemHelpers, type SystemContext, type SystemHelpers } from "./profile/system-helpers.ts";
 import type { ExceptionName, Routine } from "./semantics.ts";
 import { slots } from "./state/layout.ts";
 import { ProcessorState } from "./state/processor-state.ts";
@@ -61,6 +64,8 @@ export interface ProcessorOptions {
   readonly ports: PortIo;
   readonly mmio?: readonly MmioRegion[];
   readonly interrupts: InterruptSource;
+  /** What the processor says it is; x86-64-v1 without it. */
+  readonly profile?: ProcessorProfile;
   /** Who gets exceptions and interrupts: the guest's IDT, or the caller of {@link Processor.run}. */
   readonly delivery?: "architectural" | "monitor";
   /** Called when a mark is executed (a NOP that names itself; see instructions/nop.ts). */
@@ -125,15 +130,18 @@ const ROUTINES: readonly Routine[] = [
   writeFlags,
 ];
 
-let compiled: Compiled | undefined;
+const compiled = new Map<string, Compiled>();
 
-/** The interpreter of the instruction table, compiled once. */
-function compile(): Compiled {
-  if (compiled !== undefined) return compiled;
-  const decoder = decoderFor(instructions);
+/** The interpreter of the instructions that a profile has, compiled once. */
+function compile(profile: ProcessorProfile): Compiled {
+  const key = [...profile.features].toSorted().join(" ");
+  const known = compiled.get(key);
+  if (known !== undefined) return known;
+  const decoder = decoderFor(instructions, profile.features);
   const interpreter = buildInterpreter(decoder, ROUTINES, "tlb");
-  compiled = { decoder, interpreter, module: new WebAssembly.Module(interpreter.bytes) };
-  return compiled;
+  const made = { decoder, interpreter, module: new WebAssembly.Module(interpreter.bytes) };
+  compiled.set(key, made);
+  return made;
 }
 
 /** One x86-64 processor. */
@@ -142,6 +150,8 @@ export class Processor {
   readonly memory: HostMemory;
   /** Machine time that passed without units, while halted. The TSC counts units and this. */
   idleUnits = 0;
+
+  readonly profile: ProcessorProfile;
 
   readonly #ports: PortIo;
   readonly #mmio: MmioRegion[];
@@ -169,7 +179,9 @@ export class Processor {
   #eventCounts = new Map<string, number>();
 
   constructor(options: ProcessorOptions) {
-    const { decoder, interpreter, module } = compile();
+    this.profile = options.profile ?? defaultProfile;
+    checkProfile(this.profile);
+    const { decoder, interpreter, module } = compile(this.profile);
     this.memory = options.memory;
     this.#ports = options.ports;
     this.#mmio = [...(options.mmio ?? [])];
@@ -244,12 +256,9 @@ export class Processor {
     this.state.setNumber(ENGINE.frameTable, this.memory.layout.frameTable);
     this.state.setNumber(ENGINE.physicalBase, this.memory.layout.physicalBase);
     this.state.setNumber(ENGINE.physicalBytes, this.memory.physical.sizeBytes);
-    this.state.set(slots.flagsSystem, 2n);
+    resetRegisters(this.state, this.profile);
     this.state.set(slots.flagsResult, 0x100n);
     this.state.set(slots.flagsAuxiliary, 0x100n);
-    this.state.setNumber(slots.mxcsr, 0x1f80);
-    this.state.setNumber(slots.fcw, 0x37f);
-    this.state.setNumber(slots.ftw, 0xffff);
     this.#function("updateMode")(base);
     this.flushTlb(true);
     this.#nmiPending = false;
@@ -582,6 +591,9 @@ export class Processor {
     const floatingPoint = Object.entries(floatingPointHelpers).map(
       ([name, helper]) => [name, (...parameters: number[]) => helper(context, ...parameters)] as const,
     );
+    // The state does not exist yet when helpers are made.
+    let made: SystemHelpers | undefined;
+    const system = (): SystemHelpers => (made ??= systemHelpers(this.#systemContext()));
     return {
       ...Object.fromEntries(floatingPoint),
       mmioRead: (low = 0, high = 0, bytes = 0) => this.#mmioAccess(low, high, (region, offset) => region.read(offset, size(bytes)), allOnes(bytes)),
@@ -598,6 +610,31 @@ export class Processor {
       readTaskPriority: () => this.#interrupts.readTaskPriority(),
       writeTaskPriority: (priority = 0) => this.#interrupts.writeTaskPriority(priority),
       flushTlb: (includingGlobal = 0) => this.flushTlb(includingGlobal !== 0),
+      invalidatePage: () => this.invalidatePage(this.state.get(slots.scratch0)),
+      cpuid: () => system().cpuid(),
+      readMsr: (index = 0) => system().readMsr(index),
+      writeMsr: (index = 0) => system().writeMsr(index),
+      readTimestamp: () => system().readTimestamp(),
+    };
+  }
+
+  #systemContext(): SystemContext {
+    const interrupts = this.#interrupts;
+    return {
+      state: this.state,
+      profile: this.profile,
+      apicId: 0,
+      now: () => BigInt(this.now),
+      flushTlb: () => this.flushTlb(true),
+      foreignMsrs: [
+        {
+          read: (index) => interrupts.readMsr?.(index),
+          write(index, value) {
+            if (interrupts.readMsr?.(index) === undefined) return undefined;
+            return interrupts.writeMsr?.(index, value) ?? false;
+          },
+        },
+      ],
     };
   }
 
