@@ -6,16 +6,15 @@
  * were overwritten become `decode` records in place, so that branches that still point at them are harmless. When the
  * region is full, everything is forgotten at once.
  */
-import type { Decoded, Decoder } from "../decoder/decoded.ts";
+import type { Decoder } from "../decoder/decoded.ts";
 import { isDecodeFault } from "../decoder/decoded.ts";
-import { registerOffset, slots } from "../state/layout.ts";
 import { VECTOR } from "../exceptions/vectors.ts";
 import { DENY_SUPERVISOR_WRITE, DENY_USER_WRITE, TAG_DENIAL_SHIFT } from "../paging/tag.ts";
 import type { HostMemory } from "../memory/host-memory.ts";
-import { CONTROL, segmentBaseOffset, type Interpreter } from "./dispatch.ts";
+import { CONTROL, type Interpreter } from "./dispatch.ts";
+import { INSTRUCTION_BYTES_MAXIMUM, RecordWriter } from "./record-writer.ts";
 import {
   CODE_PAGE_BYTES,
-  ENGINE,
   FIXED_RECORDS,
   FRAME_BYTES,
   FRAME_ENTRY,
@@ -30,7 +29,6 @@ import {
 } from "./layout.ts";
 
 const RUN_MAXIMUM = 64;
-const INSTRUCTION_BYTES_MAXIMUM = 15;
 const LINE_BYTES = 64;
 const LINE_SHIFT = 6;
 /** Room for a run's records with two control records each. */
@@ -43,7 +41,7 @@ export type NextPage = () => number | undefined;
 
 export class CodeCache {
   readonly #decoder: Decoder;
-  readonly #handlerOf: Interpreter["handlerOf"];
+  readonly #writer: RecordWriter;
   readonly #u8: Uint8Array;
   readonly #u16: Uint16Array;
   readonly #u32: Uint32Array;
@@ -61,7 +59,7 @@ export class CodeCache {
   constructor(memory: HostMemory, decoder: Decoder, interpreter: Interpreter) {
     const { buffer } = memory.wasm;
     this.#decoder = decoder;
-    this.#handlerOf = (form) => interpreter.handlerOf(form);
+    this.#writer = new RecordWriter(buffer, interpreter);
     this.#u8 = new Uint8Array(buffer);
     this.#u16 = new Uint16Array(buffer);
     this.#u32 = new Uint32Array(buffer);
@@ -69,8 +67,8 @@ export class CodeCache {
     this.#layout = memory.layout;
     this.#physicalBytes = memory.physical.sizeBytes;
     this.#free = memory.layout.codeCache;
-    this.#control(FIXED_RECORDS.decode, CONTROL.fixedDecode, 0);
-    this.#control(FIXED_RECORDS.fault, CONTROL.fixedFault, 0);
+    this.#writer.control(FIXED_RECORDS.decode, CONTROL.fixedDecode, 0);
+    this.#writer.control(FIXED_RECORDS.fault, CONTROL.fixedFault, 0);
   }
 
   /**
@@ -110,19 +108,19 @@ export class CodeCache {
     let decoded = 0;
     for (;;) {
       if (offset >= FRAME_BYTES) {
-        this.#control(at, CONTROL.nextPage, FRAME_BYTES - 1, offset);
+        this.#writer.control(at, CONTROL.nextPage, FRAME_BYTES - 1, offset);
         at += RECORD_BYTES;
         break;
       }
       const known = this.#u32[map + offset] ?? 0;
       if (known !== 0) {
-        this.#control(at, CONTROL.goto, offset);
+        this.#writer.control(at, CONTROL.goto, offset);
         this.#u32[(at + RECORD.target.offset) >> 2] = known;
         at += RECORD_BYTES;
         break;
       }
       if (decoded >= RUN_MAXIMUM) {
-        this.#control(at, CONTROL.decode, offset);
+        this.#writer.control(at, CONTROL.decode, offset);
         at += RECORD_BYTES;
         break;
       }
@@ -131,25 +129,25 @@ export class CodeCache {
         if (result.fault === "more" && FRAME_BYTES - offset < INSTRUCTION_BYTES_MAXIMUM) {
           if (decoded > 0) {
             // Reached in sequence; whether the next page can be fetched is asked when control gets there.
-            this.#control(at, CONTROL.decode, offset);
+            this.#writer.control(at, CONTROL.decode, offset);
             at += RECORD_BYTES;
             break;
           }
           return this.#decodeStraddling(page, frame, offset, mode, nextPage);
         }
         this.#u32[map + offset] = at;
-        at = this.#raise(at, offset, result.fault === "UD" ? VECTOR.UD : VECTOR.GP);
+        at = this.#writer.raise(at, offset, result.fault === "UD" ? VECTOR.UD : VECTOR.GP);
         this.#markLines(frame, offset, Math.min(INSTRUCTION_BYTES_MAXIMUM, FRAME_BYTES - offset));
         break;
       }
       this.#u32[map + offset] = at;
-      at = this.#instruction(at, offset, result);
+      at = this.#writer.instruction(at, offset, result);
       this.#markLines(frame, offset, result.lengthBytes);
       decoded += 1;
       offset += result.lengthBytes;
       if (result.form.instruction.ends === true) {
-        if (offset >= FRAME_BYTES) this.#control(at, CONTROL.nextPage, FRAME_BYTES - 1, offset);
-        else this.#control(at, CONTROL.decode, offset);
+        if (offset >= FRAME_BYTES) this.#writer.control(at, CONTROL.nextPage, FRAME_BYTES - 1, offset);
+        else this.#writer.control(at, CONTROL.decode, offset);
         at += RECORD_BYTES;
         break;
       }
@@ -173,17 +171,17 @@ export class CodeCache {
     const result = this.#decoder.decode(bytes, 0, INSTRUCTION_BYTES_MAXIMUM, { mode });
     let at = this.#free;
     this.#u32[(page >> 2) + offset] = at;
-    this.#control(at, CONTROL.straddle, offset);
+    this.#writer.control(at, CONTROL.straddle, offset);
     this.#u64[(at + RECORD.immediate.offset) >> 3] = BigInt(next);
     const straddle = at;
     at += RECORD_BYTES;
     let length = INSTRUCTION_BYTES_MAXIMUM;
     if (isDecodeFault(result)) {
-      at = this.#raise(at, offset, result.fault === "UD" ? VECTOR.UD : VECTOR.GP);
+      at = this.#writer.raise(at, offset, result.fault === "UD" ? VECTOR.UD : VECTOR.GP);
     } else {
       length = result.lengthBytes;
-      at = this.#instruction(at, offset, result);
-      this.#control(at, CONTROL.nextPage, FRAME_BYTES - 1, offset + length);
+      at = this.#writer.instruction(at, offset, result);
+      this.#writer.control(at, CONTROL.nextPage, FRAME_BYTES - 1, offset + length);
       at += RECORD_BYTES;
     }
     this.#u8[straddle + RECORD.length.offset] = Math.min(length, here);
@@ -197,66 +195,6 @@ export class CodeCache {
       this.#straddlers.set(nextFrame, known);
     }
     return true;
-  }
-
-  #control(at: number, handler: number, thisOffset: number, nextOffset: number = thisOffset): void {
-    this.#u8.fill(0, at, at + RECORD_BYTES);
-    this.#u16[(at + RECORD.handler.offset) >> 1] = handler;
-    this.#u16[(at + RECORD.thisOffset.offset) >> 1] = thisOffset;
-    this.#u16[(at + RECORD.nextOffset.offset) >> 1] = nextOffset;
-  }
-
-  #raise(at: number, offset: number, vector: number): number {
-    this.#control(at, CONTROL.raise, offset);
-    this.#u16[(at + RECORD.immediate2.offset) >> 1] = vector;
-    this.#u8[at + RECORD.shift.offset] = vector === VECTOR.GP ? 1 : 0;
-    this.#u8[at + RECORD.length.offset] = INSTRUCTION_BYTES_MAXIMUM;
-    return at + RECORD_BYTES;
-  }
-
-  /** Writes the record of an instruction, with an address record before it where its addresses are not 64-bit ones. */
-  #instruction(start: number, offset: number, decoded: Decoded): number {
-    const { memory, form } = decoded;
-    let at = start;
-    const addressed = memory !== undefined && (memory.addressWidth !== 64 || form.mode !== 64);
-    if (addressed) {
-      this.#control(at, CONTROL.address, offset);
-      this.#address(at, memory, offset + decoded.lengthBytes);
-      this.#u64[(at + RECORD.immediate.offset) >> 3] = memory.addressWidth === 64 ? 0xffff_ffff_ffff_ffffn : (1n << BigInt(memory.addressWidth)) - 1n;
-      this.#u8[at + RECORD.length.offset] = decoded.lengthBytes;
-      at += RECORD_BYTES;
-    }
-    this.#control(at, this.#handlerOf(form), offset, offset + decoded.lengthBytes);
-    this.#u8[at + RECORD.length.offset] = decoded.lengthBytes;
-    for (const operand of form.operands) {
-      if (operand.source !== "reg" && operand.source !== "rm" && operand.source !== "opcode") continue;
-      const number = decoded.registers[operand.index] ?? 0;
-      this.#u16[(at + RECORD.operand0.offset + operand.index * 2) >> 1] = operandWord(operand.kind, number);
-    }
-    this.#u64[(at + RECORD.immediate.offset) >> 3] = BigInt.asUintN(64, form.operands.some(({ source }) => source === "relative") ? decoded.relative : decoded.immediate);
-    this.#u16[(at + RECORD.immediate2.offset) >> 1] = decoded.immediate2;
-    const override = decoded.segmentOverride === -1 ? 3 : decoded.segmentOverride;
-    this.#u16[(at + RECORD.segment.offset) >> 1] = segmentBaseOffset(override);
-    this.#u16[(at + RECORD.base.offset) >> 1] = slots.zero.offset;
-    this.#u16[(at + RECORD.index.offset) >> 1] = slots.zero.offset;
-    if (addressed) {
-      this.#u16[(at + RECORD.base.offset) >> 1] = slots.addressScratch.offset;
-      this.#u16[(at + RECORD.segment.offset) >> 1] = ENGINE.segmentScratch.offset;
-    } else if (memory !== undefined) {
-      this.#address(at, memory, offset + decoded.lengthBytes);
-    }
-    return at + RECORD_BYTES;
-  }
-
-  #address(at: number, memory: NonNullable<Decoded["memory"]>, nextOffset: number): void {
-    const relative = memory.base === -2;
-    const base = memory.base === -1 ? slots.zero.offset : relative ? slots.codePageRip.offset : registerOffset(memory.base);
-    const displacement = relative ? memory.displacement + BigInt(nextOffset) : memory.displacement;
-    this.#u16[(at + RECORD.base.offset) >> 1] = base;
-    this.#u16[(at + RECORD.index.offset) >> 1] = memory.index === -1 ? slots.zero.offset : registerOffset(memory.index);
-    this.#u8[at + RECORD.shift.offset] = memory.scaleShift;
-    this.#u16[(at + RECORD.segment.offset) >> 1] = segmentBaseOffset(memory.segment);
-    this.#u64[(at + RECORD.displacement.offset) >> 3] = BigInt.asUintN(64, displacement);
   }
 
   #markLines(frame: number, offset: number, lengthBytes: number): void {
@@ -369,18 +307,5 @@ export class CodeCache {
     this.#straddlers.clear();
     this.#free = this.#layout.codeCache;
     this.flushes += 1;
-  }
-}
-
-function operandWord(kind: string, number: number): number {
-  switch (kind) {
-    case "register":
-      return registerOffset(number);
-    case "xmm":
-      return slots.xmm.offset + number * 16;
-    case "mmx":
-      return slots.x87.offset + number * 16;
-    default:
-      return number;
   }
 }

@@ -9,7 +9,7 @@ import type { Decoder, Form } from "../decoder/decoded.ts";
 import { recordForm, recordRoutine } from "../micro-operations/recorder.ts";
 import type { Recording, Statement } from "../micro-operations/tree.ts";
 import type { Routine, ValueType } from "../semantics.ts";
-import { segmentSlots, slots } from "../state/layout.ts";
+import { slots } from "../state/layout.ts";
 import { FunctionBody, ModuleBuilder, type Label } from "../webassembly/encoder.ts";
 import { RECHECK } from "../micro-operations/recorder.ts";
 import { emitRecording, LOCAL, type Callees, type MemoryModel } from "./emitter.ts";
@@ -484,9 +484,4 @@ function collectHelpers(statements: readonly Statement[], found: Map<string, rea
       found.set(helper, parameters);
     }
   }
-}
-
-/** Slot of the effective base of a segment register, as records name it. */
-export function segmentBaseOffset(segment: number): number {
-  return segmentSlots(segment).effectiveBase.offset;
 }

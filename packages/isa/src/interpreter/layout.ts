@@ -88,7 +88,7 @@ export const RECORD: Readonly<Record<"handler" | "thisOffset" | "nextOffset" | "
 export const CODE_PAGE_BYTES: number = FRAME_BYTES * 4;
 
 /** Engine words of the state block, at its offsets 0x3b0 to 0x3ff, that semantics never see. */
-export const ENGINE: Readonly<Record<"currentRecord" | "frameTable" | "physicalBase" | "physicalBytes" | "decodePhysical" | "segmentScratch" | "wideScratch", Slot>> = {
+export const ENGINE: Readonly<Record<"currentRecord" | "frameTable" | "physicalBase" | "physicalBytes" | "decodePhysical" | "segmentScratch" | "wideScratch" | "crossingScratch", Slot>> = {
   /** Record being executed when control last left the handlers. */
   currentRecord: { offset: 0x3b0, bytes: 4 },
   /** Base of the frame table, and of physical memory, in the host's memory; bytes of physical memory. */
@@ -99,8 +99,9 @@ export const ENGINE: Readonly<Record<"currentRecord" | "frameTable" | "physicalB
   decodePhysical: { offset: 0x3c0, bytes: 8 },
   /** Difference between an address record's linear address and its effective address. */
   segmentScratch: { offset: 0x3c8, bytes: 8 },
-  /** Sixteen bytes for accesses that cross a page or reach a device. */
+  /** Sixteen bytes for wide accesses that go the slow way. */
   wideScratch: { offset: 0x3d0, bytes: 16 },
+  crossingScratch: { offset: 0x3e0, bytes: 16 },
 };
 
 /** Records that no page owns, at fixed addresses: where `lookup` sends control when there is nothing to execute. */

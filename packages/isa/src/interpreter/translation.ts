@@ -27,6 +27,8 @@ import { ENGINE, FRAME_BYTES, FRAME_ENTRY, FRAME_ENTRY_BYTES, FRAME_IS_RAM, TLB_
 
 const ALL_DENIED = 0x3f;
 const PAGE_OFFSET = 0xfff;
+/** Sixteen bytes for accesses that cross a page: the parts use the wide scratch themselves. */
+const CROSSING_SCRATCH = ENGINE.crossingScratch.offset;
 
 /** A routine of the engine: it may touch the host's tables, which semantics cannot. */
 export function engineRoutine(
@@ -47,7 +49,7 @@ export function engineRoutine(
   };
 }
 
-function faulted(m: Recorder): Value {
+export function faulted(m: Recorder): Value {
   return m.notEqual(m.state(slots.faultVector), m.constant(0));
 }
 
@@ -155,7 +157,7 @@ export const resolve: Routine = engineRoutine("resolve", ["i64", "i64"], "i32", 
 });
 
 /** The walk's kind of access for a data access of the kind that handlers tell. */
-function dataAccess(m: Recorder, kind: Value, write: boolean): Value {
+export function dataAccess(m: Recorder, kind: Value, write: boolean): Value {
   const wide = m.fromI32Unsigned(kind);
   const system = m.and(wide, m.constant(ACCESS_SYSTEM));
   const stack = m.and(wide, m.constant(ACCESS_STACK_SEGMENT));
@@ -165,7 +167,7 @@ function dataAccess(m: Recorder, kind: Value, write: boolean): Value {
   return m.or(m.or(rights, where), m.constant(write ? ACCESS_WRITE : 0));
 }
 
-function crossesPage(m: Recorder, linear: Value, bytes: Value): Value {
+export function crossesPage(m: Recorder, linear: Value, bytes: Value): Value {
   const last = m.add(m.and(linear, m.constant(PAGE_OFFSET)), m.fromI32Unsigned(bytes), 64);
   return m.lessThanUnsigned(m.constant(FRAME_BYTES), last);
 }
@@ -176,60 +178,158 @@ function physicalOf(m: Recorder, entry: Value, linear: Value): Value {
 }
 
 /** The low and high half of a physical address, for devices. */
-function halves(m: Recorder, physical: Value): [Value, Value] {
+export function halves(m: Recorder, physical: Value): [Value, Value] {
   return [m.toI32(physical), m.toI32(m.shiftRightUnsigned(physical, m.constant(32)))];
 }
 
-/** Loads 1 to 8 bytes, zero-extended; 16 bytes go to the wide scratch. Returns with a fault recorded when there is one. */
-export const slowLoad: Routine = engineRoutine("slowLoad", ["i64", "i32", "i32"], "i64", (m, ...values) => {
-  const [linear, bytes, kind] = triple(values);
-  const zero = m.constant(0);
-  m.when(crossesPage(m, linear, bytes), () => {
-    // Both pages are checked first, the lower one before the other, as the processor does.
+/** How one kind of memory is reached inside a page, once an access is known not to cross one. */
+export interface PageAccess {
+  /** Checks an access without making it; a fault is recorded. */
+  readonly check: (m: Recorder, linear: Value, access: Value) => void;
+  /** Loads 1 to 8 bytes, or 16 into the wide scratch. May leave a fault recorded. */
+  readonly load: (m: Recorder, linear: Value, bytes: Value, access: Value) => Value;
+  /** Stores 1 to 8 bytes of the value, or 16 from the wide scratch. May leave a fault recorded. */
+  readonly store: (m: Recorder, linear: Value, value: Value, bytes: Value, access: Value) => void;
+}
+
+/** Checks both pages of a crossing access, the lower one first, as the processor does. */
+function checkBothPages(m: Recorder, page: PageAccess, linear: Value, bytes: Value, access: Value, abandoned: Value): void {
+  page.check(m, linear, access);
+  m.when(faulted(m), () => m.returnValue(abandoned));
+  const last = m.subtract(m.add(linear, m.fromI32Unsigned(bytes), 64), m.constant(1), 64);
+  page.check(m, m.and(last, m.constant(~BigInt(PAGE_OFFSET))), access);
+  m.when(faulted(m), () => m.returnValue(abandoned));
+}
+
+/** `slowLoad(linear, bytes, kind)`: 1 to 8 bytes, zero-extended; 16 bytes go to the wide scratch. */
+export function slowLoadRoutine(page: PageAccess): Routine {
+  return engineRoutine("slowLoad", ["i64", "i32", "i32"], "i64", (m, ...values) => {
+    const [linear, bytes, kind] = triple(values);
+    const zero = m.constant(0);
     const access = dataAccess(m, kind, false);
+    m.when(crossesPage(m, linear, bytes), () => {
+      checkBothPages(m, page, linear, bytes, access, zero);
+      const result = m.variable(zero);
+      const left = m.variable(m.fromI32Unsigned(bytes));
+      m.loop(() => {
+        m.set(left, m.subtract(m.get(left), m.constant(1)));
+        const value = m.callNamed("slowLoad", "i64", false, [m.add(linear, m.get(left)), m.constantI32(1), kind]);
+        m.set(result, m.or(m.shiftLeft(m.get(result), m.constant(8)), value));
+        m.hostStore("i32.store8", m.wasm("i32.add", [m.stateAddress(CROSSING_SCRATCH), m.toI32(m.get(left))]), m.toI32(value));
+        return m.notEqual(m.get(left), zero);
+      });
+      for (const offset of [0, 8]) {
+        m.hostStore("i64.store", m.stateAddress(ENGINE.wideScratch.offset + offset), m.hostLoad("i64.load", m.stateAddress(CROSSING_SCRATCH + offset)));
+      }
+      m.returnValue(m.get(result));
+    });
+    return page.load(m, linear, bytes, access);
+  });
+}
+
+/** `slowStore(linear, value, bytes, kind)`: 1 to 8 bytes of the value, or 16 from the wide scratch. */
+export function slowStoreRoutine(page: PageAccess): Routine {
+  return engineRoutine("slowStore", ["i64", "i64", "i32", "i32"], "i32", (m, ...values) => {
+    const [linear, value, bytes, kind] = quadruple(values);
+    const done = m.constantI32(0);
+    const access = dataAccess(m, kind, true);
+    m.when(crossesPage(m, linear, bytes), () => {
+      checkBothPages(m, page, linear, bytes, access, done);
+      for (const offset of [0, 8]) {
+        m.hostStore("i64.store", m.stateAddress(CROSSING_SCRATCH + offset), m.hostLoad("i64.load", m.stateAddress(ENGINE.wideScratch.offset + offset)));
+      }
+      const wide = m.equal(bytes, m.constantI32(16));
+      const index = m.variable(m.constant(0));
+      m.loop(() => {
+        const scratch = m.hostLoad("i64.load8_u", m.wasm("i32.add", [m.stateAddress(CROSSING_SCRATCH), m.toI32(m.get(index))]));
+        const shifted = m.shiftRightUnsigned(value, m.shiftLeft(m.get(index), m.constant(3)));
+        const byte = m.and(m.select(wide, scratch, shifted), m.constant(0xff));
+        m.callNamed("slowStore", "i32", false, [m.add(linear, m.get(index), 64), byte, m.constantI32(1), kind]);
+        m.set(index, m.add(m.get(index), m.constant(1)));
+        return m.lessThanUnsigned(m.get(index), m.fromI32Unsigned(bytes));
+      });
+      m.returnValue(done);
+    });
+    page.store(m, linear, value, bytes, access);
+    return done;
+  });
+}
+
+/** Stores a value of 8 bytes where the wide parts of a device access are taken from. */
+function spillWide(m: Recorder, value: Value, bytes: Value): void {
+  m.when(m.equal(bytes, m.constantI32(8)), () => {
+    m.hostStore("i64.store", m.stateAddress(ENGINE.wideScratch.offset), value);
+  });
+}
+
+/** Memory behind the TLB: RAM of the host, or devices. */
+const translated: PageAccess = {
+  check(m, linear, access) {
     m.callNamed("resolve", "i32", false, [linear, access]);
+  },
+  load(m, linear, bytes, access) {
+    const zero = m.constant(0);
+    const entry = m.callNamed("resolve", "i32", false, [linear, access]);
     m.when(faulted(m), () => m.returnValue(zero));
-    const last = m.subtract(m.add(linear, m.fromI32Unsigned(bytes), 64), m.constant(1), 64);
-    m.callNamed("resolve", "i32", false, [m.and(last, m.constant(~BigInt(PAGE_OFFSET))), access]);
-    m.when(faulted(m), () => m.returnValue(zero));
-    const result = m.variable(zero);
-    const left = m.variable(m.fromI32Unsigned(bytes));
-    m.loop(() => {
-      m.set(left, m.subtract(m.get(left), m.constant(1)));
-      const value = m.callNamed("slowLoad", "i64", false, [m.add(linear, m.get(left)), m.constantI32(1), kind]);
-      m.when(faulted(m), () => m.returnValue(zero));
-      m.set(result, m.or(m.shiftLeft(m.get(result), m.constant(8)), value));
-      m.hostStore("i32.store8", m.wasm("i32.add", [m.stateAddress(ENGINE.wideScratch.offset), m.toI32(m.get(left))]), m.toI32(value));
-      return m.notEqual(m.get(left), zero);
+    const physical = physicalOf(m, entry, linear);
+    m.when(isRam(m, physical), () => {
+      const host = hostOfPhysical(m, physical);
+      for (const [size, operation] of [[1, "i64.load8_u"], [2, "i64.load16_u"], [4, "i64.load32_u"], [8, "i64.load"]] as const) {
+        m.when(m.equal(bytes, m.constantI32(size)), () => m.returnValue(m.hostLoad(operation, host)));
+      }
+      for (const offset of [0, 8]) {
+        m.hostStore("i64.store", m.stateAddress(ENGINE.wideScratch.offset + offset), m.hostLoad("i64.load", host, offset));
+      }
+      m.returnValue(zero);
     });
-    m.returnValue(m.get(result));
-  });
-  const entry = m.callNamed("resolve", "i32", false, [linear, dataAccess(m, kind, false)]);
-  m.when(faulted(m), () => m.returnValue(zero));
-  const physical = physicalOf(m, entry, linear);
-  m.when(isRam(m, physical), () => {
-    const host = hostOfPhysical(m, physical);
-    for (const [size, operation] of [[1, "i64.load8_u"], [2, "i64.load16_u"], [4, "i64.load32_u"], [8, "i64.load"]] as const) {
-      m.when(m.equal(bytes, m.constantI32(size)), () => m.returnValue(m.hostLoad(operation, host)));
-    }
-    for (const offset of [0, 8]) {
-      m.hostStore("i64.store", m.stateAddress(ENGINE.wideScratch.offset + offset), m.hostLoad("i64.load", host, offset));
-    }
-    m.returnValue(zero);
-  });
-  const [low, high] = halves(m, physical);
-  m.when(m.lessThanUnsigned(bytes, m.constantI32(5)), () => {
-    m.returnValue(m.fromI32Unsigned(m.helper("mmioRead", [low, high, bytes], "i32")));
-  });
-  // Wider accesses reach a device as one of four bytes after another.
-  for (let offset = 0; offset < 16; offset += 4) {
-    m.when(m.lessThanUnsigned(m.constantI32(offset), bytes), () => {
-      const part = m.helper("mmioRead", [m.wasm("i32.add", [low, m.constantI32(offset)]), high, m.constantI32(4)], "i32");
-      m.hostStore("i32.store", m.stateAddress(ENGINE.wideScratch.offset + offset), part);
+    const [low, high] = halves(m, physical);
+    m.when(m.lessThanUnsigned(bytes, m.constantI32(5)), () => {
+      m.returnValue(m.fromI32Unsigned(m.helper("mmioRead", [low, high, bytes], "i32")));
     });
-  }
-  return m.hostLoad("i64.load", m.stateAddress(ENGINE.wideScratch.offset));
-});
+    // Wider accesses reach a device as one of four bytes after another.
+    for (let offset = 0; offset < 16; offset += 4) {
+      m.when(m.lessThanUnsigned(m.constantI32(offset), bytes), () => {
+        const part = m.helper("mmioRead", [m.wasm("i32.add", [low, m.constantI32(offset)]), high, m.constantI32(4)], "i32");
+        m.hostStore("i32.store", m.stateAddress(ENGINE.wideScratch.offset + offset), part);
+      });
+    }
+    return m.hostLoad("i64.load", m.stateAddress(ENGINE.wideScratch.offset));
+  },
+  store(m, linear, value, bytes, access) {
+    const done = m.constantI32(0);
+    const entry = m.callNamed("resolve", "i32", false, [linear, access]);
+    m.when(faulted(m), () => m.returnValue(done));
+    const physical = physicalOf(m, entry, linear);
+    m.when(isRam(m, physical), () => {
+      const host = hostOfPhysical(m, physical);
+      for (const [size, operation] of [[1, "i64.store8"], [2, "i64.store16"], [4, "i64.store32"], [8, "i64.store"]] as const) {
+        m.when(m.equal(bytes, m.constantI32(size)), () => m.hostStore(operation, host, value));
+      }
+      m.when(m.equal(bytes, m.constantI32(16)), () => {
+        for (const offset of [0, 8]) {
+          m.hostStore("i64.store", host, m.hostLoad("i64.load", m.stateAddress(ENGINE.wideScratch.offset + offset)), offset);
+        }
+      });
+      noticeCodeWrite(m, physical, bytes);
+      m.returnValue(done);
+    });
+    const [low, high] = halves(m, physical);
+    m.when(m.lessThanUnsigned(bytes, m.constantI32(5)), () => {
+      m.helper("mmioWrite", [low, high, bytes, m.toI32(value)]);
+      m.returnValue(done);
+    });
+    spillWide(m, value, bytes);
+    for (let offset = 0; offset < 16; offset += 4) {
+      m.when(m.lessThanUnsigned(m.constantI32(offset), bytes), () => {
+        const part = m.hostLoad("i32.load", m.stateAddress(ENGINE.wideScratch.offset + offset));
+        m.helper("mmioWrite", [m.wasm("i32.add", [low, m.constantI32(offset)]), high, m.constantI32(4), part]);
+      });
+    }
+  },
+};
+
+export const slowLoad: Routine = slowLoadRoutine(translated);
+export const slowStore: Routine = slowStoreRoutine(translated);
 
 /** Bits of the 64-byte lines that an access inside one page touches. */
 function linesOf(m: Recorder, physical: Value, bytes: Value): Value {
@@ -246,63 +346,6 @@ function noticeCodeWrite(m: Recorder, physical: Value, bytes: Value): void {
     m.helper("codeWritten", [m.toI32(physical), bytes]);
   });
 }
-
-/** Stores 1 to 8 bytes of `value`, or 16 from the wide scratch. */
-export const slowStore: Routine = engineRoutine("slowStore", ["i64", "i64", "i32", "i32"], "i32", (m, ...values) => {
-  const [linear, value, bytes, kind] = quadruple(values);
-  const done = m.constantI32(0);
-  const access = dataAccess(m, kind, true);
-  m.when(crossesPage(m, linear, bytes), () => {
-    // Both pages are checked before a byte is written.
-    m.callNamed("resolve", "i32", false, [linear, access]);
-    m.when(faulted(m), () => m.returnValue(done));
-    const last = m.subtract(m.add(linear, m.fromI32Unsigned(bytes), 64), m.constant(1), 64);
-    m.callNamed("resolve", "i32", false, [m.and(last, m.constant(~BigInt(PAGE_OFFSET))), access]);
-    m.when(faulted(m), () => m.returnValue(done));
-    const wide = m.equal(bytes, m.constantI32(16));
-    const index = m.variable(m.constant(0));
-    m.loop(() => {
-      const scratch = m.hostLoad("i64.load8_u", m.wasm("i32.add", [m.stateAddress(ENGINE.wideScratch.offset), m.toI32(m.get(index))]));
-      const shifted = m.shiftRightUnsigned(value, m.shiftLeft(m.get(index), m.constant(3)));
-      const byte = m.and(m.select(wide, scratch, shifted), m.constant(0xff));
-      m.callNamed("slowStore", "i32", false, [m.add(linear, m.get(index), 64), byte, m.constantI32(1), kind]);
-      m.set(index, m.add(m.get(index), m.constant(1)));
-      return m.lessThanUnsigned(m.get(index), m.fromI32Unsigned(bytes));
-    });
-    m.returnValue(done);
-  });
-  const entry = m.callNamed("resolve", "i32", false, [linear, access]);
-  m.when(faulted(m), () => m.returnValue(done));
-  const physical = physicalOf(m, entry, linear);
-  m.when(isRam(m, physical), () => {
-    const host = hostOfPhysical(m, physical);
-    for (const [size, operation] of [[1, "i64.store8"], [2, "i64.store16"], [4, "i64.store32"], [8, "i64.store"]] as const) {
-      m.when(m.equal(bytes, m.constantI32(size)), () => m.hostStore(operation, host, value));
-    }
-    m.when(m.equal(bytes, m.constantI32(16)), () => {
-      for (const offset of [0, 8]) {
-        m.hostStore("i64.store", host, m.hostLoad("i64.load", m.stateAddress(ENGINE.wideScratch.offset + offset)), offset);
-      }
-    });
-    noticeCodeWrite(m, physical, bytes);
-    m.returnValue(done);
-  });
-  const [low, high] = halves(m, physical);
-  m.when(m.lessThanUnsigned(bytes, m.constantI32(5)), () => {
-    m.helper("mmioWrite", [low, high, bytes, m.toI32(value)]);
-    m.returnValue(done);
-  });
-  m.when(m.equal(bytes, m.constantI32(8)), () => {
-    m.hostStore("i64.store", m.stateAddress(ENGINE.wideScratch.offset), value);
-  });
-  for (let offset = 0; offset < 16; offset += 4) {
-    m.when(m.lessThanUnsigned(m.constantI32(offset), bytes), () => {
-      const part = m.hostLoad("i32.load", m.stateAddress(ENGINE.wideScratch.offset + offset));
-      m.helper("mmioWrite", [m.wasm("i32.add", [low, m.constantI32(offset)]), high, m.constantI32(4), part]);
-    });
-  }
-  return done;
-});
 
 /** Host address when `bytes` at `linear` can be written directly; 0 when not, or with a fault recorded. */
 export const slowProbe: Routine = engineRoutine("slowProbe", ["i64", "i32", "i32"], "i32", (m, ...values) => {
@@ -359,13 +402,13 @@ export const settleRing: Routine = engineRoutine("settleRing", [], "i32", (m) =>
   return m.constantI32(0);
 });
 
-function pair(values: readonly Value[]): [Value, Value] {
+export function pair(values: readonly Value[]): [Value, Value] {
   const [a, b] = values;
   if (a === undefined || b === undefined) throw new RangeError("The routine takes two parameters.");
   return [a, b];
 }
 
-function triple(values: readonly Value[]): [Value, Value, Value] {
+export function triple(values: readonly Value[]): [Value, Value, Value] {
   const [a, b, c] = values;
   if (a === undefined || b === undefined || c === undefined) throw new RangeError("The routine takes three parameters.");
   return [a, b, c];
