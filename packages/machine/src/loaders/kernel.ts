@@ -82,12 +82,12 @@ export function loadKernel(target: BootTarget, memoryBytes: number, kernel: Kern
       const elf = parseElf(kernel.image);
       const eip = pvhEntry(elf);
       loadSegments(memory, elf, kernel.image);
-      const gdt = placeGdt(memory);
+      const gdt = placeGdt(memory, code32);
       return { mode: "protected", eip, eax: 0, ebx: placeStartInfo(memory, kernel), gdt };
     }
     case "multiboot": {
       const { eip, info } = loadMultiboot(memory, kernel);
-      return { mode: "protected", eip, eax: 0x2bad_b002, ebx: info, gdt: placeGdt(memory) };
+      return { mode: "protected", eip, eax: 0x2bad_b002, ebx: info, gdt: placeGdt(memory, code32) };
     }
   }
 }
@@ -124,20 +124,19 @@ function enterLong(memory: BootMemory, rip: number, kernel: KernelImage): Kernel
     mode: "long",
     rip,
     cr3: placeIdentityMap(memory),
-    gdt: placeGdt(memory),
+    gdt: placeGdt(memory, code64),
     rbx: placeStartInfo(memory, kernel),
   };
 }
 
-/**
- * Null, 32-bit code, data, 64-bit code: selectors 0x08, 0x10, 0x18, all flat and for CPL 0.
- * SDM Vol. 3A §3.4.5, "Segment Descriptors".
- */
-function placeGdt(memory: BootMemory): { base: number; limit: number } {
-  const table = new ByteWriter(32)
-    .u64(8, 0x00cf_9b00_0000_ffffn)
-    .u64(16, 0x00cf_9300_0000_ffffn)
-    .u64(24, 0x00af_9b00_0000_ffffn);
+/** Flat descriptors for CPL 0. SDM Vol. 3A §3.4.5, "Segment Descriptors". */
+const code64 = 0x00af_9b00_0000_ffffn;
+const code32 = 0x00cf_9b00_0000_ffffn;
+const data = 0x00cf_9300_0000_ffffn;
+
+/** Null, code at selector 0x08, data at 0x10: what the segment registers hold at entry. */
+function placeGdt(memory: BootMemory, code: bigint): { base: number; limit: number } {
+  const table = new ByteWriter(24).u64(8, code).u64(16, data);
   return { base: memory.placeLow("GDT", table.bytes), limit: table.bytes.length - 1 };
 }
 
