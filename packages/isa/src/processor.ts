@@ -5,29 +5,20 @@
  * then delivers what is pending, at an instruction boundary, and goes on. Everything that can happen often happens in
  * WebAssembly; the driver only decides.
  */
-import { decoderFor } from "./decoder/decoder.ts";
-import type { Decoder } from "./decoder/decoded.ts";
-import { deliverRoutine } from "./exceptions/deliver.ts";
 import { escalate } from "./exceptions/escalate.ts";
 import { DR6_SINGLE_STEP, EVENT } from "./exceptions/event.ts";
-import { updateMode } from "./exceptions/mode.ts";
 import { decodeMonitorEvent, type MonitorEvent } from "./exceptions/monitor.ts";
-import { setsErrorCode, VECTOR, EXCEPTION_VECTORS } from "./exceptions/vectors.ts";
-import { floatingPointHelpers } from "./floating-point/index.ts";
 import type { HelperContext } from "./helpers.ts";
-import { instructions } from "./instructions/index.ts";
-import { link, lookup, lookupSlowly, nextCodePage } from "./interpreter/code-lookup.ts";
+import { VECTOR } from "./exceptions/vectors.ts";
+import { LEFT } from "./interpreter/dispatch.ts";
+import { boundFloatingPoint, compile, helperContext, instantiate, stateEngine, takeFault, type BoundHelper, type WasmFunction } from "./interpreter/engine.ts";
 import { CodeCache } from "./interpreter/code-cache.ts";
-import { buildInterpreter, LEFT, type Interpreter } from "./interpreter/dispatch.ts";
 import { COUNTERS_OFFSET, EMPTY_TAG, ENGINE, FIXED_RECORDS_END, PROCESSOR_BLOCK_BYTES, TLB_ENTRY, TLB_ENTRY_BYTES, TLB_OFFSET, TLB_SETS } from "./interpreter/layout.ts";
-import { engineRoutine, loadPhysical, resolve, setPrivilegeLevel, settleRing, slowLoad, slowProbe, slowStore, storePhysical } from "./interpreter/translation.ts";
 import { HostMemory } from "./memory/host-memory.ts";
 import { TAG_GLOBAL, TAG_LARGE, TAG_PAGE_NUMBER } from "./paging/tag.ts";
-import { walkRoutine } from "./paging/walk.ts";
 import { checkProfile, defaultProfile, type ProcessorProfile } from "./profile/profile.ts";
 import { resetRegisters } from "./profile/reset.ts";
 import { systemHelpers, type SystemContext, type SystemHelpers } from "./profile/system-helpers.ts";
-import type { ExceptionName, Routine } from "./semantics.ts";
 import { slots } from "./state/layout.ts";
 import { ProcessorState } from "./state/processor-state.ts";
 
@@ -92,58 +83,6 @@ const FLAG_IF = 0x200;
 const EXECUTABLE_MODES: ReadonlySet<number> = new Set([16, 32, 64]);
 
 type Mode = 16 | 32 | 64;
-type WasmFunction = (...parameters: (number | bigint)[]) => number & bigint;
-
-interface Compiled {
-  readonly decoder: Decoder;
-  readonly interpreter: Interpreter;
-  readonly module: WebAssembly.Module;
-}
-
-const readFlags: Routine = engineRoutine("readFlags", [], "i32", (m) => {
-  m.setState(slots.scratch0, m.readFlagsRegister());
-  return m.constantI32(0);
-});
-
-const writeFlags: Routine = engineRoutine("writeFlags", [], "i32", (m) => {
-  m.writeFlagsRegister(m.state(slots.scratch0), m.constant(-1n));
-  return m.constantI32(0);
-});
-
-const ROUTINES: readonly Routine[] = [
-  walkRoutine,
-  resolve,
-  slowLoad,
-  slowStore,
-  slowProbe,
-  loadPhysical,
-  storePhysical,
-  settleRing,
-  setPrivilegeLevel,
-  lookup,
-  lookupSlowly,
-  link,
-  nextCodePage,
-  updateMode,
-  deliverRoutine,
-  readFlags,
-  writeFlags,
-];
-
-const compiled = new Map<string, Compiled>();
-
-/** The interpreter of the instructions that a profile has, compiled once. */
-function compile(profile: ProcessorProfile): Compiled {
-  const key = [...profile.features].toSorted().join(" ");
-  const known = compiled.get(key);
-  if (known !== undefined) return known;
-  const decoder = decoderFor(instructions, profile.features);
-  const interpreter = buildInterpreter(decoder, ROUTINES, "tlb");
-  const made = { decoder, interpreter, module: new WebAssembly.Module(interpreter.bytes) };
-  compiled.set(key, made);
-  return made;
-}
-
 /** One x86-64 processor. */
 export class Processor {
   readonly state: ProcessorState;
@@ -164,7 +103,7 @@ export class Processor {
   readonly #u32: Uint32Array;
   readonly #i32: Int32Array;
   readonly #u64: BigUint64Array;
-  readonly #functions: ReadonlyMap<string, WasmFunction>;
+  readonly #function: (name: string) => WasmFunction;
   readonly #execute: WasmFunction;
   readonly #lookup: WasmFunction;
   readonly #settleRing: WasmFunction;
@@ -181,7 +120,8 @@ export class Processor {
   constructor(options: ProcessorOptions) {
     this.profile = options.profile ?? defaultProfile;
     checkProfile(this.profile);
-    const { decoder, interpreter, module } = compile(this.profile);
+    const engine = compile(this.profile, "tlb");
+    const { decoder, interpreter } = engine;
     this.memory = options.memory;
     this.#ports = options.ports;
     this.#mmio = [...(options.mmio ?? [])];
@@ -198,44 +138,20 @@ export class Processor {
     options.memory.claim({ written: (physical, lengthBytes) => this.#cache.written(physical, lengthBytes) });
     this.#cache = new CodeCache(options.memory, decoder, interpreter);
 
-    const context = this.#helperContext();
-    const helpers: Record<string, (...parameters: number[]) => number> = {};
-    const known = this.#helpers(context);
-    for (const { name } of interpreter.helpers) {
-      const helper = known[name];
-      helpers[name] = (_base, ...parameters) => {
-        if (helper === undefined) throw new RangeError(`Bug in ringside: no helper is called ${name}, please report.`);
-        return helper(...parameters) ?? 0;
-      };
-    }
-    const instance = new WebAssembly.Instance(module, { host: { memory: options.memory.wasm }, helpers });
-    this.#functions = new Map(Object.entries(instance.exports) as unknown as [string, WasmFunction][]);
+    const context = helperContext(buffer, this.#base, () => this.state);
+    this.#function = instantiate(engine, options.memory.wasm, this.#helpers(context));
     this.#execute = this.#function("execute");
     this.#lookup = this.#function("lookup");
     this.#settleRing = this.#function("settleRing");
 
-    this.state = new ProcessorState(buffer, this.#base, PROCESSOR_BLOCK_BYTES, {
-      settle: () => {
-        this.#function("updateMode")(this.#base);
-        this.flushTlb(true);
-      },
-      readFlags: () => {
-        this.#function("readFlags")(this.#base);
-        return this.state.get(slots.scratch0);
-      },
-      writeFlags: (value) => {
-        this.state.set(slots.scratch0, value);
-        this.#function("writeFlags")(this.#base);
-      },
-    });
+    this.state = new ProcessorState(
+      buffer,
+      this.#base,
+      PROCESSOR_BLOCK_BYTES,
+      stateEngine(this.#function, this.#base, () => this.state, () => this.flushTlb(true)),
+    );
     this.reset();
     this.delivery = options.delivery ?? "architectural";
-  }
-
-  #function(name: string): WasmFunction {
-    const found = this.#functions.get(name);
-    if (found === undefined) throw new RangeError(`Bug in ringside: the interpreter has no function ${name}, please report.`);
-    return found;
   }
 
   /** Who gets exceptions and interrupts. */
@@ -494,15 +410,8 @@ export class Processor {
   }
 
   #handleFault(): ProcessorExit | undefined {
-    const { vector, errorCode } = this.#takeFault();
+    const { vector, errorCode } = takeFault(this.state);
     return this.#raise(vector, errorCode);
-  }
-
-  #takeFault(): { readonly vector: number; readonly errorCode: number | undefined } {
-    const vector = this.state.getNumber(slots.faultVector) - 1;
-    const errorCode = this.state.getNumber(slots.faultHasErrorCode) !== 0 ? this.state.getNumber(slots.faultErrorCode) : undefined;
-    this.state.setNumber(slots.faultVector, 0);
-    return { vector, errorCode };
   }
 
   #raise(vector: number, errorCode: number | undefined): ProcessorExit | undefined {
@@ -523,7 +432,7 @@ export class Processor {
       const hasErrorCode = next.errorCode !== undefined;
       this.#function("deliver")(this.#base, BigInt(next.vector), BigInt(next.kind), hasErrorCode ? 1n : 0n, BigInt(next.errorCode ?? 0));
       if (this.state.getNumber(slots.faultVector) === 0) return undefined;
-      const second = this.#takeFault();
+      const second = takeFault(this.state);
       const escalation = escalate(first, second.vector);
       if (escalation === "shutdown") {
         return { reason: "shutdown", why: `Triple fault: exception ${second.vector} while a double fault was delivered.` };
@@ -569,33 +478,12 @@ export class Processor {
 
   // Helpers.
 
-  #helperContext(): HelperContext {
-    const raise = (exception: ExceptionName, errorCode?: number): void => {
-      const vector = EXCEPTION_VECTORS[exception];
-      const code = errorCode ?? (setsErrorCode(vector) ? 0 : undefined);
-      this.state.setNumber(slots.faultVector, vector + 1);
-      this.state.setNumber(slots.faultErrorCode, code ?? 0);
-      this.state.setNumber(slots.faultHasErrorCode, code === undefined ? 0 : 1);
-    };
-    return {
-      u8: this.#u8,
-      u32: this.#u32,
-      u64: this.#u64,
-      f64: new Float64Array(this.memory.wasm.buffer),
-      base: this.#base,
-      raise,
-    };
-  }
-
-  #helpers(context: HelperContext): Readonly<Record<string, (...parameters: number[]) => number | void>> {
-    const floatingPoint = Object.entries(floatingPointHelpers).map(
-      ([name, helper]) => [name, (...parameters: number[]) => helper(context, ...parameters)] as const,
-    );
+  #helpers(context: HelperContext): Readonly<Record<string, BoundHelper>> {
     // The state does not exist yet when helpers are made.
     let made: SystemHelpers | undefined;
     const system = (): SystemHelpers => (made ??= systemHelpers(this.#systemContext()));
     return {
-      ...Object.fromEntries(floatingPoint),
+      ...boundFloatingPoint(context),
       mmioRead: (low = 0, high = 0, bytes = 0) => this.#mmioAccess(low, high, (region, offset) => region.read(offset, size(bytes)), allOnes(bytes)),
       mmioWrite: (low = 0, high = 0, bytes = 0, value = 0) => {
         this.#mmioAccess(low, high, (region, offset) => {

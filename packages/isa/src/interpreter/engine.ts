@@ -1,0 +1,140 @@
+/**
+ * A compiled interpreter bound to a memory: what a processor and a virtual processor share.
+ *
+ * The same rows and routines are emitted twice: over the TLB for processors that run code, and over accessors for
+ * virtual processors, whose memory somebody else holds.
+ */
+import type { Decoder } from "../decoder/decoded.ts";
+import { decoderFor } from "../decoder/decoder.ts";
+import { deliverRoutine } from "../exceptions/deliver.ts";
+import { updateMode } from "../exceptions/mode.ts";
+import { EXCEPTION_VECTORS, setsErrorCode } from "../exceptions/vectors.ts";
+import { floatingPointHelpers } from "../floating-point/index.ts";
+import type { HelperContext } from "../helpers.ts";
+import { instructions } from "../instructions/index.ts";
+import { walkRoutine } from "../paging/walk.ts";
+import type { ProcessorProfile } from "../profile/profile.ts";
+import type { ExceptionName, Routine } from "../semantics.ts";
+import { slots } from "../state/layout.ts";
+import type { ProcessorState, StateEngine } from "../state/processor-state.ts";
+import { detachedRoutines } from "./accessor-memory.ts";
+import { link, lookup, lookupSlowly, nextCodePage } from "./code-lookup.ts";
+import { buildInterpreter, type Interpreter } from "./dispatch.ts";
+import type { MemoryModel } from "./emitter.ts";
+import { engineRoutine, loadPhysical, resolve, setPrivilegeLevel, settleRing, slowLoad, slowProbe, slowStore, storePhysical } from "./translation.ts";
+
+/** A table's decoder and its interpreter, compiled. */
+export interface Compiled {
+  readonly decoder: Decoder;
+  readonly interpreter: Interpreter;
+  readonly module: WebAssembly.Module;
+}
+
+/** A function that the interpreter's module exports; the first parameter is the processor's base. */
+export type WasmFunction = (...parameters: (number | bigint)[]) => number & bigint;
+
+/** A helper bound to its processor. */
+export type BoundHelper = (...parameters: number[]) => number | void;
+
+const readFlags: Routine = engineRoutine("readFlags", [], "i32", (m) => {
+  m.setState(slots.scratch0, m.readFlagsRegister());
+  return m.constantI32(0);
+});
+
+const writeFlags: Routine = engineRoutine("writeFlags", [], "i32", (m) => {
+  m.writeFlagsRegister(m.state(slots.scratch0), m.constant(-1n));
+  return m.constantI32(0);
+});
+
+const SHARED: readonly Routine[] = [walkRoutine, settleRing, setPrivilegeLevel, updateMode, deliverRoutine, readFlags, writeFlags];
+
+const ROUTINES: Readonly<Record<MemoryModel, readonly Routine[]>> = {
+  tlb: [...SHARED, resolve, slowLoad, slowStore, slowProbe, loadPhysical, storePhysical, lookup, lookupSlowly, link, nextCodePage],
+  accessors: [...SHARED, ...detachedRoutines],
+};
+
+const compiled = new Map<string, Compiled>();
+
+/** The interpreter of the instructions that a profile has, compiled once for each memory model. */
+export function compile(profile: ProcessorProfile, model: MemoryModel): Compiled {
+  const key = `${model} ${[...profile.features].toSorted().join(" ")}`;
+  const known = compiled.get(key);
+  if (known !== undefined) return known;
+  const decoder = decoderFor(instructions, profile.features);
+  const interpreter = buildInterpreter(decoder, ROUTINES[model], model);
+  const made = { decoder, interpreter, module: new WebAssembly.Module(interpreter.bytes) };
+  compiled.set(key, made);
+  return made;
+}
+
+/** Binds a compiled interpreter to a memory and to helpers. */
+export function instantiate(
+  { interpreter, module }: Compiled,
+  memory: WebAssembly.Memory,
+  helpers: Readonly<Record<string, BoundHelper>>,
+): (name: string) => WasmFunction {
+  const imports: Record<string, (...parameters: number[]) => number> = {};
+  for (const { name } of interpreter.helpers) {
+    const helper = helpers[name];
+    if (helper === undefined) throw new RangeError(`Bug in ringside: no helper is called ${name}, please report.`);
+    imports[name] = (_base, ...parameters) => helper(...parameters) ?? 0;
+  }
+  const instance = new WebAssembly.Instance(module, { host: { memory }, helpers: imports });
+  const functions = new Map(Object.entries(instance.exports) as unknown as [string, WasmFunction][]);
+  return (name) => {
+    const found = functions.get(name);
+    if (found === undefined) throw new RangeError(`Bug in ringside: the interpreter has no function ${name}, please report.`);
+    return found;
+  };
+}
+
+/** What helpers in TypeScript see of the processor whose state block lies at `base`. */
+export function helperContext(buffer: ArrayBuffer, base: number, state: () => ProcessorState): HelperContext {
+  return {
+    u8: new Uint8Array(buffer),
+    u32: new Uint32Array(buffer),
+    u64: new BigUint64Array(buffer),
+    f64: new Float64Array(buffer),
+    base,
+    raise(exception: ExceptionName, errorCode?: number): void {
+      const vector = EXCEPTION_VECTORS[exception];
+      const code = errorCode ?? (setsErrorCode(vector) ? 0 : undefined);
+      state().setNumber(slots.faultVector, vector + 1);
+      state().setNumber(slots.faultErrorCode, code ?? 0);
+      state().setNumber(slots.faultHasErrorCode, code === undefined ? 0 : 1);
+    },
+  };
+}
+
+/** The helpers of floating point, bound to a processor. */
+export function boundFloatingPoint(context: HelperContext): Readonly<Record<string, BoundHelper>> {
+  return Object.fromEntries(
+    Object.entries(floatingPointHelpers).map(([name, helper]) => [name, (...parameters: number[]) => helper(context, ...parameters)] as const),
+  );
+}
+
+/** The work of a state block that the shared semantics define; `flush` empties the TLB, if there is one. */
+export function stateEngine(functionOf: (name: string) => WasmFunction, base: number, state: () => ProcessorState, flush: () => void): StateEngine {
+  return {
+    settle() {
+      functionOf("updateMode")(base);
+      flush();
+    },
+    readFlags() {
+      functionOf("readFlags")(base);
+      return state().get(slots.scratch0);
+    },
+    writeFlags(value) {
+      state().set(slots.scratch0, value);
+      functionOf("writeFlags")(base);
+    },
+  };
+}
+
+/** Takes the recorded fault out of the state block. */
+export function takeFault(state: ProcessorState): { readonly vector: number; readonly errorCode: number | undefined } {
+  const vector = state.getNumber(slots.faultVector) - 1;
+  const errorCode = state.getNumber(slots.faultHasErrorCode) !== 0 ? state.getNumber(slots.faultErrorCode) : undefined;
+  state.setNumber(slots.faultVector, 0);
+  return { vector, errorCode };
+}
