@@ -10,6 +10,7 @@ import { ATTRIBUTES } from "../segmentation/attributes.ts";
 import type { Routine, SemanticsBuilder, Value } from "../semantics.ts";
 import { segmentSlots, slots } from "../state/layout.ts";
 import {
+  DENY_DIRECT,
   DENY_SUPERVISOR_EXECUTE,
   DENY_SUPERVISOR_READ,
   DENY_SUPERVISOR_WRITE,
@@ -82,9 +83,12 @@ export function setAccessMasks(m: SemanticsBuilder): void {
   const supervisorRead = m.select(smapApplies, m.constant(DENY_SUPERVISOR_READ), m.constant(0));
   const mask = (supervisor: Value, userDenial: number): Value =>
     m.select(isUser, m.constant(userDenial << USER_DENIAL_SHIFT), supervisor);
-  /** A TLB tag's page number and the denials, as the engine's probe compares them. */
+  /** A TLB tag's page number and the denials, as the engine's probe compares them; devices deny every direct access. */
   const probe = (denials: Value): Value =>
-    m.or(m.shiftLeft(denials, m.constant(TAG_DENIAL_SHIFT)), m.constant(TAG_PAGE_NUMBER));
+    m.or(
+      m.shiftLeft(m.or(denials, m.constant(DENY_DIRECT)), m.constant(TAG_DENIAL_SHIFT)),
+      m.constant(TAG_PAGE_NUMBER),
+    );
   m.setState(slots.readMask, probe(mask(supervisorRead, DENY_SUPERVISOR_READ)));
   m.setState(
     slots.writeMask,

@@ -12,6 +12,7 @@ import {
   ACCESS_STACK,
   ACCESS_USER,
   ACCESS_WRITE,
+  DENY_DIRECT,
   DENY_SUPERVISOR_EXECUTE,
   DENY_SUPERVISOR_READ,
   DENY_SUPERVISOR_WRITE,
@@ -25,7 +26,7 @@ import { slots } from "../state/layout.ts";
 import { ACCESS_STACK_SEGMENT, ACCESS_SYSTEM } from "./emitter.ts";
 import { ENGINE, FRAME_BYTES, FRAME_ENTRY, FRAME_ENTRY_BYTES, FRAME_IS_RAM, TLB_ENTRY, TLB_ENTRY_BYTES, TLB_OFFSET, TLB_SETS, TLB_SET_BYTES } from "./layout.ts";
 
-const ALL_DENIED = 0x3f;
+const ALL_DENIED = 0x3f | DENY_DIRECT;
 const PAGE_OFFSET = 0xfff;
 /** Sixteen bytes for accesses that cross a page: the parts use the wide scratch themselves. */
 const CROSSING_SCRATCH = ENGINE.crossingScratch.offset;
