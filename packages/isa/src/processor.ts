@@ -438,6 +438,8 @@ export class Processor {
         return { reason: "shutdown", why: `Triple fault: exception ${second.vector} while a double fault was delivered.` };
       }
       if (escalation === "double fault") {
+        // A page fault that ends as #DF has still written CR2.
+        if (second.vector === VECTOR.PF) this.state.set(slots.cr2, this.state.get(slots.faultLinear));
         first = VECTOR.DF;
         next = { vector: VECTOR.DF, kind: EVENT.EXCEPTION, errorCode: 0 };
       } else {
