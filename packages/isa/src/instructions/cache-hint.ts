@@ -105,7 +105,7 @@ export const sfence: Instruction = hint(
 export const clflush: Instruction = {
   mnemonic: "clflush",
   reference: "Intel SDM Vol. 2A, CLFLUSH—Flush Cache Line",
-  feature: "clfsh",
+  feature: "clflush",
 
   encodings: opcodes`
     Opcode      | Instruction    | Access

@@ -2,7 +2,7 @@
  * SHLD and SHRD: shifts of a register pair.
  *
  * Intel SDM Vol. 2B, "SHLD—Double Precision Shift Left" and "SHRD—Double Precision Shift Right". With 16-bit operands
- * counts above 16 are undefined; here, as in current processors, the bits of the destination follow those of the source.
+ * counts above 16 are undefined; here, as in AMD's processors, the source follows itself.
  */
 import { opcodes, type Instruction } from "../dsl.ts";
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";
@@ -12,7 +12,7 @@ const FLAGS = {
   undefined: ["OF", "AF"],
 } as const;
 
-/** Bits of `value:filler` (or `filler:value`) after a shift by `count`, which is 1 to 63 and at most the width. */
+/** Shifts by 1 to 63, at most the width. */
 function shiftPair(
   m: SemanticsBuilder,
   value: Value,
@@ -20,23 +20,27 @@ function shiftPair(
   count: Value,
   left: boolean,
 ): Value {
-  if (m.width === 16) {
-    // 48 bits hold the destination, the source and the destination again.
-    const sixteen = m.constant(16);
-    const bits = m.constant(32);
-    if (left) {
-      const pair = m.or(m.shiftLeft(value, bits, 64), m.shiftLeft(filler, sixteen, 64));
-      const all = m.or(pair, value);
-      const right = m.subtract(bits, count, 64);
-      return m.truncate(m.shiftRightUnsigned(all, right), 16);
-    }
-    const pair = m.or(m.shiftLeft(value, bits, 64), m.shiftLeft(filler, sixteen, 64));
-    return m.truncate(m.shiftRightUnsigned(m.or(pair, value), count), 16);
-  }
   const rest = m.subtract(m.constant(m.width), count, 64);
   return left
     ? m.or(m.shiftLeft(value, count), m.shiftRightUnsigned(filler, rest))
     : m.or(m.shiftRightUnsigned(value, count), m.shiftLeft(filler, rest));
+}
+
+/** Shifts 16 bits by 1 to 31: of 48 bits, in which the source stands twice. */
+function shiftWords(
+  m: SemanticsBuilder,
+  value: Value,
+  filler: Value,
+  count: Value,
+  left: boolean,
+): Value {
+  const at = (word: Value, position: number): Value =>
+    m.shiftLeft(word, m.constant(16 * position), 64);
+  const all = left
+    ? m.or(m.or(at(value, 2), at(filler, 1)), filler)
+    : m.or(m.or(at(filler, 2), at(filler, 1)), value);
+  const shift = left ? m.subtract(m.constant(32), count, 64) : count;
+  return m.truncate(m.shiftRightUnsigned(all, shift), 16);
 }
 
 function doubleShift(
@@ -55,7 +59,8 @@ function doubleShift(
     // A 32-bit register loses its upper half even so.
     () => m.write(dst, value),
     () => {
-      const result = shiftPair(m, value, filler, count, left);
+      const shiftOperands = m.width === 16 ? shiftWords : shiftPair;
+      const result = shiftOperands(m, value, filler, count, left);
       const less = m.subtract(count, m.constant(1n), 64);
       const carry = left
         ? m.bit(m.shiftLeft(value, less, 64), sign)
