@@ -26,3 +26,12 @@ export { assemble, encode } from "./assembler/assemble.ts";
 export type { AssembleOptions, Assembly } from "./assembler/assembler.ts";
 export { disassemble } from "./disassembler/disassemble.ts";
 export type { DisassembledLine, DisassembleOptions } from "./disassembler/disassembler.ts";
+export {
+  VirtualProcessor,
+  type DeliveryResult,
+  type Emulation,
+  type VirtualAccessors,
+  type VirtualEvent,
+  type VirtualProcessorOptions,
+  type WalkResult,
+} from "./services/virtual-processor.ts";

@@ -1,0 +1,258 @@
+/**
+ * A virtual processor: processor state that is not running anywhere, with the services that hypervisors need on it.
+ *
+ * Everything comes from the rows and routines that the processor itself runs, emitted over accessors instead of the
+ * TLB. So a hypervisor decodes nothing by hand: it emulates the instruction that trapped, delivers the event that its
+ * guest is to see, or walks the guest's page tables, and each use is counted by mnemonic.
+ */
+import { isDecodeFault } from "../decoder/decoded.ts";
+import { escalate } from "../exceptions/escalate.ts";
+import { EVENT } from "../exceptions/event.ts";
+import { decodeMonitorEvent, type MonitorEvent } from "../exceptions/monitor.ts";
+import { VECTOR } from "../exceptions/vectors.ts";
+import { LEFT, CONTROL } from "../interpreter/dispatch.ts";
+import { boundFloatingPoint, compile, helperContext, instantiate, stateEngine, takeFault, type Compiled, type WasmFunction } from "../interpreter/engine.ts";
+import { COUNTERS_MAXIMUM, COUNTERS_OFFSET, ENGINE, FIXED_RECORDS, FRAME_BYTES, WASM_PAGE_BYTES } from "../interpreter/layout.ts";
+import { INSTRUCTION_BYTES_MAXIMUM, RecordWriter } from "../interpreter/record-writer.ts";
+import { ACCESS_EXECUTE, ACCESS_USER, ACCESS_WRITE } from "../paging/tag.ts";
+import { defaultProfile, type ProcessorProfile } from "../profile/profile.ts";
+import { resetRegisters } from "../profile/reset.ts";
+import { systemHelpers } from "../profile/system-helpers.ts";
+import { slots } from "../state/layout.ts";
+import { ProcessorState } from "../state/processor-state.ts";
+
+/** What a virtual processor reaches. Physical addresses are the guest's, as safe integers. */
+export interface VirtualAccessors {
+  /** Fills `bytes` from physical memory or a device; 1 to 16 of them, inside one page. */
+  readPhysical(physical: number, bytes: Uint8Array): void;
+  writePhysical(physical: number, bytes: Uint8Array): void;
+  readPort(port: number, sizeBytes: 1 | 2 | 4): number;
+  writePort(port: number, sizeBytes: 1 | 2 | 4, value: number): void;
+  /** CR8. */
+  readTaskPriority(): number;
+  writeTaskPriority(priority: number): void;
+  /** INVLPG and INVPCID were executed for this address, or the TLB was flushed: caches made from page tables are stale. */
+  invalidatePage(linear: bigint): void;
+  flushTlb(includingGlobal: boolean): void;
+  /** Machine time for RDTSC, in units. */
+  now(): number;
+  /** Registers outside the core (APIC base, a hypervisor's own); undefined for those that the core has. */
+  readMsr?(index: number): bigint | undefined;
+  writeMsr?(index: number, value: bigint): boolean | undefined;
+}
+
+export interface VirtualProcessorOptions {
+  readonly accessors: VirtualAccessors;
+  readonly profile?: ProcessorProfile;
+  /** As for a processor: `monitor` makes INT n, SYSCALL and call gates values instead of deliveries. */
+  readonly delivery?: "architectural" | "monitor";
+}
+
+/** What one emulated instruction did. */
+export type Emulation =
+  | { readonly kind: "retired"; readonly mnemonic: string; readonly lengthBytes: number }
+  /** It raised an exception; the state is as before it. Deliver it, or handle it. */
+  | { readonly kind: "fault"; readonly vector: number; readonly errorCode: number | undefined; readonly linear: bigint }
+  | { readonly kind: "event"; readonly event: MonitorEvent };
+
+/** An event to be delivered to the guest. */
+export interface VirtualEvent {
+  readonly vector: number;
+  readonly kind: "external" | "nmi" | "software" | "exception";
+  readonly errorCode?: number;
+  /** Page faults: what CR2 becomes. */
+  readonly linear?: bigint;
+}
+
+/** What a delivery came to. */
+export type DeliveryResult = { readonly kind: "delivered"; readonly vector: number } | { readonly kind: "shutdown"; readonly why: string };
+
+/** A translation, or the page fault that the access gives. */
+export type WalkResult =
+  | { readonly kind: "translated"; readonly physical: number; readonly writable: boolean }
+  | { readonly kind: "fault"; readonly vector: number; readonly errorCode: number | undefined };
+
+const BLOCK = 0x1000;
+const RECORDS = 0x8000;
+const BLOCK_BYTES = COUNTERS_OFFSET + COUNTERS_MAXIMUM * 8;
+const EVENT_KINDS = { external: EVENT.EXTERNAL, nmi: EVENT.EXTERNAL, software: EVENT.SOFTWARE, exception: EVENT.EXCEPTION } as const;
+
+export class VirtualProcessor {
+  readonly state: ProcessorState;
+  readonly profile: ProcessorProfile;
+  readonly #accessors: VirtualAccessors;
+  readonly #compiled: Compiled;
+  readonly #function: (name: string) => WasmFunction;
+  readonly #writer: RecordWriter;
+  readonly #u8: Uint8Array;
+  readonly #emulated = new Map<string, number>();
+
+  constructor(options: VirtualProcessorOptions) {
+    const { accessors } = options;
+    this.profile = options.profile ?? defaultProfile;
+    this.#accessors = accessors;
+    this.#compiled = compile(this.profile, "accessors");
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 });
+    this.#u8 = new Uint8Array(memory.buffer, 0, WASM_PAGE_BYTES);
+    this.#writer = new RecordWriter(memory.buffer, this.#compiled.interpreter);
+    this.#writer.control(FIXED_RECORDS.decode, CONTROL.fixedDecode, 0);
+    const context = helperContext(memory.buffer, BLOCK, () => this.state);
+    const wide = this.#u8.subarray(BLOCK + ENGINE.wideScratch.offset, BLOCK + ENGINE.wideScratch.offset + 16);
+    const system = systemHelpers({
+      state: { get: (slot) => this.state.get(slot), set: (slot, value) => this.state.set(slot, value) },
+      profile: this.profile,
+      now: () => BigInt(accessors.now()),
+      flushTlb: () => accessors.flushTlb(true),
+      foreignMsrs: [
+        {
+          read: (index) => accessors.readMsr?.(index),
+          write: (index, value) => accessors.writeMsr?.(index, value),
+        },
+      ],
+      apicId: 0,
+    });
+    this.#function = instantiate(this.#compiled, memory, {
+      ...boundFloatingPoint(context),
+      physicalLoad: (low = 0, high = 0, bytes = 0) => accessors.readPhysical(physicalOf(low, high), wide.subarray(0, bytes)),
+      physicalStore: (low = 0, high = 0, bytes = 0) => accessors.writePhysical(physicalOf(low, high), wide.slice(0, bytes)),
+      mark: () => 0,
+      portRead: (port = 0, bytes = 0) => accessors.readPort(port & 0xffff, portSize(bytes)),
+      portWrite: (port = 0, bytes = 0, value = 0) => accessors.writePort(port & 0xffff, portSize(bytes), value >>> 0),
+      readTaskPriority: () => accessors.readTaskPriority(),
+      writeTaskPriority: (priority = 0) => accessors.writeTaskPriority(priority),
+      flushTlb: (includingGlobal = 0) => accessors.flushTlb(includingGlobal !== 0),
+      invalidatePage: () => accessors.invalidatePage(this.state.get(slots.scratch0)),
+      cpuid: () => system.cpuid(),
+      readMsr: (index = 0) => system.readMsr(index),
+      writeMsr: (index = 0) => system.writeMsr(index),
+      readTimestamp: () => system.readTimestamp(),
+    });
+    this.state = new ProcessorState(
+      memory.buffer,
+      BLOCK,
+      BLOCK_BYTES,
+      stateEngine(this.#function, BLOCK, () => this.state, () => accessors.flushTlb(true)),
+    );
+    this.state.set(slots.flagsSystem, 2n);
+    this.state.setNumber(slots.monitorDelivery, options.delivery === "monitor" ? 1 : 0);
+    resetRegisters(this.state, this.profile);
+    this.#function("updateMode")(BLOCK);
+  }
+
+  /** How many instructions were emulated, by mnemonic. */
+  get emulated(): ReadonlyMap<string, number> {
+    return this.#emulated;
+  }
+
+  /** Executes the one instruction at RIP: an iteration of it, when it has a REP prefix. */
+  emulateOne(): Emulation {
+    const { state } = this;
+    const mode = state.mode;
+    if (mode !== 16 && mode !== 32 && mode !== 64) throw new RangeError(`Bug in ringside: code of ${mode} bits, please report.`);
+    const fetched = this.#fetch();
+    if (fetched.kind === "fault") return fetched;
+    const decoded = this.#compiled.decoder.decode(fetched.bytes, 0, fetched.bytes.length, { mode });
+    if (isDecodeFault(decoded)) {
+      if (decoded.fault === "more" && fetched.fault !== undefined) return fetched.fault;
+      const vector = decoded.fault === "UD" ? VECTOR.UD : VECTOR.GP;
+      return { kind: "fault", vector, errorCode: vector === VECTOR.GP ? 0 : undefined, linear: 0n };
+    }
+    const { mnemonic } = decoded.form.instruction;
+    this.#emulated.set(mnemonic, (this.#emulated.get(mnemonic) ?? 0) + 1);
+
+    const offset = Number(fetched.linear & 0xfffn);
+    state.set(slots.codePageRip, BigInt.asUintN(64, state.rip - BigInt(offset)));
+    const after = this.#writer.instruction(RECORDS, offset, decoded);
+    this.#writer.control(after, CONTROL.decode, offset + decoded.lengthBytes);
+    state.setNumber(slots.remaining, 1);
+    state.setNumber(slots.remainingAtRing, 1);
+    const left = this.#function("execute")(BLOCK, RECORDS, 1);
+    if (left === LEFT.fault) return this.#fault();
+    const code = state.getNumber(slots.monitorEvent);
+    if (code !== 0) {
+      state.setNumber(slots.monitorEvent, 0);
+      const event = decodeMonitorEvent(code, state.getNumber(slots.monitorVector));
+      if (event !== undefined) return { kind: "event", event };
+    }
+    return { kind: "retired", mnemonic, lengthBytes: decoded.lengthBytes };
+  }
+
+  #fault(): Extract<Emulation, { kind: "fault" }> {
+    const { vector, errorCode } = takeFault(this.state);
+    return { kind: "fault", vector, errorCode, linear: vector === VECTOR.PF ? this.state.get(slots.faultLinear) : 0n };
+  }
+
+  /** Up to 15 bytes from RIP: from the next page too, unless fetching there faults. */
+  #fetch():
+    | { readonly kind: "bytes"; readonly linear: bigint; readonly bytes: Uint8Array; readonly fault: Extract<Emulation, { kind: "fault" }> | undefined }
+    | Extract<Emulation, { kind: "fault" }> {
+    const { state } = this;
+    const base = state.mode === 64 ? 0n : state.segment("cs").base;
+    const linear = BigInt.asUintN(state.mode === 64 ? 64 : 32, state.rip + base);
+    const here = Math.min(INSTRUCTION_BYTES_MAXIMUM, FRAME_BYTES - Number(linear & 0xfffn));
+    const first = this.#fetchPhysical(linear);
+    if (typeof first !== "number") return first;
+    const bytes = new Uint8Array(INSTRUCTION_BYTES_MAXIMUM);
+    this.#accessors.readPhysical(first, bytes.subarray(0, here));
+    if (here === INSTRUCTION_BYTES_MAXIMUM) return { kind: "bytes", linear, bytes, fault: undefined };
+    const second = this.#fetchPhysical(BigInt.asUintN(64, linear + BigInt(here)));
+    if (typeof second !== "number") return { kind: "bytes", linear, bytes: bytes.subarray(0, here), fault: second };
+    this.#accessors.readPhysical(second, bytes.subarray(here));
+    return { kind: "bytes", linear, bytes, fault: undefined };
+  }
+
+  #fetchPhysical(linear: bigint): number | Extract<Emulation, { kind: "fault" }> {
+    this.state.set(slots.scratch0, linear);
+    this.#function("translateFetch")(BLOCK);
+    if (this.state.getNumber(slots.faultVector) !== 0) return this.#fault();
+    return Number(this.state.get(slots.scratch1));
+  }
+
+  /** Delivers an event through the guest's own tables, escalating as the processor does. */
+  deliver(event: VirtualEvent): DeliveryResult {
+    const { state } = this;
+    let next: { readonly vector: number; readonly kind: number; readonly errorCode: number | undefined } = {
+      vector: event.vector,
+      kind: EVENT_KINDS[event.kind],
+      errorCode: event.errorCode,
+    };
+    let first = event.kind === "exception" ? event.vector : undefined;
+    if (event.linear !== undefined) state.set(slots.faultLinear, event.linear);
+    if (event.kind === "nmi") state.setNumber(slots.nmiBlocked, 1);
+    state.setNumber(slots.halted, 0);
+    for (;;) {
+      const pushes = next.errorCode !== undefined;
+      this.#function("deliver")(BLOCK, BigInt(next.vector), BigInt(next.kind), pushes ? 1n : 0n, BigInt(next.errorCode ?? 0));
+      if (state.getNumber(slots.faultVector) === 0) return { kind: "delivered", vector: next.vector };
+      const second = takeFault(state);
+      const escalation = escalate(first, second.vector);
+      if (escalation === "shutdown") {
+        return { kind: "shutdown", why: `Triple fault: exception ${second.vector} while a double fault was delivered.` };
+      }
+      const doubled = escalation === "double fault";
+      first = doubled ? VECTOR.DF : second.vector;
+      next = doubled ? { vector: VECTOR.DF, kind: EVENT.EXCEPTION, errorCode: 0 } : { ...second, kind: EVENT.EXCEPTION };
+    }
+  }
+
+  /** Walks the guest's page tables, setting A and D as an access would. */
+  walk(linear: bigint, access: { readonly write?: boolean; readonly execute?: boolean; readonly user?: boolean }): WalkResult {
+    const kind = (access.write === true ? ACCESS_WRITE : 0) | (access.execute === true ? ACCESS_EXECUTE : 0) | (access.user === true ? ACCESS_USER : 0);
+    const result = BigInt.asUintN(64, this.#function("walk")(BLOCK, BigInt.asIntN(64, linear), BigInt(kind)) as unknown as bigint);
+    if (this.state.getNumber(slots.faultVector) !== 0) {
+      const { vector, errorCode } = takeFault(this.state);
+      return { kind: "fault", vector, errorCode };
+    }
+    const denied = access.user === true ? 0x10n : 0x2n;
+    return { kind: "translated", physical: Number((result & ~0xfffn) | (linear & 0xfffn)), writable: (result & denied) === 0n };
+  }
+}
+
+function physicalOf(low: number, high: number): number {
+  return (high >>> 0) * 0x1_0000_0000 + (low >>> 0);
+}
+
+function portSize(bytes: number): 1 | 2 | 4 {
+  if (bytes === 1 || bytes === 2 || bytes === 4) return bytes;
+  throw new RangeError(`Bug in ringside: a port access of ${bytes} bytes, please report.`);
+}
