@@ -320,6 +320,17 @@ export class KernelBench {
     if (options.rflags !== undefined) state.rflags = options.rflags;
   }
 
+  /** Points GDTR at a copy of the GDT. */
+  moveGdt(linear: number): void {
+    this.state.set(slots.gdtrBase, BigInt(linear));
+  }
+
+  /** Lets the processor go on after HLT, as an event would; returns RIP. */
+  wake(): bigint {
+    this.state.set(slots.halted, 0n);
+    return this.state.rip;
+  }
+
   /** Goes on where the processor is. */
   go(limitUnits = 10_000): Outcome {
     const exit = this.processor.run(limitUnits);
