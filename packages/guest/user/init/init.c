@@ -280,7 +280,7 @@ static void serve_output(int fd, int type)
 
 int main(void)
 {
-    int argument_count, variable_count, directory_count, pipes[3][2], report[2], status = 0;
+    int argument_count, variable_count, directory_count, pipes[3][2], report[2];
 
     /* On a running system the last act would switch that system off. */
     if (getpid() != 1) {
@@ -342,24 +342,29 @@ int main(void)
     if (reported == sizeof(failure))
         refuse(failure.in_directory ? directory[0] : argv[0], failure.reason);
 
-    /* Reaps the program, and the orphans that end meanwhile. */
-    for (pid_t pid = 0; pid != program;)
-        if ((pid = wait(&status)) < 0 && errno != EINTR)
+    /* Reaps the program, the forwarders that are done already, and the orphans that end meanwhile. */
+    int program_status = 0;
+    for (pid_t pid = 0; pid != program;) {
+        if ((pid = wait(&program_status)) < 0 && errno != EINTR)
             refuse("init", errno);
-    if (!raw) {
-        kill(output, SIGTERM);
-        kill(errors, SIGTERM);
-        int program_status = status;
-        while (output > 0 || errors > 0) {
-            pid_t pid = wait(&status);
-            if (pid < 0 && errno != EINTR)
-                break;
-            if (pid == output)
-                output = -1;
-            if (pid == errors)
-                errors = -1;
-        }
-        status = program_status;
+        if (pid == output)
+            output = -1;
+        if (pid == errors)
+            errors = -1;
     }
-    finish(status);
+    if (output > 0)
+        kill(output, SIGTERM);
+    if (errors > 0)
+        kill(errors, SIGTERM);
+    while (output > 0 || errors > 0) {
+        int status;
+        pid_t pid = wait(&status);
+        if (pid < 0 && errno != EINTR)
+            break;
+        if (pid == output)
+            output = -1;
+        if (pid == errors)
+            errors = -1;
+    }
+    finish(program_status);
 }
