@@ -342,29 +342,28 @@ int main(void)
     if (reported == sizeof(failure))
         refuse(failure.in_directory ? directory[0] : argv[0], failure.reason);
 
-    /* Reaps the program, the forwarders that are done already, and the orphans that end meanwhile. */
-    int program_status = 0;
-    for (pid_t pid = 0; pid != program;) {
-        if ((pid = wait(&program_status)) < 0 && errno != EINTR)
-            refuse("init", errno);
-        if (pid == output)
-            output = -1;
-        if (pid == errors)
-            errors = -1;
-    }
-    if (output > 0)
-        kill(output, SIGTERM);
-    if (errors > 0)
-        kill(errors, SIGTERM);
-    while (output > 0 || errors > 0) {
-        int status;
-        pid_t pid = wait(&status);
+    /*
+     * Reaps everything: the program, orphans, and the forwarders, which end in any order. Without the program there is nothing
+     * more to come, and what has come is sent before the end is told.
+     */
+    int status = 0;
+    while (program > 0 || output > 0 || errors > 0) {
+        int ended;
+        pid_t pid = wait(&ended);
         if (pid < 0 && errno != EINTR)
             break;
         if (pid == output)
             output = -1;
         if (pid == errors)
             errors = -1;
+        if (pid == program) {
+            program = -1;
+            status = ended;
+            if (output > 0)
+                kill(output, SIGTERM);
+            if (errors > 0)
+                kill(errors, SIGTERM);
+        }
     }
-    finish(program_status);
+    finish(status);
 }
