@@ -28,6 +28,7 @@ import { ENGINE, FRAME_BYTES, FRAME_ENTRY, FRAME_ENTRY_BYTES, FRAME_IS_RAM, TLB_
 
 const ALL_DENIED = 0x3f | DENY_DIRECT;
 const PAGE_OFFSET = 0xfff;
+const TAG_EMPTY = 1n << 63n;
 /** Sixteen bytes for accesses that cross a page: the parts use the wide scratch themselves. */
 const CROSSING_SCRATCH = ENGINE.crossingScratch.offset;
 
@@ -110,7 +111,8 @@ export const resolve: Routine = engineRoutine("resolve", ["i64", "i64"], "i32", 
   const second = m.wasm("i32.add", [first, m.constantI32(TLB_ENTRY_BYTES)]);
   const denial = neededDenial(m, access);
   const holds = (entry: Value): Value =>
-    m.equal(m.and(m.hostLoad("i64.load", entry, TLB_ENTRY.tag.offset), m.constant(TAG_PAGE_NUMBER)), page);
+    // The sign bit, which only an empty entry has, keeps it from holding the page that its other bits name.
+    m.equal(m.and(m.hostLoad("i64.load", entry, TLB_ENTRY.tag.offset), m.constant(TAG_PAGE_NUMBER | TAG_EMPTY)), page);
   const allows = (entry: Value): Value =>
     m.isZero(m.and(m.hostLoad("i64.load", entry, TLB_ENTRY.translation.offset), denial));
 
