@@ -11,6 +11,7 @@ import { HostMemory } from "../memory/host-memory.ts";
 import { Processor, type InterruptSource, type PortIo, type ProcessorExit } from "../processor.ts";
 import type { ProcessorProfile } from "../profile/profile.ts";
 import { slots } from "../state/layout.ts";
+import type { Segment } from "../state/processor-state.ts";
 
 /** Physical (and, at first, linear) addresses of what the bench puts into memory. */
 export const ADDRESS = {
@@ -135,6 +136,8 @@ export interface BenchOptions {
 
 export interface RunOptions {
   readonly cpl?: 0 | 1 | 3;
+  /** 32: compatibility mode; CPL 0 or 3. */
+  readonly mode?: 32 | 64;
   /** RFLAGS to begin with. */
   readonly rflags?: bigint;
   readonly limitUnits?: number;
@@ -278,7 +281,7 @@ export class KernelBench {
 
   /** Assembles `text` at {@link ADDRESS.code}, enters it in long mode, and runs it. */
   run(text: string, options: RunOptions = {}): Outcome {
-    this.load(ADDRESS.code, text);
+    this.load(ADDRESS.code, text, options.mode);
     this.enter(options);
     return this.go(options.limitUnits);
   }
@@ -300,7 +303,8 @@ export class KernelBench {
         : cpl === 1
           ? [SELECTOR.code1 | 1, SELECTOR.data1 | 1]
           : [SELECTOR.userCode | 3, SELECTOR.userData | 3];
-    state.setSegment("cs", { ...state.segment("cs"), selector: code });
+    const codeSegment = { ...state.segment("cs"), selector: code };
+    state.setSegment("cs", options.mode === 32 ? compatibility(cpl) : codeSegment);
     for (const name of ["ss", "ds", "es"] as const) {
       state.setSegment(name, { ...state.segment(name), selector: data });
     }
@@ -356,6 +360,12 @@ export class KernelBench {
       at: BigInt(at),
     };
   }
+}
+
+/** CS of 32-bit code in IA-32e mode. */
+function compatibility(cpl: number): Segment {
+  const selector = cpl === 0 ? SELECTOR.code32 : SELECTOR.userCode32 | 3;
+  return { selector, base: 0n, limit: 0xffff_ffff, attributes: 0xc09b | (cpl << 5) };
 }
 
 /** The lower 8 bytes of a system descriptor; `flags` are bits 47:40. The upper bytes stay zero. */
