@@ -1,0 +1,4 @@
+import { describeStrategy } from "@ringside/conformance/vitest";
+import { solo } from "./solo.ts";
+
+describeStrategy(solo);
