@@ -1,6 +1,31 @@
 /**
  * Guest kernels and programs: prebuilt images and the constants of their ABI.
  *
+ * In a nutshell: `kernelImage()` boots with the archive that `programInitrd()` makes; a `FrameReader` takes what its
+ * console sends, `encodeFrame()` makes what it reads.
+ *
  * @packageDocumentation
  */
-export {};
+export {
+  exitValues,
+  frameHeaderBytes,
+  frameMagic,
+  framePayloadMaxBytes,
+  frameTypes,
+  markBase,
+  marks,
+  paths,
+  ports,
+} from "./abi.ts";
+export {
+  encodeFrame,
+  FrameReader,
+  frameReader,
+  type Frame,
+  type FrameHandlers,
+  type HostFrameType,
+} from "./console-frame.ts";
+export { kernelImage, nanoBenchmarks, nanoImage, programNames, userProgram } from "./images.ts";
+export { initrd, type InitrdEntry } from "./initrd.ts";
+export { programCases, type ProgramCase } from "./program-cases.ts";
+export { programInitrd, type ProgramInitrdOptions } from "./program-initrd.ts";

@@ -1,0 +1,52 @@
+/**
+ * The prebuilt guests. Each call gives a new copy, which the caller may change.
+ */
+import { kernel } from "./images/kernel.ts";
+import { nano } from "./images/nano.ts";
+import { programs } from "./images/programs.ts";
+import { unpackImage } from "./packed-image.ts";
+
+const packedPrograms: ReadonlyMap<string, string> = new Map(programs);
+
+/** The guest kernel: ELF64, with a 64-bit and a PVH entry. */
+export function kernelImage(): Uint8Array<ArrayBuffer> {
+  return unpackImage(kernel);
+}
+
+/**
+ * The kernel of the nanobenchmarks: ELF64, with a 64-bit and a PVH entry.
+ *
+ * Command line: `bench=NAME n=N`. It prints `checksum <16 hex digits>` on the debug console.
+ */
+export function nanoImage(): Uint8Array<ArrayBuffer> {
+  return unpackImage(nano);
+}
+
+/** What {@link nanoImage} measures. */
+export const nanoBenchmarks: readonly string[] = [
+  "syscall",
+  "in",
+  "cr8wr",
+  "call-ret",
+  "pgfault",
+  "divzero",
+  "ptemod",
+];
+
+/** Names for {@link userProgram}: `init`, `bin/bench`, `tests/…` and `hostile/…`, in order. */
+export const programNames: readonly string[] = [...packedPrograms.keys()];
+
+/**
+ * A program of the guest: a static Linux x86-64 ELF file.
+ *
+ * @throws {RangeError} when there is no program of that name.
+ */
+export function userProgram(name: string): Uint8Array<ArrayBuffer> {
+  const packed = packedPrograms.get(name);
+  if (packed === undefined) {
+    throw new RangeError(
+      `[ringside/guest] No program is named ${JSON.stringify(name)}. There are: ${programNames.join(", ")}.`,
+    );
+  }
+  return unpackImage(packed);
+}
