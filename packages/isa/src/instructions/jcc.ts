@@ -5,6 +5,7 @@
  */
 import { opcodes, type Instruction } from "../dsl.ts";
 import { conditionalInstructions } from "./condition.ts";
+import { jumpNear } from "./near-transfer.ts";
 
 const rows = opcodes`
     Opcode       | Instruction | Access | Mode
@@ -84,7 +85,7 @@ export const jcc: readonly Instruction[] = conditionalInstructions(
     encodings,
 
     semantics(m, target) {
-      m.when(m.conditionCode(condition.code), () => m.jumpRelative(target));
+      m.when(m.conditionCode(condition.code), () => jumpNear(m, target));
     },
   }),
 );

@@ -18,6 +18,16 @@ function slotBytes(m: SemanticsBuilder): 2 | 4 | 8 {
   return m.width === 16 ? 2 : 4;
 }
 
+/**
+ * Jumps to a relative target; with an operand size of 16 bits the upper half of EIP is cleared.
+ *
+ * Differs from the SDM: an 8-bit offset with an operand-size prefix outside 64-bit mode does not clear it.
+ */
+export function jumpNear(m: SemanticsBuilder, target: Operand): void {
+  if (m.mode !== 64 && m.width === 16) m.jumpTo(m.truncate(m.relativeTarget(target), 16));
+  else m.jumpRelative(target);
+}
+
 export const jmp: Instruction = {
   mnemonic: "jmp",
   reference: "Intel SDM Vol. 2A, JMP—Jump",
@@ -35,7 +45,7 @@ export const jmp: Instruction = {
   `,
 
   semantics(m: SemanticsBuilder, target: Operand) {
-    if (target.kind === "relative") m.jumpRelative(target);
+    if (target.kind === "relative") jumpNear(m, target);
     else m.jumpTo(m.read(target));
   },
 };
@@ -58,7 +68,7 @@ export const call: Instruction = {
   semantics(m: SemanticsBuilder, target: Operand) {
     if (target.kind === "relative") {
       m.push(m.nextRip(), slotBytes(m));
-      m.jumpRelative(target);
+      jumpNear(m, target);
       return;
     }
     const rip = m.read(target);
