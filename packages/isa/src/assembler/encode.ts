@@ -112,7 +112,8 @@ interface Parts {
   selector: number;
 }
 
-function encodePattern(
+/** Encodes a statement by one row, whichever would be shorter; undefined when it does not fit the row. */
+export function encodePattern(
   pattern: Pattern,
   statement: Statement,
   location: Location,
@@ -190,7 +191,10 @@ function placeArgument(
   const wanted = operand.pattern;
   switch (argument.type) {
     case "register":
-      return wanted.register !== undefined && placeRegister(operand, argument, mode, parts);
+      return (
+        wanted.register !== undefined &&
+        placeRegister(operand, argument, mode, parts, operand === pattern.operands[0])
+      );
     case "memory":
       if (wanted.moffs !== undefined) return placeMoffs(wanted.moffs.bits, argument, mode, parts);
       if (wanted.memory === undefined || !memoryFits(operand, argument)) return false;
@@ -211,6 +215,7 @@ function placeRegister(
   argument: RegisterArgument,
   mode: CodeMode,
   parts: Parts,
+  isFirst: boolean,
 ): boolean {
   const wanted = operand.pattern.register;
   if (wanted === undefined || wanted.kind !== argument.kind) return false;
@@ -219,7 +224,8 @@ function placeRegister(
   if (mode !== 64 && ((number > 7 && number < 16) || (bits === 64 && kind === "register")))
     return false;
   if (wanted.fixed !== undefined) return wanted.fixed === number;
-  if (kind === "segment" && number === 1 && operand.access === "w") return false;
+  // Loading CS takes a far transfer; MOV's destination is its first operand.
+  if (kind === "segment" && number === 1 && isFirst) return false;
   if (kind === "register" && bits === 8) {
     if (number >= 16) parts.rexRefused = true;
     else if (number >= 4) parts.rexNeeded = true;

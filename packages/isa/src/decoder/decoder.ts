@@ -306,7 +306,7 @@ function registerNumber(
     case "segment":
       number &= 7;
       // Loading CS takes a far transfer.
-      return number > 5 || (number === 1 && operand.access === "w") ? -1 : number;
+      return number > 5 || (number === 1 && operand.index === 0) ? -1 : number;
     case "control":
       return CONTROL_REGISTERS.has(number) ? number : -1;
     case "debug":

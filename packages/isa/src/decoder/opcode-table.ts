@@ -91,7 +91,10 @@ export function buildOpcodeTable(instructions: readonly Instruction[]): OpcodeTa
     for (const pattern of cell.patterns.toReversed()) {
       if (!matches(pattern, variant)) continue;
       const mode = modeOf(variant);
-      const memory = cell.memory && pattern.operands.some((operand) => operand.place === "rm");
+      const memory =
+        cell.memory &&
+        pattern.rm !== "either-as-register" &&
+        pattern.operands.some((operand) => operand.place === "rm");
       const width = pattern.instruction.addressSized === true ? addressWidthOf(variant) : mode;
       const form = formsByKey.get(keyOf(pattern, mode, memory, width, repeatOf(pattern, variant)));
       if (form === undefined) continue;

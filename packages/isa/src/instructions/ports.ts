@@ -48,9 +48,11 @@ export const input: Instruction = {
     E4 ib     | IN AL, imm8  | w r
     o16 E5 ib | IN AX, imm8  | w r
     o32 E5 ib | IN EAX, imm8 | w r
+    REX.W E5 ib | IN EAX, imm8 | w r
     EC        | IN AL, DX    | w r
     o16 ED    | IN AX, DX    | w r
     o32 ED    | IN EAX, DX   | w r
+    REX.W ED    | IN EAX, DX   | w r
   `,
   semantics(m, destination, source) {
     const bytes = bytesOf(destination.bits);
@@ -71,9 +73,11 @@ export const output: Instruction = {
     E6 ib     | OUT imm8, AL  | r r
     o16 E7 ib | OUT imm8, AX  | r r
     o32 E7 ib | OUT imm8, EAX | r r
+    REX.W E7 ib | OUT imm8, EAX | r r
     EE        | OUT DX, AL    | r r
     o16 EF    | OUT DX, AX    | r r
     o32 EF    | OUT DX, EAX   | r r
+    REX.W EF    | OUT DX, EAX   | r r
   `,
   semantics(m, destination, source) {
     const bytes = bytesOf(source.bits);

@@ -124,7 +124,7 @@ export const sysret: Instruction = sysretRow(
   false,
   opcodes`
     Opcode    | Instruction | Access | Mode
-    o32 0F 07 | SYSRET      |        | 64
+    0F 07     | SYSRET      |        | 64
   `,
 );
 
@@ -215,7 +215,7 @@ export const sysexit: Instruction = sysexitRow(
   false,
   opcodes`
     Opcode    | Instruction |
-    o32 0F 35 | SYSEXIT     |
+    0F 35     | SYSEXIT     |
   `,
 );
 

@@ -1,0 +1,44 @@
+/**
+ * The text of a vector file, by row.
+ */
+import { parseVector } from "./format.ts";
+import type { Vector } from "./machine.ts";
+
+/** Vectors of one row, as lines; {@link parseVector} reads them. */
+export interface RecordedEncoding {
+  readonly key: string;
+  readonly lines: readonly string[];
+}
+
+/** A vector file, read. */
+export interface RecordedFile {
+  /** Lines that identify the processor which the vectors are of. */
+  readonly processor: readonly string[];
+  readonly encodings: readonly RecordedEncoding[];
+}
+
+/**
+ * Splits a file into its rows.
+ *
+ * @throws {SyntaxError} A vector stands before the first row.
+ */
+export function parseRecordedFile(text: string): RecordedFile {
+  const processor: string[] = [];
+  const encodings: { key: string; lines: string[] }[] = [];
+  for (const line of text.split("\n")) {
+    if (line === "") continue;
+    if (line.startsWith("# ")) processor.push(line.slice(2));
+    else if (line.startsWith("= ")) encodings.push({ key: line.slice(2), lines: [] });
+    else {
+      const current = encodings.at(-1);
+      if (current === undefined) throw new SyntaxError(`A vector without a row: ${line}`);
+      current.lines.push(line);
+    }
+  }
+  return { processor, encodings };
+}
+
+/** Vectors of a row. */
+export function vectorsOf(encoding: RecordedEncoding): readonly Vector[] {
+  return encoding.lines.map(parseVector);
+}
