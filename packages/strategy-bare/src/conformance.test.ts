@@ -1,0 +1,4 @@
+import { describeStrategy } from "@ringside/conformance/vitest";
+import { bare } from "./index.ts";
+
+describeStrategy(bare);
