@@ -52,6 +52,7 @@ export const jmp: Instruction = {
 
 export const call: Instruction = {
   mnemonic: "call",
+  counted: true,
   reference: "Intel SDM Vol. 2A, CALL—Call Procedure",
   ends: true,
 
@@ -80,6 +81,7 @@ export const call: Instruction = {
 
 export const ret: Instruction = {
   mnemonic: "ret",
+  counted: true,
   reference: "Intel SDM Vol. 2B, RET—Return From Procedure",
   ends: true,
 

@@ -1,0 +1,28 @@
+/** The command's arguments: what there is, with help and an example for each. */
+import { Command, CommanderError } from "commander";
+import packageJson from "../package.json" with { type: "json" };
+import { addBench } from "./commands/bench.ts";
+import { addClassify } from "./commands/classify.ts";
+import { addCompare } from "./commands/compare.ts";
+import { addDisasm } from "./commands/disasm.ts";
+import { addRun } from "./commands/run.ts";
+import { addStrategies } from "./commands/strategies.ts";
+
+/** The whole command line. */
+export function command(): Command {
+  const program = new Command("ringside")
+    .description("Runs x86-64 guests under every way there is to virtualize a machine, and shows what each way costs.")
+    .version(packageJson.version)
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /u, "ringside: ")) })
+    .exitOverride((error) => {
+      throw error;
+    })
+    .showHelpAfterError("Try `ringside --help`, or `ringside COMMAND --help`.")
+    .addHelpText("after", "\nExample:\n  $ ringside compare --benchmarks syscall,fork-wait");
+  for (const add of [addCompare, addRun, addStrategies, addClassify, addDisasm, addBench]) add(program);
+  program.action(() => {
+    program.outputHelp({ error: true });
+    throw new CommanderError(1, "ringside.noCommand", "No command was given.");
+  });
+  return program;
+}

@@ -1,0 +1,77 @@
+/** Figures of a report as people read them: per operation, as ratios, in words. */
+import { price, type Counts, type CostProfile, type CountTree, type OkResult, type Report, type Result } from "@ringside/strategy";
+
+/** The result of a benchmark under a strategy. */
+export function resultOf(report: Report, benchmark: string, strategy: string): Result | undefined {
+  return report.results.find((result) => result.benchmark === benchmark && result.strategy === strategy);
+}
+
+/** Modelled cycles of one warm operation; undefined where nothing is modelled or nothing ran. */
+export function cyclesPerOperation(result: Result | undefined): number | undefined {
+  if (result?.status !== "ok" || result.modelledCycles === null) return undefined;
+  return result.modelledCycles / result.operations;
+}
+
+/** Ratio to the same benchmark on bare. */
+export function ratioToBare(report: Report, result: Result): number | undefined {
+  const mine = cyclesPerOperation(result);
+  const bare = cyclesPerOperation(resultOf(report, result.benchmark, "bare"));
+  return mine === undefined || bare === undefined || bare === 0 ? undefined : mine / bare;
+}
+
+/** What one warm operation's cycles consist of, the largest first. */
+export interface Share {
+  readonly name: string;
+  readonly count: number;
+  readonly cycles: number;
+}
+
+/** The parts of the price of one warm operation, the most expensive first. */
+export function shares(result: OkResult, profile: CostProfile, most: number): readonly Share[] {
+  return price(result.events as Counts, profile)
+    .parts.map(({ constant, count, cycles }) => ({
+      name: constant.id.replaceAll("-", " "),
+      count: count / result.operations,
+      cycles: cycles / result.operations,
+    }))
+    .toSorted((a, b) => b.cycles - a.cycles)
+    .slice(0, most);
+}
+
+/** Counted events of one warm operation, the most frequent first, without those that only restate others. */
+export function eventsPerOperation(result: OkResult, most: number): readonly Share[] {
+  const restated = new Set(["units", "instructions"]);
+  return flatten(result.events)
+    .filter(({ name }) => !restated.has(name) && !name.startsWith("rings."))
+    .map(({ name, count }) => ({ name, count: count / result.operations, cycles: 0 }))
+    .filter(({ count }) => count >= 0.005)
+    .toSorted((a, b) => b.count - a.count)
+    .slice(0, most);
+}
+
+function flatten(tree: CountTree, prefix = ""): { readonly name: string; readonly count: number }[] {
+  return Object.entries(tree).flatMap(([name, value]) =>
+    typeof value === "number" ? [{ name: `${prefix}${name}`, count: value }] : flatten(value, `${prefix}${name}.`),
+  );
+}
+
+/** A number with three significant digits and thousands set apart: `1,093`, `0.45`, `12.3`. */
+export function figure(value: number): string {
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  const digits = size >= 100 ? 0 : size >= 10 ? 1 : 2;
+  const [whole = "", fraction] = (size < 0.01 ? value.toPrecision(2) : value.toFixed(digits)).split(".");
+  const grouped = whole.replaceAll(/\B(?=(\d{3})+(?!\d))/gu, ",");
+  return fraction === undefined || /^0*$/u.test(fraction) ? grouped : `${grouped}.${fraction}`;
+}
+
+/** Wall time of one operation: `1.2 µs`. */
+export function wallPerOperation(result: OkResult): string {
+  const us = (result.wallMs * 1000) / result.operations;
+  return us >= 1000 ? `${figure(us / 1000)} ms` : us >= 1 ? `${figure(us)} µs` : `${figure(us * 1000)} ns`;
+}
+
+/** A ratio: `1.00×`, `3.6×`, `120×`. */
+export function ratio(value: number): string {
+  return `${value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)}×`;
+}

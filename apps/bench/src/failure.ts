@@ -1,0 +1,47 @@
+/**
+ * How the command fails: one line for a person, and an exit status as a shell has them.
+ */
+import { CommanderError } from "commander";
+import { StrategyError } from "@ringside/strategy";
+
+/** Exit statuses of the command's own: the guest program's are everything else. */
+export const STATUS = {
+  /** The command itself failed. */
+  failure: 125,
+  /** The program cannot be executed. */
+  notExecutable: 126,
+  /** There is no such program. */
+  notFound: 127,
+} as const;
+
+/** An error whose message is for the user of the command, with the exit status that goes with it. */
+export class CommandError extends Error {
+  override readonly name = "CommandError";
+  readonly status: number;
+
+  constructor(message: string, status: number = STATUS.failure, options?: ErrorOptions) {
+    super(message, options);
+    this.status = status;
+  }
+}
+
+/** Prints what went wrong and gives the exit status. A stack trace is printed only for bugs. */
+export function reportFailure(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : STATUS.failure;
+  if (error instanceof CommandError) {
+    process.stderr.write(`ringside: ${error.message}\n`);
+    return error.status;
+  }
+  if (error instanceof StrategyError) {
+    process.stderr.write(`ringside: ${withoutPrefix(error.message)}\n`);
+    return STATUS.failure;
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`ringside: a bug in ringside, please report it: ${text}\n`);
+  return STATUS.failure;
+}
+
+/** Library errors begin with `[ringside/who] `, which says nothing to the user of the command. */
+function withoutPrefix(message: string): string {
+  return message.replace(/^\[ringside\/[^\]]*\] /u, "");
+}

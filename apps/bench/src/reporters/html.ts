@@ -1,0 +1,2 @@
+import type { Report } from "@ringside/strategy";
+export function htmlReport(report: Report): string { return JSON.stringify(report); }
