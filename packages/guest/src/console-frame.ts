@@ -1,12 +1,7 @@
 /**
  * The console protocol: frames between the guest's init and its host, among bytes that are no frames (log text).
  */
-import {
-  frameHeaderBytes,
-  frameMagic,
-  framePayloadMaxBytes,
-  frameTypes,
-} from "./abi.ts";
+import { frameHeaderBytes, frameMagic, framePayloadMaxBytes, frameTypes } from "./abi.ts";
 
 /** What the guest says in one frame. */
 export type Frame =

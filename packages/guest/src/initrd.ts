@@ -42,17 +42,17 @@ interface Record {
  */
 export function initrd(entries: readonly InitrdEntry[]): Uint8Array {
   const records = new Map<string, Record>();
-  const text = new TextEncoder();
   for (const entry of entries) {
     const name = nameOf(entry.path);
-    if (records.has(name)) throw new RangeError(`[ringside/guest] ${entry.path} is in the initrd twice.`);
-    records.set(name, recordOf(name, entry, text));
+    if (records.has(name))
+      throw new RangeError(`[ringside/guest] ${entry.path} is in the initrd twice.`);
+    records.set(name, recordOf(name, entry));
   }
   for (const name of records.keys()) addParents(name, records);
 
   const ordered = [...records.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
   ordered.push({ name: "TRAILER!!!", mode: 0, data: new Uint8Array() });
-  const headers = ordered.map((record, index) => header(record, index + 1, text));
+  const headers = ordered.map((record, index) => header(record, index + 1));
   let size = 0;
   for (const [index, record] of ordered.entries()) {
     size += (headers[index]?.length ?? 0) + padded(record.data.length);
@@ -81,16 +81,18 @@ function nameOf(path: string): string {
         `[ringside/guest] Impossible path in an initrd: ${JSON.stringify(path)}. Use names separated by single slashes.`,
       );
     }
-    if (new TextEncoder().encode(part).length > 255) {
-      throw new RangeError(`[ringside/guest] A name in an initrd has more than 255 bytes: ${part}.`);
+    if (utf8(part).length > 255) {
+      throw new RangeError(
+        `[ringside/guest] A name in an initrd has more than 255 bytes: ${part}.`,
+      );
     }
   }
   return parts.join("/");
 }
 
-function recordOf(name: string, entry: InitrdEntry, text: TextEncoder): Record {
+function recordOf(name: string, entry: InitrdEntry): Record {
   if ("symlink" in entry) {
-    const target = text.encode(entry.symlink);
+    const target = utf8(entry.symlink);
     if (target.length === 0 || target.length > 4095 || target.includes(0)) {
       throw new RangeError(
         `[ringside/guest] The link ${entry.path} points to ${target.length} bytes. Use 1 to 4095, without NUL.`,
@@ -101,7 +103,9 @@ function recordOf(name: string, entry: InitrdEntry, text: TextEncoder): Record {
   const isDirectory = "directory" in entry;
   const mode = entry.mode ?? (isDirectory ? 0o755 : 0o644);
   if (!Number.isInteger(mode) || mode < 0 || mode > 0o7777) {
-    throw new RangeError(`[ringside/guest] ${entry.path} has mode ${mode}. Use permission bits, 0 to 0o7777.`);
+    throw new RangeError(
+      `[ringside/guest] ${entry.path} has mode ${mode}. Use permission bits, 0 to 0o7777.`,
+    );
   }
   return isDirectory
     ? { name, mode: directoryType | mode, data: new Uint8Array() }
@@ -121,13 +125,31 @@ function addParents(name: string, records: Map<string, Record>): void {
 }
 
 /** The header, the name with its NUL, and padding to 4 bytes. */
-function header(record: Record, inode: number, text: TextEncoder): Uint8Array {
-  const name = text.encode(record.name);
+function header(record: Record, inode: number): Uint8Array {
+  const name = utf8(record.name);
   const links = (record.mode & 0o170_000) === directoryType ? 2 : 1;
-  const fields = [inode, record.mode, 0, 0, links, 0, record.data.length, 0, 0, 0, 0, name.length + 1, 0];
+  const fields = [
+    inode,
+    record.mode,
+    0,
+    0,
+    links,
+    0,
+    record.data.length,
+    0,
+    0,
+    0,
+    0,
+    name.length + 1,
+    0,
+  ];
   const digits = fields.map((field) => field.toString(16).padStart(8, "0")).join("");
   const bytes = new Uint8Array(padded(110 + name.length + 1));
-  bytes.set(text.encode(`070701${digits}`));
+  bytes.set(utf8(`070701${digits}`));
   bytes.set(name, 110);
   return bytes;
+}
+
+function utf8(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
 }

@@ -4,7 +4,7 @@
 import { cases } from "./images/cases.ts";
 
 export interface ProgramCase {
-  /** Unique among the cases. */
+  /** Unique together with {@link args}. */
   readonly name: string;
   /** `hostile` programs misuse the system; they end in the stated way and harm nobody else. */
   readonly category: "test" | "micro-benchmark" | "compute-benchmark" | "hostile";

@@ -39,12 +39,17 @@ export function programInitrd(options: ProgramInitrdOptions): Uint8Array {
   if (raw === true) entries.push({ path: paths.raw, data: new Uint8Array() });
   const taken = new Set(["/tmp", "tmp"]);
   const ownTmp = files.some((file) => taken.has(file.path));
-  return initrd([...(ownTmp ? entries.filter((entry) => entry.path !== "/tmp") : entries), ...files]);
+  return initrd([
+    ...(ownTmp ? entries.filter((entry) => entry.path !== "/tmp") : entries),
+    ...files,
+  ]);
 }
 
 function checked(value: string): string {
   if (value.includes("\0")) {
-    throw new RangeError(`[ringside/guest] A string for the guest contains NUL: ${JSON.stringify(value)}.`);
+    throw new RangeError(
+      `[ringside/guest] A string for the guest contains NUL: ${JSON.stringify(value)}.`,
+    );
   }
   return value;
 }
