@@ -2,10 +2,14 @@
  * All floating-point helpers, by the names under which semantics call them.
  */
 import type { Helper } from "../helpers.ts";
+import { arithmeticHelpers } from "../x87/arithmetic.ts";
 import { tagHelpers } from "../x87/tags.ts";
+import { transferHelpers } from "../x87/transfer.ts";
 import { sseHelpers } from "./sse.ts";
 
 export const floatingPointHelpers: Readonly<Record<string, Helper>> = {
   ...sseHelpers,
   ...tagHelpers,
+  ...arithmeticHelpers,
+  ...transferHelpers,
 };

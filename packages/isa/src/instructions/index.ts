@@ -7,9 +7,11 @@ import type { Instruction } from "../dsl.ts";
 import { integerInstructions } from "./integer.ts";
 import { systemInstructions } from "./system.ts";
 import { sseInstructions } from "./sse.ts";
+import { x87Instructions } from "./x87.ts";
 
 export const instructions: readonly Instruction[] = [
   ...integerInstructions,
   ...systemInstructions,
   ...sseInstructions,
+  ...x87Instructions,
 ];
