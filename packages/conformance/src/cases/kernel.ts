@@ -80,6 +80,9 @@ export const kernelCases: readonly ConformanceCase[] = [
     run({ strategy, host }) {
       const capture = new Capture();
       const guest = flatKernel(`
+          mov dx, 0x3fc
+          mov al, 3
+          out dx, al
         poll:
           mov dx, 0x3fd
           in al, dx

@@ -111,13 +111,31 @@ describe("16550", () => {
     expect(drain()).toEqual([2]);
   });
 
+  test("receives only while RTS is asserted, so that what comes before the port is set up is kept", () => {
+    uart.receive(new Uint8Array([1, 2, 3]));
+    pass(1_000_000);
+    expect(read(5) & 1).toBe(0);
+    write(2, 0x07);
+    write(4, 0x02);
+    pass(3_000);
+    expect(drain()).toEqual([1, 2, 3]);
+    write(4, 0x00);
+    uart.receive(new Uint8Array([4]));
+    pass(1_000_000);
+    expect(drain()).toEqual([]);
+    write(4, 0x02);
+    pass(1_000);
+    expect(drain()).toEqual([4]);
+  });
+
   test("gates its interrupt with OUT2, and says so", () => {
+    write(4, 0x02);
     write(1, 0x01);
     uart.receive(new Uint8Array([1]));
     pass(1_000);
     expect(line).toBe(false);
     expect(uart.listens).toBe(false);
-    write(4, 0x08);
+    write(4, 0x0a);
     expect(line).toBe(true);
     expect(uart.listens).toBe(true);
   });

@@ -2,9 +2,9 @@
  * A 16550 serial port: the console of most guests.
  *
  * National Semiconductor PC16550D data sheet, "Registers" (section 8) and "FIFO Interrupt Mode Operation"
- * (section 8.11). Transmission takes no time: the transmitter is always empty. Reception fills the FIFO once
- * it has been emptied, one byte time per byte, so that a guest which leaves bytes in the FIFO holds the host
- * back and nothing is ever overrun.
+ * (section 8.11). Transmission takes no time: the transmitter is always empty. The host sends only while the
+ * guest asserts RTS, as a terminal with hardware flow control does, and fills the FIFO once it has been emptied,
+ * one byte time per byte: a guest which leaves bytes in the FIFO holds the host back, and nothing is overrun.
  */
 import type { AccessBytes, PortDevice, PortRange } from "../ports.ts";
 import type { Timeline } from "../timeline.ts";
@@ -21,6 +21,7 @@ const ierTransmitterEmpty = 0x02;
 const ierLineStatus = 0x04;
 const ierModemStatus = 0x08;
 /** Modem control register. */
+const mcrRequestToSend = 0x02;
 const mcrOut2 = 0x08;
 const mcrLoopback = 0x10;
 /** Line status register. */
@@ -100,15 +101,19 @@ export class Uart implements PortDevice {
     return this.#incoming.length + this.#fifo.length;
   }
 
-  /** True when a received byte would raise the interrupt line: only then can input wake the guest. */
+  /** True when a byte from the host would raise the interrupt line: only then can input wake the guest. */
   get listens(): boolean {
-    return (this.#interruptEnable & ierReceived) !== 0 && (this.#modemControl & mcrOut2) !== 0;
+    const control = mcrRequestToSend | mcrOut2;
+    return (
+      (this.#interruptEnable & ierReceived) !== 0 &&
+      (this.#modemControl & (control | mcrLoopback)) === control
+    );
   }
 
   onEvent(event: string): void {
     if (event === "timeout") {
       this.#timedOut = this.#fifo.length > 0;
-    } else if (this.#fifo.length === 0) {
+    } else if (this.#fifo.length === 0 && (this.#modemControl & mcrRequestToSend) !== 0) {
       const room = this.#fifoEnabled ? fifoBytes : 1;
       this.#fifo.push(...this.#incoming.take(room));
       this.#timedOut = false;
@@ -259,7 +264,8 @@ export class Uart implements PortDevice {
   }
 
   #scheduleReceive(): void {
-    if (this.#incoming.length === 0 || this.#fifo.length > 0 || this.#loopsBack) return;
+    const isReady = (this.#modemControl & (mcrRequestToSend | mcrLoopback)) === mcrRequestToSend;
+    if (this.#incoming.length === 0 || this.#fifo.length > 0 || !isReady) return;
     const bytes = this.#fifoEnabled ? Math.min(this.#incoming.length, fifoBytes) : 1;
     this.#timeline.schedule(this.name, "receive", this.#timeline.now + bytes * byteNanoseconds);
   }
