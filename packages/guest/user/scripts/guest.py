@@ -143,7 +143,7 @@ def input_chunks(options):
                 yield chunk
 
 
-def converse(options, from_guest, to_guest, process):
+def converse(options, from_guest, to_guest, process, log=None):
     """Talks to the guest until its console ends; gives the wait status, or None when the time is up or it never came."""
     frames = Frames()
     source = input_chunks(options)
@@ -151,7 +151,11 @@ def converse(options, from_guest, to_guest, process):
     source_ended = False
     deadline = time.monotonic() + options.timeout
     os.set_blocking(to_guest, False)
+    # What comes before the kernel has set up its serial port is lost, so the kernel's log has the first word.
+    started = log is None
     with selectors.DefaultSelector() as selector:
+        if log is not None:
+            selector.register(log, selectors.EVENT_READ)
         selector.register(from_guest, selectors.EVENT_READ)
         if to_guest != from_guest:
             selector.register(to_guest, selectors.EVENT_WRITE)
@@ -164,10 +168,19 @@ def converse(options, from_guest, to_guest, process):
             # Asked before the select, so that what the process wrote just before its end is read.
             ended = process.poll() is not None
             ready = selector.select(0 if ended else min(left, 0.1))
-            if ended and not any(events & selectors.EVENT_READ for _, events in ready):
+            if ended and not any(events & selectors.EVENT_READ and key.fd != log for key, events in ready):
                 return frames.status
-            for _, events in ready:
-                if events & selectors.EVENT_WRITE:
+            for key, events in ready:
+                if key.fd == log:
+                    text = os.read(log, 65536)
+                    os.write(2, text)
+                    started = True
+                    if not text:
+                        selector.unregister(log)
+                    continue
+                if events & selectors.EVENT_WRITE and not started:
+                    time.sleep(0.01)
+                elif events & selectors.EVENT_WRITE:
                     if not pending and not source_ended:
                         chunk = None if frames.input_closed else next(source, None)
                         if chunk is not None:
@@ -196,18 +209,20 @@ def converse(options, from_guest, to_guest, process):
 
 
 def run_qemu(options, initrd_path):
-    process = subprocess.Popen(
-        [os.path.join(GUEST, "scripts", "qemu.sh"), options.kernel, options.append, initrd_path, str(options.memory)],
-        stdin=None if options.raw else subprocess.PIPE, stdout=None if options.raw else subprocess.PIPE)
+    command = [os.path.join(GUEST, "scripts", "qemu.sh"), options.kernel, options.append, initrd_path, str(options.memory)]
     if options.raw:
-        return process.wait() << 8
-    status = converse(options, process.stdout.fileno(), process.stdin.fileno(), process)
+        return subprocess.run(command).returncode << 8
+    log, log_end = os.pipe()
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[log_end],
+                               env={**os.environ, "DEBUG_CONSOLE": f"/dev/fd/{log_end}"})
+    os.close(log_end)
+    status = converse(options, process.stdout.fileno(), process.stdin.fileno(), process, log)
     if status is None and process.poll() is None:
         time.sleep(0.2)
         process.kill()
     code = process.wait()
     if status is not None and code != 1:
-        os.write(2, b"[the exit port said %d, not 0]\n" % (code // 2))
+        os.write(2, b"[QEMU ended with %d, not 1: the guest was not switched off with 0]\n" % code)
     return status
 
 
