@@ -275,15 +275,11 @@ export class MemoryDirectory extends DirectoryInode {
 
 /** A symbolic link. */
 export class SymlinkInode extends Inode {
-  readonly #target: string;
+  readonly target: string;
 
-  constructor(fileSystem: FileSystem, target: string) {
-    super(fileSystem, S_IFLNK | 0o777);
-    this.#target = target;
-  }
-
-  get target(): string {
-    return this.#target;
+  constructor(fileSystem: FileSystem, target: string, number?: number) {
+    super(fileSystem, S_IFLNK | 0o777, number);
+    this.target = target;
   }
 
   override get sizeBytes(): number {

@@ -614,6 +614,21 @@ export class AddressSpace {
     return frameOf(low, this.#memory.readU32(entry + 4)) + (linear % PAGE_BYTES);
   }
 
+  /** Physical address behind `linear` as the tables are now, without a fault, or -1. */
+  locate(linear: number): number {
+    if (!(linear >= 0 && linear < USER_END)) return -1;
+    const entry = this.tables.entry(linear, false);
+    const low = entry === 0 ? 0 : this.#memory.readU32(entry);
+    if ((low & ENTRY_PRESENT) === 0) return -1;
+    return frameOf(low, this.#memory.readU32(entry + 4)) + (linear % PAGE_BYTES);
+  }
+
+  /** Whether a page has a frame now. */
+  isPresent(linear: number): boolean {
+    const entry = this.tables.entry(linear, false);
+    return entry !== 0 && (this.#memory.readU32(entry) & ENTRY_PRESENT) !== 0;
+  }
+
   /** Copies `bytes` to the program; gives how many fit before an inaccessible page. */
   write(linear: number, bytes: Uint8Array): number {
     let done = 0;

@@ -7,6 +7,8 @@ export interface AreaSource {
   readonly inode: RegularInode;
   /** Offset in the file of the area's first byte; page-aligned. */
   readonly offset: number;
+  /** The file was opened for reading only: a shared mapping never becomes writable. */
+  readonly readOnly?: boolean;
 }
 
 export interface Area {
@@ -31,7 +33,7 @@ export function slice(area: Area, start: number, end: number): Area {
     ...area,
     start,
     end,
-    source: source && { inode: source.inode, offset: source.offset + (start - area.start) },
+    source: source && { ...source, offset: source.offset + (start - area.start) },
   };
 }
 
@@ -43,6 +45,7 @@ export function continues(area: Area, next: Area): boolean {
   if (area.source === undefined || next.source === undefined) return area.source === next.source;
   return (
     area.source.inode === next.source.inode &&
+    area.source.readOnly === next.source.readOnly &&
     area.source.offset + (area.end - area.start) === next.source.offset
   );
 }
