@@ -1,2 +1,233 @@
-import type { Report } from "@ringside/strategy";
-export function htmlReport(report: Report): string { return JSON.stringify(report); }
+/**
+ * The comparison as one self-contained page: charts drawn here as SVG, so that the page needs no script and no network.
+ */
+import { BarChart } from "echarts/charts";
+import { AriaComponent, GridComponent, LegendComponent, TitleComponent } from "echarts/components";
+import { init, use, type EChartsCoreOption } from "echarts/core";
+import { SVGRenderer } from "echarts/renderers";
+import type { OkResult, Report } from "@ringside/strategy";
+import { benchmarks, groupNames, type Benchmark, type BenchmarkGroup } from "../comparison/benchmarks.ts";
+import { cyclesPerOperation, eventsPerOperation, figure, ratio, ratioToBare, resultOf, shares, wallPerOperation } from "../comparison/figures.ts";
+
+use([BarChart, GridComponent, LegendComponent, TitleComponent, AriaComponent, SVGRenderer]);
+
+const WIDTH = 900;
+const ROW_HEIGHT = 34;
+const FRAME_HEIGHT = 90;
+const SHARES_SHOWN = 4;
+const INK = "#20303c";
+const PALETTE = ["#2f6f9f", "#e0803a", "#4f9d69", "#a85c9c", "#c2a83e", "#6b7a8f"];
+const PART_COLOURS = { guest: "#2f6f9f", transition: "#e0803a", monitor: "#a85c9c" } as const;
+
+/** The page, as text. */
+export function htmlReport(report: Report): string {
+  const shown = benchmarks.filter(({ id }) => report.results.some(({ benchmark }) => benchmark === id));
+  const groups = (["nano", "micro", "compute"] as const).filter((group) => shown.some((benchmark) => benchmark.group === group));
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Ringside: what virtualization costs</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<header>
+<h1>What virtualization costs</h1>
+<p>The same guests under ${report.strategies.length === 1 ? "one strategy" : `${report.strategies.length} strategies`} on one x86-64 processor.
+Cycles are modelled: counted events times the constants of the profile <b>${escape(report.profile.name)}</b> (${report.profile.year}).
+Wall time was measured on the machine that made this page.</p>
+</header>
+<section>
+<h2>The strategies</h2>
+<dl class="strategies">${report.strategies.map(({ id, name, summary }) => `<dt><code>${escape(id)}</code> ${escape(name)}</dt><dd>${escape(summary)}</dd>`).join("")}</dl>
+</section>
+${groups.map((group) => groupSection(report, shown.filter((benchmark) => benchmark.group === group), group)).join("\n")}
+${reasonsSection(report)}
+${constantsSection(report)}
+</body>
+</html>
+`;
+}
+
+function groupSection(report: Report, shown: readonly Benchmark[], group: BenchmarkGroup): string {
+  return `<section>
+<h2>${escape(groupNames[group])}</h2>
+<figure>${ratioChart(report, shown)}<figcaption>Modelled cycles of one warm operation. The scale is logarithmic; the number is the cycles.</figcaption></figure>
+<figure>${partsChart(report, shown)}<figcaption>What those cycles consist of, in percent: the guest's own work, the processor's changes of context, a hypervisor's work.</figcaption></figure>
+<figure>${wallChart(report, shown)}<figcaption>Wall time of one warm operation on this machine, in microseconds, on a logarithmic scale. Measured, and different each time.</figcaption></figure>
+${figuresTable(report, shown)}
+</section>`;
+}
+
+function chart(option: EChartsCoreOption, rows: number): string {
+  const height = FRAME_HEIGHT + rows * ROW_HEIGHT;
+  // oxlint-disable-next-line unicorn/no-null -- ECharts asks for null where there is no element.
+  const drawing = init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height });
+  drawing.setOption({ animation: false, textStyle: { fontFamily: "system-ui, sans-serif", color: INK }, ...option });
+  const svg = drawing.renderToSVGString();
+  drawing.dispose();
+  return svg;
+}
+
+/** Benchmarks from top to bottom, as a bar chart's axis wants them: from the bottom up. */
+function axes(shown: readonly Benchmark[], value: Readonly<Record<string, unknown>>): EChartsCoreOption {
+  return {
+    grid: { left: 130, right: 90, top: 40, bottom: 36 },
+    legend: { top: 4, left: 130, itemWidth: 14, itemHeight: 10 },
+    yAxis: { type: "category", data: shown.map(({ id }) => id).toReversed(), axisTick: { show: false }, axisLabel: { fontSize: 13, color: INK } },
+    xAxis: { axisLabel: { color: "#5a6b78" }, splitLine: { lineStyle: { color: "#e3e8ec" } }, ...value },
+  };
+}
+
+function ratioChart(report: Report, shown: readonly Benchmark[]): string {
+  const modelled = report.strategies.filter(({ id }) => shown.some((benchmark) => cyclesPerOperation(resultOf(report, benchmark.id, id)) !== undefined));
+  return chart(
+    {
+      ...axes(shown, { type: "log", min: 1, axisLabel: { formatter: (value: number) => figure(value), color: "#5a6b78" } }),
+      series: modelled.map(({ id }, index) => ({
+        name: id,
+        type: "bar",
+        barMaxWidth: 18,
+        itemStyle: { color: PALETTE[index % PALETTE.length], borderRadius: [0, 3, 3, 0] },
+        label: { show: true, position: "right", color: INK, formatter: ({ value }: { value: unknown }) => (typeof value === "number" ? figure(value) : "") },
+        data: shown.map((benchmark) => cyclesPerOperation(resultOf(report, benchmark.id, id)) ?? "-").toReversed(),
+      })),
+    },
+    shown.length * Math.max(1, modelled.length * 0.7),
+  );
+}
+
+function partsChart(report: Report, shown: readonly Benchmark[]): string {
+  const rows = shown.flatMap((benchmark) =>
+    report.strategies.flatMap(({ id }) => {
+      const result = resultOf(report, benchmark.id, id);
+      if (result?.status !== "ok" || result.modelledCycles === null || result.modelledCycles === 0) return [];
+      return [{ label: report.strategies.length === 1 ? benchmark.id : `${benchmark.id} · ${id}`, result, total: result.modelledCycles }];
+    }),
+  );
+  const series = (name: string, colour: string, cycles: (result: OkResult) => number): Readonly<Record<string, unknown>> => ({
+    name,
+    type: "bar",
+    stack: "parts",
+    barMaxWidth: 18,
+    itemStyle: { color: colour },
+    data: rows.map(({ result, total }) => (100 * cycles(result)) / total).toReversed(),
+  });
+  const option = axes(shown, { type: "value", max: 100, axisLabel: { formatter: "{value} %", color: "#5a6b78" } });
+  return chart(
+    {
+      ...option,
+      grid: { left: 190, right: 40, top: 40, bottom: 36 },
+      legend: { top: 4, left: 190, itemWidth: 14, itemHeight: 10 },
+      yAxis: { type: "category", data: rows.map(({ label }) => label).toReversed(), axisTick: { show: false }, axisLabel: { fontSize: 13, color: INK } },
+      series: [
+        series("guest", PART_COLOURS.guest, ({ guestCycles }) => guestCycles),
+        series("transitions", PART_COLOURS.transition, ({ transitionCycles }) => transitionCycles),
+        series("monitor", PART_COLOURS.monitor, ({ monitorCycles }) => monitorCycles),
+      ],
+    },
+    rows.length,
+  );
+}
+
+function wallChart(report: Report, shown: readonly Benchmark[]): string {
+  const us = (benchmark: Benchmark, strategy: string): number | "-" => {
+    const result = resultOf(report, benchmark.id, strategy);
+    return result?.status === "ok" ? (result.wallMs * 1000) / result.operations : "-";
+  };
+  return chart(
+    {
+      ...axes(shown, { type: "log", axisLabel: { formatter: (value: number) => figure(value), color: "#5a6b78" } }),
+      series: report.strategies.map(({ id }, index) => ({
+        name: id,
+        type: "bar",
+        barMaxWidth: 18,
+        itemStyle: { color: PALETTE[index % PALETTE.length], borderRadius: [0, 3, 3, 0] },
+        label: { show: true, position: "right", color: INK, formatter: ({ value }: { value: unknown }) => (typeof value === "number" ? `${figure(value)} µs` : "") },
+        data: shown.map((benchmark) => us(benchmark, id)).toReversed(),
+      })),
+    },
+    shown.length * Math.max(1, report.strategies.length * 0.7),
+  );
+}
+
+function figuresTable(report: Report, shown: readonly Benchmark[]): string {
+  const rows = shown.flatMap((benchmark) =>
+    report.strategies.map(({ id }, index) => {
+      const result = resultOf(report, benchmark.id, id);
+      const name = index === 0 ? `<th rowspan="${report.strategies.length}" scope="rowgroup">${escape(benchmark.id)}<small>${escape(benchmark.operation)}</small></th>` : "";
+      const published = index === 0 ? `<td rowspan="${report.strategies.length}">${publishedCell(benchmark)}</td>` : "";
+      return `<tr>${name}<td><code>${escape(id)}</code></td>${resultCells(report, result)}${published}</tr>`;
+    }),
+  );
+  return `<table>
+<thead><tr><th>benchmark</th><th>strategy</th><th class="number">cycles</th><th class="number">to bare</th><th class="number">cold cycles</th><th class="number">instructions</th><th class="number">wall</th><th>why</th><th>published</th></tr></thead>
+<tbody>${rows.join("\n")}</tbody>
+</table>`;
+}
+
+function resultCells(report: Report, result: ReturnType<typeof resultOf>): string {
+  if (result === undefined) return '<td colspan="6"></td>';
+  if (result.status !== "ok") return `<td colspan="6" class="${result.status === "failed" ? "failed" : "quiet"}">${result.status === "failed" ? "failed: " : ""}${escape(result.reason)}</td>`;
+  const cycles = cyclesPerOperation(result);
+  const relative = ratioToBare(report, result);
+  const cold = result.cold.modelledCycles === null ? "" : figure(result.cold.modelledCycles / result.cold.operations);
+  const why =
+    cycles === undefined
+      ? eventsPerOperation(result, SHARES_SHOWN).map(({ name, count }) => `${figure(count)} ${escape(name)}`)
+      : shares(result, report.profile, SHARES_SHOWN).map(({ name, count, cycles: part }) => `${figure(count)} ${escape(name)} = ${figure(part)}`);
+  const number = (text: string): string => `<td class="number">${text}</td>`;
+  return `${number(cycles === undefined ? `<span class="quiet" title="${escape(result.reason ?? "")}">not modelled</span>` : figure(cycles))}${number(relative === undefined ? "" : ratio(relative))}${number(cold)}${number(figure(result.instructions / result.operations))}${number(wallPerOperation(result))}<td>${why.join("<br>")}</td>`;
+}
+
+function publishedCell({ published }: Benchmark): string {
+  return published
+    .map(({ technique, value, unit, source, unverified, calibrates }) => {
+      const notes = `${calibrates ? ' <span class="tag">calibrated</span>' : ""}${unverified ? ' <span class="tag">unverified</span>' : ""}`;
+      return `${escape(technique)} ${figure(value)} ${unit}${notes}<small>${escape(source)}</small>`;
+    })
+    .join("<br>");
+}
+
+function reasonsSection(report: Report): string {
+  const reasons = new Set(report.results.flatMap((result) => (result.reason === undefined ? [] : [`${result.strategy}: ${result.reason}`])));
+  if (reasons.size === 0) return "";
+  return `<section><h2>What is not in the figures</h2><ul>${[...reasons].map((reason) => `<li>${escape(reason)}</li>`).join("")}</ul></section>`;
+}
+
+function constantsSection({ profile }: Report): string {
+  const rows = profile.constants.map(
+    ({ id, class: costClass, cycles, unit, from, to, provenance, source, unverified }) =>
+      `<tr><td><code>${escape(id)}</code></td><td>${costClass}</td><td class="number">${figure(cycles)}</td><td>${escape(unit)}</td><td>from ${escape(from)}<br>to ${escape(to)}</td><td><span class="tag">${provenance}${unverified ? ", unverified" : ""}</span> ${escape(source)}</td></tr>`,
+  );
+  return `<section>
+<h2>The profile: ${escape(profile.name)}</h2>
+<p>Each counted event is priced by one constant. <i>Calibrated</i> constants are chosen so that a published native figure comes out, so those cells are no predictions.</p>
+<table><thead><tr><th>constant</th><th>part</th><th class="number">cycles</th><th>for each</th><th>includes</th><th>where it comes from</th></tr></thead><tbody>${rows.join("\n")}</tbody></table>
+</section>`;
+}
+
+function escape(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+}
+
+const STYLE = `
+:root { color-scheme: light; }
+body { margin: 0 auto; max-width: 1080px; padding: 2rem 1.5rem 4rem; font: 15px/1.5 system-ui, sans-serif; color: ${INK}; background: #fbfcfd; }
+h1 { font-size: 2rem; margin: 0 0 .5rem; } h2 { margin: 2.5rem 0 .75rem; font-size: 1.3rem; border-bottom: 2px solid #e3e8ec; padding-bottom: .3rem; }
+header p { max-width: 48rem; color: #43535f; }
+.strategies dt { font-weight: 600; margin-top: .4rem; } .strategies dd { margin: 0 0 0 1rem; color: #43535f; }
+code { font: .92em ui-monospace, monospace; background: #eef2f5; border-radius: 3px; padding: 0 .25em; }
+figure { margin: 1rem 0; background: #fff; border: 1px solid #e3e8ec; border-radius: 8px; padding: 1rem; overflow-x: auto; }
+figure svg { max-width: 100%; height: auto; }
+figcaption { font-size: .88rem; color: #5a6b78; }
+table { border-collapse: collapse; width: 100%; font-size: .88rem; background: #fff; }
+th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid #e3e8ec; }
+thead th { color: #5a6b78; font-weight: 600; } tbody th { font-weight: 600; }
+small { display: block; font-weight: 400; color: #5a6b78; }
+.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.quiet { color: #76858f; } .failed { color: #a5281b; }
+.tag { font-size: .78rem; background: #eef2f5; border-radius: 3px; padding: 0 .35em; color: #43535f; }
+@media print { body { background: #fff; } }
+`;
