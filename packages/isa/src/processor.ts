@@ -350,6 +350,9 @@ export class Processor {
     const retired = this.units > now;
     if (shadowed && retired) this.state.setNumber(slots.interruptShadow, 0);
     if (left === LEFT.fault) return this.#handleFault();
+    // The fetch behind the last unit may have found a fault. It has not happened yet: it is tried again, from
+    // wherever RIP is by then.
+    this.state.setNumber(slots.faultVector, 0);
     if (left === LEFT.decode) return this.#decode();
     const code = this.state.getNumber(slots.monitorEvent);
     if (code !== 0) {
