@@ -87,7 +87,8 @@ function runToEnd(vm: VirtualMachine, limitUnits: number, sliceUnits: number): E
 
 /** An execution as a person would want to see it in a message. */
 export function outcome({ exit, stdout, stderr, log }: Execution): string {
-  const text = (bytes: Uint8Array): string => JSON.stringify(new TextDecoder().decode(bytes).slice(-300));
+  const text = (bytes: Uint8Array): string =>
+    JSON.stringify(new TextDecoder().decode(bytes).slice(-300));
   const why = exit.reason === "crashed" ? ` (${exit.why})` : "";
   const status = exit.reason === "exited" ? ` ${JSON.stringify(exit.status)}` : "";
   return `${exit.reason}${status}${why}, stdout ${text(stdout)}, stderr ${text(stderr)}, log ${text(log)}`;

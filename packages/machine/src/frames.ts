@@ -51,13 +51,16 @@ export class FrameAllotter {
    */
   allotRun(count: number, alignBytes: number = frameBytes): number | undefined {
     if (!Number.isInteger(count) || count < 1) {
-      throw new RangeError(`A run of ${count} frames was asked for; expected an integer of at least 1.`);
+      throw new RangeError(
+        `A run of ${count} frames was asked for; expected an integer of at least 1.`,
+      );
     }
     let run = 0;
     for (let index = this.#firstFree; index < this.total; index += 1) {
       const starts = run === 0;
       const usable =
-        this.#taken[index] === 0 && (!starts || (this.base + index * frameBytes) % alignBytes === 0);
+        this.#taken[index] === 0 &&
+        (!starts || (this.base + index * frameBytes) % alignBytes === 0);
       run = usable ? run + 1 : 0;
       if (run === count) {
         const first = index - count + 1;

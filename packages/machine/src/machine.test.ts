@@ -14,7 +14,9 @@ class Setup {
 
   constructor(source: string) {
     const memory = HostMemory.create({ physicalBytes: memoryBytes, codeCacheBytes: 1 << 20 });
-    this.#image = assemble(`mov rsp, 0x300000\nxor ebx, ebx\n${source}`, { address: 0x10_0000n }).bytes;
+    this.#image = assemble(`mov rsp, 0x300000\nxor ebx, ebx\n${source}`, {
+      address: 0x10_0000n,
+    }).bytes;
     this.machine = new Machine({
       memory,
       memoryBytes,
@@ -148,7 +150,9 @@ describe("consoles", () => {
 
 describe("time", () => {
   test("reads the time stamp counter in units", () => {
-    const setup = new Setup(`rdtsc\n mov ebx, eax\n nop\n nop\n rdtsc\n sub eax, ebx\n ${powerOff}`);
+    const setup = new Setup(
+      `rdtsc\n mov ebx, eax\n nop\n nop\n rdtsc\n sub eax, ebx\n ${powerOff}`,
+    );
     expect(setup.run()).toEqual({ reason: "powered-off", value: 4 });
   });
 

@@ -2,7 +2,11 @@ import { expect, test } from "vitest";
 import { PortBus, type AccessBytes, type PortDevice } from "./ports.ts";
 
 /** Remembers what it was asked. */
-function recorder(base: number, count: number, widthBytes: AccessBytes): PortDevice & { log: string[] } {
+function recorder(
+  base: number,
+  count: number,
+  widthBytes: AccessBytes,
+): PortDevice & { log: string[] } {
   const log: string[] = [];
   return {
     name: `recorder at ${base}`,

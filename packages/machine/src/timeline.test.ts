@@ -9,9 +9,9 @@ test("gives events by deadline, equal ones in the order of scheduling", () => {
   timeline.schedule("c", "x", 20);
   expect(timeline.takeDue()).toBeUndefined();
   clock.now = 20;
-  expect([timeline.takeDue(), timeline.takeDue(), timeline.takeDue()].map((e) => e?.device)).toEqual(
-    ["a", "b", "c"],
-  );
+  expect(
+    [timeline.takeDue(), timeline.takeDue(), timeline.takeDue()].map((e) => e?.device),
+  ).toEqual(["a", "b", "c"]);
   expect(timeline.nextDeadline).toBe(Infinity);
 });
 

@@ -143,7 +143,9 @@ export class BareCore implements MachineCore {
       case "shutdown":
         return this.#crash(exit.why);
       case "event":
-        throw new Error("Bug in ringside: an event of monitor delivery on a bare machine, please report.");
+        throw new Error(
+          "Bug in ringside: an event of monitor delivery on a bare machine, please report.",
+        );
       case "powered-off":
         return this.#poweredOff(exit.value);
     }

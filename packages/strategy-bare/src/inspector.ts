@@ -37,7 +37,10 @@ function translateLinear({ state, memory }: Processor, linear: bigint): number |
   const inMemory = (address: bigint): number | undefined =>
     address < BigInt(physical.sizeBytes) ? Number(address) : undefined;
   if ((state.cr0 & pagingEnabled) === 0n) return inMemory(linear);
-  if ((state.efer & longModeActive) === 0n || BigInt.asIntN(48, linear) !== BigInt.asIntN(64, linear)) {
+  if (
+    (state.efer & longModeActive) === 0n ||
+    BigInt.asIntN(48, linear) !== BigInt.asIntN(64, linear)
+  ) {
     return undefined;
   }
   let table = state.cr3 & addressBits;
@@ -50,7 +53,7 @@ function translateLinear({ state, memory }: Processor, linear: bigint): number |
     const isLeaf = level === 1 || (level < levels && (entry & largePage) !== 0n);
     if (isLeaf) {
       const offset = linear & ((1n << shift) - 1n);
-      return inMemory(((entry & addressBits) & ~((1n << shift) - 1n)) | offset);
+      return inMemory((entry & addressBits & ~((1n << shift) - 1n)) | offset);
     }
     table = entry & addressBits;
   }

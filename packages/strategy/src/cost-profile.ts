@@ -20,7 +20,11 @@ export type CostClass = "guest" | "transition" | "monitor";
 /** Which counted facts a constant multiplies. */
 export type Priced =
   /** The sums at these dotted names of the counts, less those at `except`. */
-  | { readonly kind: "counts"; readonly names: readonly string[]; readonly except?: readonly string[] }
+  | {
+      readonly kind: "counts";
+      readonly names: readonly string[];
+      readonly except?: readonly string[];
+    }
   /** All retired instructions that no other constant prices by mnemonic. */
   | { readonly kind: "other-instructions" };
 
@@ -65,8 +69,11 @@ export function checkCostProfile(profile: CostProfile): void {
     throw new RangeError(`The cost profile "${profile.id}" ${what}.`);
   };
   const ids = new Set<string>();
-  const names: { readonly name: string; readonly id: string; readonly except: readonly string[] }[] =
-    [];
+  const names: {
+    readonly name: string;
+    readonly id: string;
+    readonly except: readonly string[];
+  }[] = [];
   let others = 0;
   for (const { id, cycles, prices } of profile.constants) {
     if (ids.has(id)) fail(`has two constants "${id}"`);

@@ -38,7 +38,8 @@ class Accumulator implements MachineCore {
         return { reason: "exited", status: { kind: "code", code: this.sum & 0xff } };
       }
       this.units += 1;
-      if (byte === 255) return { reason: "crashed", why: "255", registers: this.inspect.registers() };
+      if (byte === 255)
+        return { reason: "crashed", why: "255", registers: this.inspect.registers() };
       if (byte === 254) this.onCall();
       else this.sum += byte;
     }

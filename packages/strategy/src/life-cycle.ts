@@ -225,7 +225,8 @@ class LifeCycle implements VirtualMachine {
     const core = this.#core;
     const write = (bytes: Uint8Array): void => {
       this.#mustLive();
-      if (this.#inputEnded) throw this.#wrongState("write input of", "a machine whose input is open");
+      if (this.#inputEnded)
+        throw this.#wrongState("write input of", "a machine whose input is open");
       if (bytes.length > 0 && !core.inputClosed) core.write(bytes.slice());
       this.#wake?.();
     };

@@ -39,7 +39,12 @@ const report: Report = {
       checksum: "0123456789abcdef",
       cold: { ...measurement, modelledCycles: null, reason: "not modelled" },
     },
-    { benchmark: "in", strategy: "container", status: "not-applicable", reason: "It has no ports." },
+    {
+      benchmark: "in",
+      strategy: "container",
+      status: "not-applicable",
+      reason: "It has no ports.",
+    },
   ],
 };
 
@@ -57,11 +62,31 @@ describe("a report", () => {
   test.each([
     ["no object", 42, "the report"],
     ["another schema", { ...report, schema: "ringside.report/0" }, "schema"],
-    ["a sum that is wrong", broken((r) => Object.assign(r.results[0] ?? {}, { modelledCycles: 1 })), "results.0"],
-    ["a null without a reason", broken((r) => Object.assign(r.results[0] ?? {}, { modelledCycles: null })), "results.0"],
-    ["a checksum that is none", broken((r) => Object.assign(r.results[0] ?? {}, { checksum: "xyz" })), "results.0.checksum"],
-    ["an unknown field", broken((r) => Object.assign(r.results[1] ?? {}, { extra: 1 })), "results.1"],
-    ["a failure without a reason", broken((r) => Object.assign(r.results[1] ?? {}, { reason: "" })), "results.1.reason"],
+    [
+      "a sum that is wrong",
+      broken((r) => Object.assign(r.results[0] ?? {}, { modelledCycles: 1 })),
+      "results.0",
+    ],
+    [
+      "a null without a reason",
+      broken((r) => Object.assign(r.results[0] ?? {}, { modelledCycles: null })),
+      "results.0",
+    ],
+    [
+      "a checksum that is none",
+      broken((r) => Object.assign(r.results[0] ?? {}, { checksum: "xyz" })),
+      "results.0.checksum",
+    ],
+    [
+      "an unknown field",
+      broken((r) => Object.assign(r.results[1] ?? {}, { extra: 1 })),
+      "results.1",
+    ],
+    [
+      "a failure without a reason",
+      broken((r) => Object.assign(r.results[1] ?? {}, { reason: "" })),
+      "results.1.reason",
+    ],
   ])("with %s is refused, naming the place", (_, value, place) => {
     expect(() => readReport(value)).toThrow(TypeError);
     expect(() => readReport(value)).toThrow(`${place}:`);

@@ -78,7 +78,8 @@ export function readReport(value: unknown): Report {
   const parsed = report.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  const place = issue === undefined || issue.path.length === 0 ? "the report" : issue.path.join(".");
+  const place =
+    issue === undefined || issue.path.length === 0 ? "the report" : issue.path.join(".");
   throw new TypeError(
     `This is not a report of the format ${reportSchema}: ${place}: ${issue?.message ?? "invalid"}.`,
   );

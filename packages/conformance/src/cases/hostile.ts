@@ -58,7 +58,10 @@ function patched(offset: number, ...bytes: number[]): Uint8Array {
 const all = Array.from({ length: 8 }, () => 0xff);
 
 export const hostileCases: readonly ConformanceCase[] = [
-  isRefused(Uint8Array.from({ length: 4096 }, (_, at) => (at * 89 + 13) & 0xff), "garbage"),
+  isRefused(
+    Uint8Array.from({ length: 4096 }, (_, at) => (at * 89 + 13) & 0xff),
+    "garbage",
+  ),
   isRefused(new Uint8Array(), "an empty file"),
   isRefused(exits(0).subarray(0, 63), "an ELF file without all of its header"),
   isRefused(exits(0).subarray(0, 64), "an ELF file without its program headers"),
@@ -77,19 +80,19 @@ export const hostileCases: readonly ConformanceCase[] = [
     ["ends in its first header", lyingArchive(0, "070701").subarray(0, 50)],
     ["holds no init", initrd([{ path: "/other", data: new Uint8Array(10) }])],
     ["is garbage", Uint8Array.from({ length: 1000 }, (_, at) => (at * 31) & 0xff)],
-  ].map(
-    ([what, archive]): ConformanceCase => ({
-      name: `survives an initrd that ${String(what)}`,
-      requires: "kernels",
-      run(subject) {
-        if (!(archive instanceof Uint8Array)) throw new Error("the case has no archive");
-        const execution = execute(subject, kernelWith(archive), { limitUnits: 1_000_000_000 });
-        // The guest kernel says why it gives up, and powers off with 1.
-        expectTrue(
-          execution.exit.reason === "halted" && execution.exit.value === 1 && execution.log.length > 0,
-          `the kernel panics with a message: ${outcome(execution)}`,
-        );
-      },
-    }),
-  ),
+  ].map(([what, archive]): ConformanceCase => ({
+    name: `survives an initrd that ${String(what)}`,
+    requires: "kernels",
+    run(subject) {
+      if (!(archive instanceof Uint8Array)) throw new Error("the case has no archive");
+      const execution = execute(subject, kernelWith(archive), { limitUnits: 1_000_000_000 });
+      // The guest kernel says why it gives up, and powers off with 1.
+      expectTrue(
+        execution.exit.reason === "halted" &&
+          execution.exit.value === 1 &&
+          execution.log.length > 0,
+        `the kernel panics with a message: ${outcome(execution)}`,
+      );
+    },
+  })),
 ];

@@ -102,7 +102,11 @@ export const kernelCases: readonly ConformanceCase[] = [
       vm.input.write(new TextEncoder().encode("echo."));
       const exit = vm.run(10_000_000);
       expectEqual(exit, { reason: "halted", value: 0 }, "the exit");
-      expectEqual([capture.text("stdout"), capture.text("log")], ["echo.", "echo."], "the consoles");
+      expectEqual(
+        [capture.text("stdout"), capture.text("log")],
+        ["echo.", "echo."],
+        "the consoles",
+      );
     },
   },
   {
@@ -165,21 +169,19 @@ export const kernelCases: readonly ConformanceCase[] = [
       expectEqual(exit.reason, "crashed", "the exit");
     },
   },
-  ...(["elf64", "pvh", "multiboot"] as const).map(
-    (format): ConformanceCase => ({
-      name: `refuses garbage as a kernel in the format ${format}`,
-      requires: "kernels",
-      run({ strategy, host }) {
-        const image = Uint8Array.from({ length: 5000 }, (_, index) => (index * 73) & 0xff);
-        for (const bytes of [new Uint8Array(), image, Uint8Array.of(0x7f, 0x45, 0x4c, 0x46)]) {
-          const guest: KernelGuest = { ...flatKernel("hlt"), format, image: bytes };
-          if (!strategy.accepts(guest).accepted) continue;
-          expectError("invalid-guest", () => strategy.create(host, guest), `${bytes.length} bytes`);
-        }
-        expectEqual(host.freeBytes, host.memoryBytes, "free memory afterwards");
-      },
-    }),
-  ),
+  ...(["elf64", "pvh", "multiboot"] as const).map((format): ConformanceCase => ({
+    name: `refuses garbage as a kernel in the format ${format}`,
+    requires: "kernels",
+    run({ strategy, host }) {
+      const image = Uint8Array.from({ length: 5000 }, (_, index) => (index * 73) & 0xff);
+      for (const bytes of [new Uint8Array(), image, Uint8Array.of(0x7f, 0x45, 0x4c, 0x46)]) {
+        const guest: KernelGuest = { ...flatKernel("hlt"), format, image: bytes };
+        if (!strategy.accepts(guest).accepted) continue;
+        expectError("invalid-guest", () => strategy.create(host, guest), `${bytes.length} bytes`);
+      }
+      expectEqual(host.freeBytes, host.memoryBytes, "free memory afterwards");
+    },
+  })),
   {
     name: "shows where a kernel is, and its memory",
     requires: "kernels",

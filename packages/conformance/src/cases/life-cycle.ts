@@ -81,13 +81,21 @@ export const lifeCycleCases: readonly ConformanceCase[] = [
     run({ strategy, host }) {
       const before = host.freeBytes;
       const tooLarge = programGuest(exits(0), { memoryBytes: host.memoryBytes * 2 });
-      expectError("out-of-memory", () => strategy.create(host, tooLarge), "a guest larger than the host");
+      expectError(
+        "out-of-memory",
+        () => strategy.create(host, tooLarge),
+        "a guest larger than the host",
+      );
       const fraction = programGuest(exits(0), { memoryBytes: 0.5 });
       expectError("invalid-option", () => strategy.create(host, fraction), "half a byte of memory");
       const nothing = { ...programGuest(exits(0)), argv: [] };
       expectError("invalid-guest", () => strategy.create(host, nothing), "no program named");
       const missing = { ...programGuest(exits(0)), argv: ["/bin/missing"] };
-      expectError("invalid-guest", () => strategy.create(host, missing), "a program without a file");
+      expectError(
+        "invalid-guest",
+        () => strategy.create(host, missing),
+        "a program without a file",
+      );
       expectEqual(host.freeBytes, before, "free memory afterwards");
     },
   },
@@ -98,7 +106,11 @@ export const lifeCycleCases: readonly ConformanceCase[] = [
       using first = strategy.create(host, programGuest(exits(0), { memoryBytes: 32 << 20 }));
       expectEqual(first.state, "created", "the first machine");
       if (!strategy.traits.exclusive) return;
-      expectError("host-busy", () => strategy.create(host, programGuest(exits(0))), "a second machine");
+      expectError(
+        "host-busy",
+        () => strategy.create(host, programGuest(exits(0))),
+        "a second machine",
+      );
     },
   },
   {

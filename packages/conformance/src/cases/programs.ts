@@ -27,7 +27,9 @@ function check(program: ProgramCase, execution: Execution): void {
     throw new Error(`expected to spend the limit, got ${outcome(execution)}`);
   }
   if (exit.reason !== "exited" || !program.statuses.includes(shellStatus(exit.status))) {
-    throw new Error(`expected the status ${program.statuses.join(" or ")}, got ${outcome(execution)}`);
+    throw new Error(
+      `expected the status ${program.statuses.join(" or ")}, got ${outcome(execution)}`,
+    );
   }
   if (program.output === undefined) return;
   const printed = new TextDecoder().decode(execution.stdout);

@@ -246,16 +246,19 @@ class Counter {
 
 function fromBcd(value: number): number {
   return (
-    (value & 15) + 10 * ((value >> 4) & 15) + 100 * ((value >> 8) & 15) + 1000 * ((value >> 12) & 15)
+    (value & 15) +
+    10 * ((value >> 4) & 15) +
+    100 * ((value >> 8) & 15) +
+    1000 * ((value >> 12) & 15)
   );
 }
 
 function toBcd(value: number): number {
   return (
     (value % 10) |
-    (Math.floor(value / 10) % 10 << 4) |
-    (Math.floor(value / 100) % 10 << 8) |
-    (Math.floor(value / 1000) % 10 << 12)
+    ((Math.floor(value / 10) % 10) << 4) |
+    ((Math.floor(value / 100) % 10) << 8) |
+    ((Math.floor(value / 1000) % 10) << 12)
   );
 }
 
@@ -346,7 +349,8 @@ export class Pit implements PortDevice {
     const counter = this.#counter(select);
     const bytes = (value >> 4) & 3;
     if (bytes === 0) counter.latchCount(now);
-    else counter.program((value >> 1) & 7, bytes === 1 ? 1 : bytes === 2 ? 2 : 3, (value & 1) !== 0);
+    else
+      counter.program((value >> 1) & 7, bytes === 1 ? 1 : bytes === 2 ? 2 : 3, (value & 1) !== 0);
   }
 
   #update(): void {

@@ -184,9 +184,7 @@ export class LocalApic implements MmioRegion {
   read(offset: number, sizeBytes: 1 | 2 | 4): number {
     if (!this.#enabled) return sizeBytes === 4 ? 0xffff_ffff : 2 ** (8 * sizeBytes) - 1;
     const value = this.#readRegister(offset & 0xff0);
-    return sizeBytes === 4
-      ? value
-      : (value >>> (8 * (offset & 3))) & (2 ** (8 * sizeBytes) - 1);
+    return sizeBytes === 4 ? value : (value >>> (8 * (offset & 3))) & (2 ** (8 * sizeBytes) - 1);
   }
 
   /** Registers take aligned 32-bit writes; others are undefined by the SDM and lost here. */
@@ -373,7 +371,8 @@ export class LocalApic implements MmioRegion {
     const destination = this.#commandHigh >>> 24;
     if ((this.#commandLow & 0x800) === 0) return destination === this.#id || destination === 0xff;
     // Logical destination: flat model, or cluster model when the format is 0.
-    if (this.#destinationFormat >>> 28 === 0xf) return (destination & this.#logicalDestination) !== 0;
+    if (this.#destinationFormat >>> 28 === 0xf)
+      return (destination & this.#logicalDestination) !== 0;
     const cluster = destination >> 4;
     return (
       (cluster === 0xf || cluster === this.#logicalDestination >> 4) &&

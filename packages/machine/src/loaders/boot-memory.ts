@@ -69,7 +69,12 @@ export class BootMemory {
    *
    * @throws {ImageError} when the place is not usable memory or overlaps something loaded before.
    */
-  place(what: string, physical: number, bytes: Uint8Array, memoryBytes: number = bytes.length): void {
+  place(
+    what: string,
+    physical: number,
+    bytes: Uint8Array,
+    memoryBytes: number = bytes.length,
+  ): void {
     const end = physical + memoryBytes;
     const usable = this.map.some(
       (entry) => entry.type === 1 && physical >= entry.base && end <= entry.base + entry.sizeBytes,

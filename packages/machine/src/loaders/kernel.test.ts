@@ -19,9 +19,7 @@ class Memory {
   }
 
   text(physical: number): string {
-    return new TextDecoder().decode(
-      this.bytes.subarray(physical, this.bytes.indexOf(0, physical)),
-    );
+    return new TextDecoder().decode(this.bytes.subarray(physical, this.bytes.indexOf(0, physical)));
   }
 }
 
@@ -160,7 +158,13 @@ describe("multiboot", () => {
     const bytes = new Uint8Array(0x60);
     const view = new DataView(bytes.buffer);
     const fields = [
-      0x1bad_b002, flags, -(0x1bad_b002 + flags), 0x20_0010, 0x20_0000, 0x20_0040, 0x20_0080,
+      0x1bad_b002,
+      flags,
+      -(0x1bad_b002 + flags),
+      0x20_0010,
+      0x20_0000,
+      0x20_0040,
+      0x20_0080,
       0x20_0030,
     ];
     fields.forEach((value, index) => view.setUint32(0x10 + 4 * index, value, true));
@@ -186,7 +190,9 @@ describe("multiboot", () => {
   });
 
   test("refuses a kernel that needs a video mode", () => {
-    expect(() => load("multiboot", kernel(0x1_0007))).toThrow("at offset 0x14 expected no requirement");
+    expect(() => load("multiboot", kernel(0x1_0007))).toThrow(
+      "at offset 0x14 expected no requirement",
+    );
   });
 
   test("refuses a file without a header", () => {
@@ -203,7 +209,11 @@ describe("malformed images", () => {
     ["an offset beyond all files", elf64({ fileBytes: 2n ** 60n }), "below 2^53"],
     ["more file than memory", elf64({ fileBytes: 32n }), "p_memsz of at least p_filesz"],
     ["a segment beyond memory", elf64({ physical: 0x4000_0000n }), "a place in the machine's"],
-    ["a segment over the firmware's hole", elf64({ physical: 0xa_0000n }), "a place in the machine's"],
+    [
+      "a segment over the firmware's hole",
+      elf64({ physical: 0xa_0000n }),
+      "a place in the machine's",
+    ],
     ["a segment larger than memory", elf64({ memoryBytes: 2n ** 40n }), "a place in the machine's"],
     ["a high entry", elf64({ entry: 0xffff_ffff_8010_0000n }), "a physical e_entry"],
   ])("%s is an error that says where", (_, image, message) => {
@@ -211,16 +221,13 @@ describe("malformed images", () => {
     expect(() => load("elf64", image)).toThrow(message);
   });
 
-  test("every truncation of an ELF with a note is an error or loads", () => {
+  test("every truncation of an ELF with a note is an error until the note is whole", () => {
     const image = elf64({ pvhEntry: 0x10_0000 });
-    for (let length = 0; length < image.length; length += 1) {
-      try {
-        load("pvh", image.subarray(0, length));
-        expect(length).toBeGreaterThanOrEqual(0x194);
-      } catch (error) {
-        expect(error).toBeInstanceOf(ImageError);
-      }
+    const wholeBytes = 0x194;
+    for (let length = 0; length < wholeBytes; length += 1) {
+      expect(() => load("pvh", image.subarray(0, length))).toThrow(ImageError);
     }
+    expect(() => load("pvh", image.subarray(0, wholeBytes))).not.toThrow();
   });
 
   test("an initrd larger than memory is an error", () => {

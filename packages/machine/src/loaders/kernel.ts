@@ -57,7 +57,11 @@ const flatBase = 0x10_0000;
  * @throws {ImageError} when a file is malformed or does not fit.
  * @throws {RangeError} when `memoryBytes` is no size that a machine can have.
  */
-export function loadKernel(target: BootTarget, memoryBytes: number, kernel: KernelImage): KernelEntry {
+export function loadKernel(
+  target: BootTarget,
+  memoryBytes: number,
+  kernel: KernelImage,
+): KernelEntry {
   const memory = new BootMemory(target, memoryBytes);
   switch (kernel.format) {
     case "elf64": {

@@ -70,13 +70,21 @@ function loadByAddresses(memory: BootMemory, file: ByteReader, header: number): 
 
   const offset = header - (headerAddress - loadAddress);
   if (headerAddress < loadAddress || offset < 0) {
-    throw file.error(header + 16, "a load_addr that lies in the file", `0x${loadAddress.toString(16)}`);
+    throw file.error(
+      header + 16,
+      "a load_addr that lies in the file",
+      `0x${loadAddress.toString(16)}`,
+    );
   }
   const fileBytes = loadEnd === 0 ? file.bytes.length - offset : loadEnd - loadAddress;
   const bytes = file.slice(offset, fileBytes, "the part to load");
   const memoryBytes = bssEnd === 0 ? fileBytes : bssEnd - loadAddress;
   if (memoryBytes < fileBytes) {
-    throw file.error(header + 24, "a bss_end_addr behind load_end_addr", `0x${bssEnd.toString(16)}`);
+    throw file.error(
+      header + 24,
+      "a bss_end_addr behind load_end_addr",
+      `0x${bssEnd.toString(16)}`,
+    );
   }
   memory.place("multiboot kernel", loadAddress, bytes, memoryBytes);
   return entry;

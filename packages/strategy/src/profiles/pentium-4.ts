@@ -232,8 +232,10 @@ export const pentium4: CostProfile = {
   hertz: 3_800_000_000,
   constants: [
     ...guest.map((draft): CostConstant => ({ unverified: false, ...draft, class: "guest" })),
-    ...transition.map(
-      (draft): CostConstant => ({ unverified: false, ...draft, class: "transition" }),
-    ),
+    ...transition.map((draft): CostConstant => ({
+      unverified: false,
+      ...draft,
+      class: "transition",
+    })),
   ],
 };
