@@ -64,6 +64,17 @@ describe("units", () => {
     expect(pieces.units).toBe(whole.units);
   });
 
+  test("are the same in pieces where code goes on in the next page, and where a jump faults", () => {
+    const source = "jmp last\nresb 4087\nlast: add rax, 1\nadd rax, 2\nadd rax, 3\nmov rcx, 0x2000000\njmp rcx";
+    const whole = running(source).cpu;
+    whole.run(10_000);
+    const pieces = running(source).cpu;
+    while (pieces.run(1).reason === "limit");
+    expect(pieces.state.registers()).toEqual(whole.state.registers());
+    expect(pieces.counts()).toEqual(whole.counts());
+    expect(whole.state.rax).toBe(6n);
+  });
+
   test("must be positive whole numbers", () => {
     expect(() => running("nop").cpu.run(0)).toThrow(RangeError);
   });

@@ -78,8 +78,11 @@ export interface Operand {
   readonly bits: number;
 }
 
-/** Whose rights an access to linear memory uses. `system` is an implicit supervisor access (descriptor tables, TSS). */
-export type Privilege = "current" | "system";
+/**
+ * Whose rights an access to linear memory uses. `system` is an implicit supervisor access (descriptor tables, TSS);
+ * `stack` has the current rights and is a reference to the stack segment, whose faults are #SS instead of #GP.
+ */
+export type Privilege = "current" | "system" | "stack";
 
 /** A function from JavaScript that semantics may call by name: rare, complex work over the same state block. */
 export type HelperName = string;

@@ -108,7 +108,7 @@ export class CodeCache {
     let decoded = 0;
     for (;;) {
       if (offset >= FRAME_BYTES) {
-        this.#writer.control(at, CONTROL.nextPage, FRAME_BYTES - 1, offset);
+        this.#writer.control(at, CONTROL.nextPage, offset);
         at += RECORD_BYTES;
         break;
       }
@@ -146,7 +146,7 @@ export class CodeCache {
       decoded += 1;
       offset += result.lengthBytes;
       if (result.form.instruction.ends === true) {
-        if (offset >= FRAME_BYTES) this.#writer.control(at, CONTROL.nextPage, FRAME_BYTES - 1, offset);
+        if (offset >= FRAME_BYTES) this.#writer.control(at, CONTROL.nextPage, offset);
         else this.#writer.control(at, CONTROL.decode, offset);
         at += RECORD_BYTES;
         break;
@@ -181,7 +181,7 @@ export class CodeCache {
     } else {
       length = result.lengthBytes;
       at = this.#writer.instruction(at, offset, result);
-      this.#writer.control(at, CONTROL.nextPage, FRAME_BYTES - 1, offset + length);
+      this.#writer.control(at, CONTROL.nextPage, offset + length);
       at += RECORD_BYTES;
     }
     this.#u8[straddle + RECORD.length.offset] = Math.min(length, here);

@@ -27,8 +27,12 @@ function enterPage(m: Recorder, offset: Value): void {
   m.setState(slots.codePageRip, m.subtract(m.state(slots.rip), offset, 64));
 }
 
-/** The record for the instruction at `rip`; a fixed record when it must be decoded first, or when its fetch faults. */
+/**
+ * The record for the instruction at `rip`; a fixed record when it must be decoded first, or when its fetch faults.
+ * Nothing is fetched when no unit is left: whoever goes on fetches, so that walks are counted once.
+ */
 export const lookup: Routine = engineRoutine("lookup", [], "i32", (m) => {
+  m.when(m.isZero(m.state(slots.remaining)), () => m.returnValue(m.constantI32(FIXED_RECORDS.decode)));
   const { linear, offset } = linearRip(m);
   const page = m.shiftRightUnsigned(linear, m.constant(12));
   const entry = tlbSet(m, page);

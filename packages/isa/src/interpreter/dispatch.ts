@@ -364,6 +364,12 @@ function emitControl(id: number, body: FunctionBody, labels: GroupLabels, callee
       body.memory("i64.load", slots.ripMask.offset);
       body.op("i64.and");
       body.memory("i64.store", slots.rip.offset);
+      // The unit of this turn is given back, so one is left for what comes.
+      body.get(LOCAL.processor);
+      body.get(LOCAL.remaining);
+      body.i32(1);
+      body.op("i32.add");
+      body.memory("i32.store", slots.remaining.offset);
       body.get(LOCAL.processor);
       body.call(callees.routine("lookup"));
       body.set(LOCAL.record);

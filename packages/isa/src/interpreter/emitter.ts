@@ -220,6 +220,7 @@ class Emission {
     body.if("i32");
     body.get(target);
     body.else();
+    this.#storeProgress();
     body.get(LOCAL.processor);
     body.get(LOCAL.record);
     body.call(this.#target.callees.routine("link"));
@@ -239,6 +240,7 @@ class Emission {
       body.memory("i32.load8_u", RECHECK.offset);
       body.branchIf(handler.leave);
     }
+    this.#storeProgress();
     body.get(LOCAL.processor);
     body.call(this.#target.callees.routine("lookup"));
     body.set(LOCAL.record);

@@ -83,6 +83,10 @@ function expression(value: Value): Expression {
   return value as Expression;
 }
 
+function accessOf(privilege: Privilege): AccessKind {
+  return { privilege: privilege === "system" ? "system" : "current", stack: privilege === "stack" };
+}
+
 function bytesOf(width: Width): 1 | 2 | 4 | 8 {
   return (width / 8) as 1 | 2 | 4 | 8;
 }
@@ -332,7 +336,7 @@ export class Recorder implements SemanticsBuilder {
   }
 
   #memoryAccess(): AccessKind {
-    return { privilege: "current", stack: false };
+    return accessOf("current");
   }
 
   #readMemory(operand: Form["operands"][number], operation: string, bytes: number): Expression {
@@ -806,7 +810,7 @@ export class Recorder implements SemanticsBuilder {
   // Memory.
 
   load(linear: Value, bytes: 1 | 2 | 4 | 8, privilege: Privilege = "current"): Value {
-    return this.#load(linear, loadOf(bytes), bytes, { privilege, stack: false });
+    return this.#load(linear, loadOf(bytes), bytes, accessOf(privilege));
   }
 
   #load(linear: Value, operation: string, bytes: number, access: AccessKind): Value {
@@ -825,7 +829,7 @@ export class Recorder implements SemanticsBuilder {
   }
 
   store(linear: Value, bytes: 1 | 2 | 4 | 8, value: Value, privilege: Privilege = "current"): void {
-    this.#store(linear, storeOf(bytes), bytes, value, { privilege, stack: false });
+    this.#store(linear, storeOf(bytes), bytes, value, accessOf(privilege));
   }
 
   loadAs(linear: Value, type: ValueType, bytes: 1 | 2 | 4 | 8 | 16): Value {
@@ -837,7 +841,7 @@ export class Recorder implements SemanticsBuilder {
   }
 
   probeWrite(linear: Value, bytes: number, privilege: Privilege = "current"): void {
-    this.#ordered({ kind: "write-probe", type: "i32", bytes, access: { privilege, stack: false }, operands: [expression(linear)] } as Omit<OrderedExpression, "uses">);
+    this.#ordered({ kind: "write-probe", type: "i32", bytes, access: accessOf(privilege), operands: [expression(linear)] } as Omit<OrderedExpression, "uses">);
   }
 
   loadPhysical(physical: Value): Value {
@@ -856,7 +860,7 @@ export class Recorder implements SemanticsBuilder {
   }
 
   #stackAccess(): AccessKind {
-    return { privilege: "current", stack: true };
+    return accessOf("stack");
   }
 
   /** Linear address `byteOffset` above the stack pointer, and the new stack pointer for a push of that many bytes. */

@@ -28,7 +28,7 @@ export type Field =
 
 /** How an access is checked: with whose rights, and whether it counts as a reference to the stack segment. */
 export interface AccessKind {
-  readonly privilege: Privilege;
+  readonly privilege: Exclude<Privilege, "stack">;
   readonly stack: boolean;
 }
 
