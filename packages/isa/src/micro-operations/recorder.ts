@@ -403,7 +403,11 @@ export class Recorder implements SemanticsBuilder {
     const own = this.#ownOperand(operand);
     if (own.source === "fixed") return this.constant(own.value);
     if (own.source === "far-pointer") return this.#field("immediate2");
-    return this.fromI32Unsigned(this.#field(operandField(own.index)));
+    const field = this.fromI32Unsigned(this.#field(operandField(own.index)));
+    if (operand.kind !== "mmx" && operand.kind !== "xmm") return field;
+    // The record holds the register's place in the state block.
+    const first = operand.kind === "mmx" ? slots.x87.offset : slots.xmm.offset;
+    return this.shiftRightUnsigned(this.subtract(field, this.constant(first), 64), this.constant(4));
   }
 
   segmentBase(): Value {
