@@ -104,6 +104,10 @@ export function chargeInode(fileSystem: FileSystem): boolean {
 
 /** A regular file. Its pages are page frames of the machine; pages that were never written are holes. */
 export class RegularInode extends Inode {
+  /** Processes that execute it. While there are any, nobody opens it for writing. */
+  executions = 0;
+  /** Descriptions open for writing. While there are any, nobody executes it. */
+  writers = 0;
   #size = 0;
   readonly #pages = new Map<number, number>();
 

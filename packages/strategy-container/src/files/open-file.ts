@@ -112,6 +112,12 @@ export class RegularFile extends OpenFile {
     super(flags, path, location);
     this.inode = inode;
     inode.acquire();
+    if (this.writable) inode.writers++;
+  }
+
+  protected override closed(): void {
+    if (this.writable) this.inode.writers--;
+    super.closed();
   }
 
   override read(transfer: Transfer): number {

@@ -197,7 +197,7 @@ function systemControls(kernel: Kernel, fileSystem: FileSystem, root: DirectoryI
     cap_last_cap: () => "40\n",
   };
   const memory: Record<string, () => string> = {
-    overcommit_memory: () => "0\n",
+    overcommit_memory: () => "1\n",
     max_map_count: () => "65530\n",
     mmap_min_addr: () => "65536\n",
   };

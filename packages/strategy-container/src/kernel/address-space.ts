@@ -19,7 +19,7 @@ import { recordPrice, type ControlGroup } from "../namespaces/control-group.ts";
 import { continues, slice, type Area } from "./area.ts";
 import { NO_FRAME, type Frames } from "./frames.ts";
 import {
-  ENTRY_HIGH_NO_EXECUTE,
+  ENTRY_HELD,
   ENTRY_PRESENT,
   ENTRY_USER,
   ENTRY_WRITABLE,
@@ -360,9 +360,7 @@ export class AddressSpace {
     const oldEnd = roundUp(this.brkEnd);
     const newEnd = roundUp(linear);
     if (newEnd > oldEnd) {
-      if (!this.isFree(oldEnd, newEnd + PAGE_BYTES) || !this.mayCommit(newEnd - oldEnd)) {
-        return this.brkEnd;
-      }
+      if (!this.isFree(oldEnd, newEnd + PAGE_BYTES)) return this.brkEnd;
       const failure = this.map({
         start: oldEnd,
         end: newEnd,
@@ -378,12 +376,6 @@ export class AddressSpace {
     }
     this.brkEnd = linear;
     return linear;
-  }
-
-  /** Linux's heuristic overcommit: only a single request beyond all memory is refused. */
-  mayCommit(lengthBytes: number): boolean {
-    const total = this.#host.frames.totalFrames * PAGE_BYTES;
-    return lengthBytes <= Math.min(total, this.group.limits.memoryBytes);
   }
 
   // Faults.
@@ -619,14 +611,14 @@ export class AddressSpace {
     if (!(linear >= 0 && linear < USER_END)) return -1;
     const entry = this.tables.entry(linear, false);
     const low = entry === 0 ? 0 : this.#memory.readU32(entry);
-    if ((low & ENTRY_PRESENT) === 0) return -1;
+    if ((low & ENTRY_HELD) === 0) return -1;
     return frameOf(low, this.#memory.readU32(entry + 4)) + (linear % PAGE_BYTES);
   }
 
   /** Whether a page has a frame now. */
   isPresent(linear: number): boolean {
     const entry = this.tables.entry(linear, false);
-    return entry !== 0 && (this.#memory.readU32(entry) & ENTRY_PRESENT) !== 0;
+    return entry !== 0 && (this.#memory.readU32(entry) & ENTRY_HELD) !== 0;
   }
 
   /** Copies `bytes` to the program; gives how many fit before an inaccessible page. */
@@ -662,6 +654,7 @@ export class AddressSpace {
 
   /** Reads exactly `lengthBytes`, or undefined when part of the range is inaccessible. */
   get(linear: number, lengthBytes: number): Uint8Array | undefined {
+    if (lengthBytes === 0) return new Uint8Array(0);
     const offset = linear % PAGE_BYTES;
     if (offset + lengthBytes <= PAGE_BYTES) {
       const physical = this.translate(linear, false);
@@ -751,11 +744,6 @@ export class AddressSpace {
 /** `value` rounded up to a page. */
 export function roundUp(value: number): number {
   return Math.ceil(value / PAGE_BYTES) * PAGE_BYTES;
-}
-
-/** Whether a leaf's upper half forbids execution; for tests and reports. */
-export function forbidsExecution(high: number): boolean {
-  return (high & ENTRY_HIGH_NO_EXECUTE) !== 0;
 }
 
 function concatenate(parts: readonly Uint8Array[]): Uint8Array {

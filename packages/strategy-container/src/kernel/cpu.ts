@@ -26,6 +26,8 @@ const USER_DATA_SELECTOR = 0x2b;
 /** Flat 64-bit code and data at privilege level 3, as access rights of a VMCS. */
 const USER_CODE_ATTRIBUTES = 0xa0fb;
 const USER_DATA_ATTRIBUTES = 0xc0f3;
+/** A busy 64-bit task state segment. */
+const TASK_ATTRIBUTES = 0x8b;
 const FLAT_LIMIT = 0xffff_ffff;
 
 const FXSAVE_BYTES = 512;
@@ -209,6 +211,9 @@ export class Cpu implements TranslationCache {
     for (const name of ["ds", "es", "fs", "gs"] as const) {
       state.setSegment(name, { ...flat, selector: 0, attributes: USER_DATA_ATTRIBUTES });
     }
+    // No descriptor table, and a task state segment without an I/O map: what would need them is #GP.
+    state.setSegment("tr", { selector: 0, base: 0n, limit: 0, attributes: TASK_ATTRIBUTES });
+    for (const table of [slots.gdtrLimit, slots.idtrLimit]) state.setNumber(table, 0);
     for (let register = 0; register < 16; register++) this.set(register, 0);
     this.set(RSP, rsp);
     state.fsBase = 0n;

@@ -4,7 +4,7 @@
  * The new address space is built beside the old one, which is given up only when nothing can fail any more; so every
  * failure is an error number to the caller. Linux, fs/exec.c, fs/binfmt_elf.c, fs/binfmt_script.c; execve(2).
  */
-import { EACCES, E2BIG, EIO, ELOOP, ENOENT, ENOEXEC, ENOMEM, isError } from "../abi/errno.ts";
+import { EACCES, E2BIG, EIO, ELOOP, ENOENT, ENOEXEC, ENOMEM, ETXTBSY, isError } from "../abi/errno.ts";
 import { S_ISGID, S_ISUID } from "../abi/files.ts";
 import { PAGE_BYTES, PROT_EXEC, PROT_READ, PROT_WRITE } from "../abi/memory.ts";
 import { decodeName } from "../files/file-name.ts";
@@ -121,6 +121,7 @@ function resolveScripts(
     if (!(inode instanceof RegularInode) || !mayAccess(process.credentials, inode, 1)) {
       return EACCES;
     }
+    if (inode.writers > 0) return ETXTBSY;
     const head = readBytes(kernel, inode, 0, HEAD_BYTES);
     if (head[0] !== 0x23 || head[1] !== 0x21) return { ...request, path, location, argv };
     const line = scriptLine(head);
@@ -425,8 +426,6 @@ function commit(
     if (timer !== undefined) kernel.timers.cancel(timer);
   }
   process.posixTimers.clear();
-  image.inode.acquire();
-  process.executable?.inode.release();
   process.executable = image.location;
   process.executablePath = image.path;
   process.hasExecuted = true;

@@ -69,7 +69,6 @@ export function endProcess(kernel: Kernel, process: Process, status: number): vo
   parts.descriptors.release();
   parts.paths.release();
   parts.actions.references--;
-  process.executable?.inode.release();
   process.executable = undefined;
   process.parts = undefined;
   process.state = "zombie";

@@ -140,7 +140,6 @@ function makeChild(
   child.processGroup = process.processGroup;
   child.session = process.session;
   child.executable = process.executable;
-  child.executable?.inode.acquire();
   child.executablePath = process.executablePath;
   child.noNewPrivileges = process.noNewPrivileges;
   child.borrowsMemory = (flags & CLONE_VFORK) !== 0;

@@ -19,12 +19,14 @@ import type { PhysicalMemory } from "./physical-memory.ts";
 export const ENTRY_PRESENT = 0x001;
 /** Bit 1. */
 export const ENTRY_WRITABLE = 0x002;
-/** Bit 2. Clear for pages with PROT_NONE: present, and yet no access from CPL 3. */
+/** Bit 2. */
 export const ENTRY_USER = 0x004;
+/** Bit 9, ignored by the processor: the entry holds a frame. Without ENTRY_PRESENT: one with PROT_NONE. */
+export const ENTRY_HELD = 0x200;
 /** Bit 63, as a bit of the upper half. */
 export const ENTRY_HIGH_NO_EXECUTE = 0x8000_0000;
 
-const TABLE_FLAGS = ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER;
+const TABLE_FLAGS = ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER | ENTRY_HELD;
 const GIBIBYTE = 0x4000_0000;
 const TABLE_REACH_BYTES = 0x20_0000;
 
@@ -78,11 +80,12 @@ export class PageTables {
     return table + ((within >>> 12) & 511) * 8;
   }
 
-  /** Writes a leaf. `flags` are ENTRY_USER and ENTRY_WRITABLE as they apply. */
+  /** Writes a leaf. `flags`: 0, ENTRY_USER, or that and ENTRY_WRITABLE. */
   write(entry: number, frame: number, flags: number, executable: boolean): void {
     const high = Math.floor(frame / 0x1_0000_0000);
     this.#memory.writeU32(entry + 4, executable ? high : (high | ENTRY_HIGH_NO_EXECUTE) >>> 0);
-    this.#memory.writeU32(entry, ((frame % 0x1_0000_0000) | flags | ENTRY_PRESENT) >>> 0);
+    const present = flags === 0 ? ENTRY_HELD : ENTRY_HELD | ENTRY_PRESENT;
+    this.#memory.writeU32(entry, ((frame % 0x1_0000_0000) | flags | present) >>> 0);
   }
 
   /** Makes a leaf map nothing. */
@@ -91,7 +94,7 @@ export class PageTables {
     this.#memory.writeU32(entry + 4, 0);
   }
 
-  /** Calls `visit` for each present leaf in [start, end), both page-aligned, in ascending order. */
+  /** Calls `visit` for each leaf that holds a frame in [start, end), both page-aligned, in ascending order. */
   forEach(
     start: number,
     end: number,
@@ -108,7 +111,7 @@ export class PageTables {
       }
       for (; linear < next; linear += PAGE_BYTES, entry += 8) {
         const low = memory.readU32(entry);
-        if ((low & ENTRY_PRESENT) !== 0) visit(linear, entry, low, memory.readU32(entry + 4));
+        if ((low & ENTRY_HELD) !== 0) visit(linear, entry, low, memory.readU32(entry + 4));
       }
     }
   }
@@ -153,7 +156,7 @@ export class PageTables {
 
   #freeIfEmpty(parentEntry: number, table: number): boolean {
     for (let offset = 0; offset < PAGE_BYTES; offset += 8) {
-      if ((this.#memory.readU32(table + offset) & ENTRY_PRESENT) !== 0) return false;
+      if ((this.#memory.readU32(table + offset) & ENTRY_HELD) !== 0) return false;
     }
     this.#memory.writeU32(parentEntry, 0);
     this.#memory.writeU32(parentEntry + 4, 0);

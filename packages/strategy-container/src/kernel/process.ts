@@ -1,4 +1,5 @@
 /** Processes: what threads share, and how processes hang together. */
+import { RegularInode } from "../files/inode.ts";
 import type { ControlGroup } from "../namespaces/control-group.ts";
 import type { Location, MountNamespace } from "../namespaces/mount-namespace.ts";
 import type { PidNamespace } from "../namespaces/pid-namespace.ts";
@@ -105,8 +106,7 @@ export class Process {
   borrowsMemory = false;
   /** First 15 bytes of the program's name. */
   name: string;
-  /** The program file, for /proc/PID/exe. */
-  executable: Location | undefined;
+  #executable: Location | undefined;
   executablePath = "";
   /** Machine time at which it was made. */
   readonly startTime: number;
@@ -145,6 +145,19 @@ export class Process {
     this.exitSignal = options.exitSignal;
     this.processGroup = options.parent?.processGroup ?? options.id;
     this.session = options.parent?.session ?? options.id;
+  }
+
+  /** The program file. */
+  get executable(): Location | undefined {
+    return this.#executable;
+  }
+  set executable(location: Location | undefined) {
+    const old = this.#executable?.inode;
+    if (location?.inode instanceof RegularInode) location.inode.executions++;
+    location?.inode.acquire();
+    if (old instanceof RegularInode) old.executions--;
+    old?.release();
+    this.#executable = location;
   }
 
   /** The parts of a process that runs. */

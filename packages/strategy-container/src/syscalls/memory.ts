@@ -18,7 +18,6 @@ import {
   MAP_FIXED_NOREPLACE,
   MAP_GROWSDOWN,
   MAP_HUGETLB,
-  MAP_NORESERVE,
   MAP_POPULATE,
   MAP_PRIVATE,
   MAP_SHARED,
@@ -121,10 +120,8 @@ function fileBacking(call: Call, request: MapRequest): Backing | number {
 }
 
 function anonymous(call: Call, request: MapRequest): Backing | number {
-  const { kernel, space } = call;
+  const { kernel } = call;
   const shared = (request.flags & MAP_TYPE) !== MAP_PRIVATE;
-  const committed = (request.flags & MAP_NORESERVE) === 0 && (request.protection & PROT_WRITE) !== 0;
-  if (committed && !space.mayCommit(request.lengthBytes)) return ENOMEM;
   if (!shared) return { source: undefined, name: "", discard: nothing };
   // Shared memory without a file is a file without a name.
   const fileSystem = kernel.sharedMemory;
@@ -233,7 +230,6 @@ function mremap(call: Call): number {
     }
     const end = start + oldLength;
     const fits = area.end === end && start + newLength <= USER_END && space.isFree(end, start + newLength);
-    if (!space.mayCommit(newLength - oldLength)) return ENOMEM;
     if (fits) {
       const failure = space.map({
         ...area,

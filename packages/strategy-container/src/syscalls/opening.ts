@@ -14,6 +14,7 @@ import {
   ENOTDIR,
   ENXIO,
   EROFS,
+  ETXTBSY,
 } from "../abi/errno.ts";
 import {
   AT_FDCWD,
@@ -90,6 +91,7 @@ function openLocation(
   if ((flags & O_DIRECTORY) !== 0) return ENOTDIR;
   if (writes && location.mount.readOnly && !(inode instanceof DeviceInode)) return EROFS;
   if (inode instanceof RegularInode) {
+    if (writes && inode.executions > 0) return ETXTBSY;
     if ((flags & O_TRUNC) !== 0 && writes && inode.sizeBytes > 0) inode.truncate(0);
     return new RegularFile(inode, kept, path, location);
   }

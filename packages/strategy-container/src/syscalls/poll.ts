@@ -61,8 +61,9 @@ function poll(call: Call, timeout: number | undefined): number {
     view.setInt16(index * 8 + 6, result, true);
     if (result !== 0) ready++;
   }
-  if (ready === 0 && !call.timeIsUp) return call.wait(queues, "unless-handled");
-  return call.space.put(linear, bytes) ? ready : EFAULT;
+  // The results are written also when the call then waits: a signal may end it.
+  if (!call.space.put(linear, bytes)) return EFAULT;
+  return ready > 0 || call.timeIsUp ? ready : call.wait(queues, "unless-handled");
 }
 
 /** poll's timeout in nanoseconds from its argument in milliseconds. */

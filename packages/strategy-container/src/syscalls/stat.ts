@@ -9,6 +9,7 @@ import {
   EOPNOTSUPP,
   EPERM,
   EROFS,
+  ETXTBSY,
 } from "../abi/errno.ts";
 import {
   AT_EMPTY_PATH,
@@ -328,6 +329,7 @@ function truncate(call: Call): number {
   if (!(inode instanceof RegularInode)) return EINVAL;
   if (mount.readOnly) return EROFS;
   if (!mayAccess(call.process.credentials, inode, 2)) return EACCES;
+  if (inode.executions > 0) return ETXTBSY;
   return truncateFile(inode, call.long(1));
 }
 
