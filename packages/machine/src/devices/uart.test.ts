@@ -17,6 +17,7 @@ describe("16550", () => {
     uart = new Uart(timeline, {
       name: "com1",
       base: 0x3f8,
+      byteNanoseconds: 1_000,
       setLine: (level) => {
         line = level;
       },

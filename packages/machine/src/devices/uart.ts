@@ -9,8 +9,11 @@
 import type { AccessBytes, PortDevice, PortRange } from "../ports.ts";
 import type { Timeline } from "../timeline.ts";
 
-/** Machine time for one received byte: 10 bits at 10 MBd, the fastest that common chips go. */
-const byteNanoseconds = 1_000;
+/**
+ * Far below a real line: a guest that keeps up with it gathers long pieces, and handling many short ones would
+ * cost most of a transfer.
+ */
+const defaultByteNanoseconds = 10;
 
 const fifoBytes = 16;
 const triggerLevels = [1, 4, 8, 14] as const;
@@ -34,6 +37,8 @@ export interface UartOptions {
   readonly name: string;
   /** First of eight ports. */
   readonly base: number;
+  /** Machine time for one received byte, in nanoseconds; an integer of at least 1. Default 10. */
+  readonly byteNanoseconds?: number;
   /** Sets the interrupt line. */
   readonly setLine: (level: boolean) => void;
   /** Called with each byte that the guest transmits. */
@@ -45,6 +50,7 @@ export class Uart implements PortDevice {
   readonly ports: readonly PortRange[];
   readonly #timeline: Timeline;
   readonly #options: UartOptions;
+  readonly #byteNanoseconds: number;
 
   /** Bytes of the host that are not in the FIFO yet. */
   #incoming: ByteQueue = new ByteQueue();
@@ -69,6 +75,7 @@ export class Uart implements PortDevice {
     this.ports = [{ base: options.base, count: 8, widthBytes: 1 }];
     this.#timeline = timeline;
     this.#options = options;
+    this.#byteNanoseconds = options.byteNanoseconds ?? defaultByteNanoseconds;
   }
 
   /** "Master Reset" of the data sheet; what the host sent is forgotten. */
@@ -267,13 +274,17 @@ export class Uart implements PortDevice {
     const isReady = (this.#modemControl & (mcrRequestToSend | mcrLoopback)) === mcrRequestToSend;
     if (this.#incoming.length === 0 || this.#fifo.length > 0 || !isReady) return;
     const bytes = this.#fifoEnabled ? Math.min(this.#incoming.length, fifoBytes) : 1;
-    this.#timeline.schedule(this.name, "receive", this.#timeline.now + bytes * byteNanoseconds);
+    this.#timeline.schedule(
+      this.name,
+      "receive",
+      this.#timeline.now + bytes * this.#byteNanoseconds,
+    );
   }
 
   /** Section 8.11: bytes below the trigger level are reported after four byte times. */
   #scheduleTimeout(): void {
     if (!this.#fifoEnabled || this.#fifo.length >= this.#trigger) return;
-    this.#timeline.schedule(this.name, "timeout", this.#timeline.now + 4 * byteNanoseconds);
+    this.#timeline.schedule(this.name, "timeout", this.#timeline.now + 4 * this.#byteNanoseconds);
   }
 
   /** "Interrupt Identification Register" bits 3:0, by priority. */
