@@ -144,7 +144,7 @@ function compare(ours: Decoded, theirs: IcedInstruction, mode: CodeMode): string
   const { mnemonic } = ours.form;
   if (ours.lengthBytes !== theirs.length) return `length ${ours.lengthBytes}, not ${theirs.length}`;
   if (ours.lock !== theirs.hasLockPrefix) return "LOCK";
-  const theirMnemonic = (Mnemonic[theirs.mnemonic] ?? "").toLowerCase();
+  const theirMnemonic = (Mnemonic[theirs.mnemonic] ?? "").toLowerCase().replace(/^wait$/u, "fwait");
   if (mnemonic !== theirMnemonic && mnemonic !== "ringside.mark")
     return `${mnemonic}, not ${theirMnemonic}`;
   if (
@@ -159,8 +159,13 @@ function compare(ours: Decoded, theirs: IcedInstruction, mode: CodeMode): string
   );
   // 16-bit operand size truncates targets of short branches in 32-bit code, which no row says.
   if (mode === 32 && left.startsWith("to ") && right[0]?.length === 9) return "";
+  // The manual's FXCH and FCOM name one operand; ST(0) is understood.
+  const understood =
+    mnemonic.startsWith("f") && right[0] === "st(0)" && left === right.slice(1).join(" | ");
   const same =
-    left === right.join(" | ") || (mnemonic === "xchg" && left === right.toReversed().join(" | "));
+    understood ||
+    left === right.join(" | ") ||
+    (mnemonic === "xchg" && left === right.toReversed().join(" | "));
   return same ? "" : `${left}, not ${right.join(" | ")}`;
 }
 
