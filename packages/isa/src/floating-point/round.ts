@@ -125,22 +125,30 @@ export function round(
     roundedUp: normal.up,
   });
   if (leading > largestExponent(format)) {
-    if ((environment.masked & OVERFLOW) === 0) {
-      return place(leading - EXPONENT_ADJUSTMENT, OVERFLOW | inexact);
+    const adjusted = leading - EXPONENT_ADJUSTMENT;
+    if ((environment.masked & OVERFLOW) === 0 && adjusted <= largestExponent(format)) {
+      return place(adjusted, OVERFLOW | inexact);
     }
     return overflow(format, negative, environment);
   }
   if (leading >= smallestExponent(format)) return place(leading, inexact);
   if ((environment.masked & UNDERFLOW) === 0) {
-    return place(leading + EXPONENT_ADJUSTMENT, UNDERFLOW | inexact);
+    const adjusted = leading + EXPONENT_ADJUSTMENT;
+    if (adjusted >= smallestExponent(format)) return place(adjusted, UNDERFLOW | inexact);
+    return exact(packZero(format, negative), UNDERFLOW | PRECISION);
   }
   if (environment.flushToZero) return exact(packZero(format, negative), UNDERFLOW | PRECISION);
   return denormalize(format, negative, significand, exponent, sticky, environment);
 }
 
 function overflow(format: Format, negative: boolean, environment: Environment): Result {
-  const { mode } = environment;
-  const infinite = mode === 0 || (mode === 1 && negative) || (mode === 2 && !negative);
+  const { mode, masked } = environment;
+  // Too large even for a moved exponent (FSCALE), it is infinite whatever the rounding mode.
+  const infinite =
+    (masked & OVERFLOW) === 0 ||
+    mode === 0 ||
+    (mode === 1 && negative) ||
+    (mode === 2 && !negative);
   return {
     bits: infinite
       ? packInfinity(format, negative)

@@ -36,7 +36,7 @@ export const leave: Instruction = {
   semantics(m) {
     const bytes = operandBytes(m);
     const frame = m.register(RBP, 64);
-    const saved = m.load(stackAddress(m, frame), bytes);
+    const saved = m.load(stackAddress(m, frame), bytes, "stack");
     setStackPointer(m, m.add(frame, m.constant(bytes), 64));
     m.setRegister(RBP, saved);
   },
@@ -61,19 +61,19 @@ export const enter: Instruction = {
     const nesting = m.and(m.read(level), m.constant(31));
     const outer = m.register(RBP, 64);
     const first = m.subtract(m.register(RSP, 64), step, 64);
-    m.store(stackAddress(m, first), bytes, m.truncate(outer, m.width));
+    m.store(stackAddress(m, first), bytes, m.truncate(outer, m.width), "stack");
     const top = m.variable(first);
     m.when(m.isFalse(m.isZero(nesting)), () => {
       const left = m.variable(m.subtract(nesting, m.constant(1n), 64));
       const display = m.variable(outer);
       const pushValue = (value: Value): void => {
         m.set(top, m.subtract(m.get(top), step, 64));
-        m.store(stackAddress(m, m.get(top)), bytes, value);
+        m.store(stackAddress(m, m.get(top)), bytes, value, "stack");
       };
       m.when(m.isFalse(m.isZero(m.get(left))), () => {
         m.loop(() => {
           m.set(display, m.subtract(m.get(display), step, 64));
-          pushValue(m.load(stackAddress(m, m.get(display)), bytes));
+          pushValue(m.load(stackAddress(m, m.get(display)), bytes, "stack"));
           m.set(left, m.subtract(m.get(left), m.constant(1n), 64));
           return m.isFalse(m.isZero(m.get(left)));
         });
@@ -81,7 +81,7 @@ export const enter: Instruction = {
       pushValue(m.truncate(first, m.width));
     });
     const pointer = m.subtract(m.get(top), locals, 64);
-    m.probeWrite(stackAddress(m, pointer), bytes);
+    m.probeWrite(stackAddress(m, pointer), bytes, "stack");
     setStackPointer(m, pointer);
     m.setRegister(RBP, m.truncate(first, m.width));
   },

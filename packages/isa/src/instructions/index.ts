@@ -6,12 +6,14 @@
 import type { Instruction } from "../dsl.ts";
 import { integerInstructions } from "./integer.ts";
 import { systemInstructions } from "./system.ts";
+import { mmxInstructions } from "./mmx.ts";
 import { sseInstructions } from "./sse.ts";
 import { x87Instructions } from "./x87.ts";
 
 export const instructions: readonly Instruction[] = [
   ...integerInstructions,
   ...systemInstructions,
+  ...mmxInstructions,
   ...sseInstructions,
   ...x87Instructions,
 ];

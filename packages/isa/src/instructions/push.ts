@@ -41,7 +41,7 @@ function pushAll(m: SemanticsBuilder): void {
   const bytes = operandBytes(m);
   const all = 8 * bytes;
   const pointer = m.register(RSP, 32);
-  m.probeWrite(stackAddress(m, m.subtract(pointer, m.constant(all), 32)), all);
+  m.probeWrite(stackAddress(m, m.subtract(pointer, m.constant(all), 32)), all, "stack");
   for (let number = 0; number < 8; number++) {
     m.push(number === RSP ? m.truncate(pointer, m.width) : m.register(number), bytes);
   }

@@ -6,17 +6,17 @@
 import { opcodes, type Instruction } from "../dsl.ts";
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";
 import { family } from "./family.ts";
-import { half, readVector, requireSse } from "./sse-operand.ts";
+import { half, readPacked, requirePacked, requireSse, writePacked } from "./sse-operand.ts";
 
-type Meaning = (m: SemanticsBuilder, dst: Operand, src: Operand) => void;
+export type Meaning = (m: SemanticsBuilder, dst: Operand, src: Operand) => void;
 
 /** A destination that is a function of both operands. */
 export function combined(combine: (m: SemanticsBuilder, lhs: Value, rhs: Value) => Value): Meaning {
   return (m, dst, src) => {
-    requireSse(m);
-    const rhs = readVector(m, src);
-    const lhs = m.readAs(dst, "v128", 16);
-    m.writeAs(dst, combine(m, lhs, rhs), 16);
+    requirePacked(m, dst);
+    const rhs = readPacked(m, src);
+    const lhs = readPacked(m, dst);
+    writePacked(m, dst, combine(m, lhs, rhs));
   };
 }
 
@@ -41,7 +41,7 @@ export function interleave(bytes: number, part: "low" | "high"): Meaning {
 }
 
 /** The upper halves of eight 32-bit products. */
-function multiplyHigh(sign: "s" | "u"): Meaning {
+export function multiplyHigh(sign: "s" | "u"): Meaning {
   const upper = [2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31];
   return combined((m, lhs, rhs) => {
     const low = m.wasm(`i32x4.extmul_low_i16x8_${sign}`, [lhs, rhs]);
@@ -51,14 +51,14 @@ function multiplyHigh(sign: "s" | "u"): Meaning {
 }
 
 /** The 64-bit products of the even doublewords. */
-const multiplyEven: Meaning = combined((m, lhs, rhs) => {
+export const multiplyEven: Meaning = combined((m, lhs, rhs) => {
   const mask = m.constantV128(0xffff_ffffn, 0xffff_ffffn);
   const even = (value: Value): Value => m.wasm("v128.and", [value, mask]);
   return m.wasm("i64x2.mul", [even(lhs), even(rhs)]);
 });
 
 /** Two sums of eight absolute differences of bytes. */
-const sumOfDifferences: Meaning = combined((m, lhs, rhs) => {
+export const sumOfDifferences: Meaning = combined((m, lhs, rhs) => {
   const difference = m.wasm("v128.or", [
     m.wasm("i8x16.sub_sat_u", [lhs, rhs]),
     m.wasm("i8x16.sub_sat_u", [rhs, lhs]),
@@ -214,33 +214,36 @@ export const sse2Integers: readonly Instruction[] = family(
 );
 
 /** Lanes shifted by one count, from an immediate or the low half of a register. A count beyond the lane clears it. */
-function shiftLanes(shape: "i16x8" | "i32x4" | "i64x2", direction: "shl" | "shr_u"): Meaning {
+export function shiftLanes(
+  shape: "i16x8" | "i32x4" | "i64x2",
+  direction: "shl" | "shr_u",
+): Meaning {
   const bits = shape === "i16x8" ? 16 : shape === "i32x4" ? 32 : 64;
   return (m, dst, by) => {
-    requireSse(m);
+    requirePacked(m, dst);
     const count = shiftCount(m, by);
-    const value = m.readAs(dst, "v128", 16);
+    const value = readPacked(m, dst);
     const shifted = m.wasm(`${shape}.${direction}`, [value, m.toI32(count)]);
     const within = m.lessThanUnsigned(count, m.constant(bits));
-    m.writeAs(dst, m.select(within, shifted, m.constantV128(0n, 0n)), 16);
+    writePacked(m, dst, m.select(within, shifted, m.constantV128(0n, 0n)));
   };
 }
 
 /** Arithmetic shifts, where a count beyond the lane leaves copies of the sign. */
-function shiftSigned(shape: "i16x8" | "i32x4"): Meaning {
+export function shiftSigned(shape: "i16x8" | "i32x4"): Meaning {
   const last = shape === "i16x8" ? 15 : 31;
   return (m, dst, by) => {
-    requireSse(m);
+    requirePacked(m, dst);
     const count = shiftCount(m, by);
     const most = m.constant(last);
     const clamped = m.select(m.lessThanUnsigned(most, count), most, count);
-    const value = m.readAs(dst, "v128", 16);
-    m.writeAs(dst, m.wasm(`${shape}.shr_s`, [value, m.toI32(clamped)]), 16);
+    const value = readPacked(m, dst);
+    writePacked(m, dst, m.wasm(`${shape}.shr_s`, [value, m.toI32(clamped)]));
   };
 }
 
 function shiftCount(m: SemanticsBuilder, by: Operand): Value {
-  return by.kind === "immediate" ? m.read(by) : half(m, readVector(m, by), 0);
+  return by.kind === "immediate" ? m.read(by) : half(m, readPacked(m, by), 0);
 }
 
 /** Bytes 0 to 15 in order, as a vector. */

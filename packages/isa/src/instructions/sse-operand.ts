@@ -6,6 +6,7 @@
  */
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
+import { enterMmx, requireMmx, writeMmx } from "./mmx-operand.ts";
 
 const CR0_EM = 0x4n;
 const CR0_TS = 0x8n;
@@ -57,4 +58,26 @@ export function half(m: SemanticsBuilder, vector: Value, lane: 0 | 1): Value {
 /** A vector with one 64-bit half replaced. */
 export function withHalf(m: SemanticsBuilder, vector: Value, lane: 0 | 1, value: Value): Value {
   return m.wasm("i64x2.replace_lane", [vector, value], [lane]);
+}
+
+/** What {@link requireSse} or {@link requireMmx} checks, by the register that an instruction works on. */
+export function requirePacked(m: SemanticsBuilder, register: Operand): void {
+  if (register.kind === "mmx") requireMmx(m);
+  else requireSse(m);
+}
+
+/** A packed operand; one of 64 or 32 bits has zeros above. Memory of 128 bits must be aligned. */
+export function readPacked(m: SemanticsBuilder, operand: Operand): Value {
+  if (operand.bits === 128) return readVector(m, operand);
+  return m.readAs(operand, "v128", operand.bits === 32 ? 4 : 8);
+}
+
+/** Writes a register, of which an MMX register takes the low half. */
+export function writePacked(m: SemanticsBuilder, register: Operand, value: Value): void {
+  if (register.kind !== "mmx") {
+    m.writeAs(register, value, 16);
+    return;
+  }
+  enterMmx(m);
+  writeMmx(m, register, half(m, value, 0));
 }

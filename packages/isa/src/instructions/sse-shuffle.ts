@@ -8,8 +8,18 @@
 import { opcodes, type Instruction } from "../dsl.ts";
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";
 import { family } from "./family.ts";
+import { enterMmx } from "./mmx-operand.ts";
 import { andNot, interleave, lanes } from "./sse-integer.ts";
-import { half, lowVector, readVector, requireSse, withHalf } from "./sse-operand.ts";
+import {
+  half,
+  lowVector,
+  readPacked,
+  readVector,
+  requirePacked,
+  requireSse,
+  withHalf,
+  writePacked,
+} from "./sse-operand.ts";
 
 type Shuffle = (m: SemanticsBuilder, dst: Operand, src: Operand, order: Operand) => void;
 
@@ -56,11 +66,11 @@ const shuffleDoublewords: Shuffle = (m, dst, src, order) => {
   m.writeAs(dst, m.wasm("i8x16.swizzle", [value, doublewordIndices(m, order)]), 16);
 };
 
-function shuffleWords(part: "low" | "high"): Shuffle {
+export function shuffleWords(part: "low" | "high"): Shuffle {
   return (m, dst, src, order) => {
-    requireSse(m);
-    const value = readVector(m, src);
-    m.writeAs(dst, m.wasm("i8x16.swizzle", [value, wordIndices(m, order, part)]), 16);
+    requirePacked(m, dst);
+    const value = readPacked(m, src);
+    writePacked(m, dst, m.wasm("i8x16.swizzle", [value, wordIndices(m, order, part)]));
   };
 }
 
@@ -88,29 +98,31 @@ const shuffleDoubles: Shuffle = (m, dst, src, order) => {
 /** Word numbers 0 to 7, one in each word. */
 const WORD_NUMBERS = [0x0003_0002_0001_0000n, 0x0007_0006_0005_0004n] as const;
 
-const insertWord: Shuffle = (m, dst, src, order) => {
-  requireSse(m);
+export const insertWord: Shuffle = (m, dst, src, order) => {
+  requirePacked(m, dst);
   const word = m.wasm("i16x8.splat", [m.toI32(m.read(src))]);
-  const number = m.toI32(m.and(m.read(order), m.constant(7)));
+  const number = m.toI32(m.and(m.read(order), m.constant(dst.bits / 16 - 1)));
   const chosen = m.wasm("i16x8.eq", [
     m.constantV128(...WORD_NUMBERS),
     m.wasm("i16x8.splat", [number]),
   ]);
-  m.writeAs(dst, m.wasm("v128.bitselect", [word, m.readAs(dst, "v128", 16), chosen]), 16);
+  writePacked(m, dst, m.wasm("v128.bitselect", [word, readPacked(m, dst), chosen]));
 };
 
-const extractWord: Shuffle = (m, dst, src, order) => {
-  requireSse(m);
-  const number = m.and(m.read(order), m.constant(7));
+export const extractWord: Shuffle = (m, dst, src, order) => {
+  requirePacked(m, src);
+  const number = m.and(m.read(order), m.constant(src.bits / 16 - 1));
   const start = m.add(m.multiply(number, m.constant(0x0202)), m.constant(0x0100));
   const indices = m.wasm("i16x8.splat", [m.toI32(start)]);
-  const moved = m.wasm("i8x16.swizzle", [m.readAs(src, "v128", 16), indices]);
+  const moved = m.wasm("i8x16.swizzle", [readPacked(m, src), indices]);
+  if (src.kind === "mmx") enterMmx(m);
   m.write(dst, m.fromI32Unsigned(m.wasm("i16x8.extract_lane_u", [moved], [0])));
 };
 
-function byteMask(m: SemanticsBuilder, dst: Operand, src: Operand): void {
-  requireSse(m);
-  m.write(dst, m.fromI32Unsigned(m.wasm("i8x16.bitmask", [m.readAs(src, "v128", 16)])));
+export function byteMask(m: SemanticsBuilder, dst: Operand, src: Operand): void {
+  requirePacked(m, src);
+  if (src.kind === "mmx") enterMmx(m);
+  m.write(dst, m.fromI32Unsigned(m.wasm("i8x16.bitmask", [readPacked(m, src)])));
 }
 
 export const sseShuffles: readonly Instruction[] = family(

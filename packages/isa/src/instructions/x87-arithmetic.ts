@@ -76,17 +76,15 @@ function flagComparison(pops: 0 | 1, signaling: 0 | 1): Meaning {
     requireX87(m);
     if (operand === undefined) return;
     const parameters = [stackIndex(m, operand), m.constant(pops), m.constant(signaling)];
-    const flags = m.fromI32Signed(m.helper("x87.compareFlags", parameters, "i32"));
+    const flags = m.fromI32Unsigned(m.helper("x87.compareFlags", parameters, "i32"));
     const clear = m.constant(0n);
-    m.when(m.isFalse(m.lessThanSigned(flags, clear, 64)), () => {
-      m.setFlags({
-        ZF: m.bit(flags, 6),
-        PF: m.bit(flags, 2),
-        CF: m.bit(flags, 0),
-        OF: clear,
-        SF: clear,
-        AF: clear,
-      });
+    m.setFlags({
+      ZF: m.bit(flags, 6),
+      PF: m.bit(flags, 2),
+      CF: m.bit(flags, 0),
+      OF: clear,
+      SF: clear,
+      AF: clear,
     });
   };
 }

@@ -127,19 +127,22 @@ const arithmetic: Helper = (cpu, number = 0, destination = 0, source = 0, index 
 
 const CONDITIONS = { greater: 0, less: C0, equal: C3, unordered: C0 | C2 | C3 } as const;
 
-/** Compares ST(0); parameters: kind of source, source register, number of pops, whether quiet NaNs are invalid. */
+/**
+ * Compares ST(0); parameters: kind of source, source register, number of pops, whether quiet NaNs are invalid.
+ * An exception that is not masked prevents the pops, not the result.
+ */
 const compareTop: Helper = (cpu, source = 0, index = 0, pops = 0, signaling = 1) => {
   const stack = new RegisterStack(cpu);
   stack.setConditions(0, C1);
   let done: boolean;
   if (stack.isEmpty(0) || (source === 0 && stack.isEmpty(index))) {
     done = stack.underflow();
-    if (done) stack.setConditions(CONDITIONS.unordered);
+    stack.setConditions(CONDITIONS.unordered);
   } else {
     const lhs = unpack(EXTENDED, stack.get(0));
     const rhs = sourceOperand(cpu, stack, source, index);
     done = stack.raise(comparisonFlags(lhs, rhs, signaling !== 0));
-    if (done) stack.setConditions(CONDITIONS[compare(lhs, rhs)]);
+    stack.setConditions(CONDITIONS[compare(lhs, rhs)]);
   }
   if (!done) return;
   for (let pop = 0; pop < pops; pop++) stack.pop();
@@ -147,7 +150,7 @@ const compareTop: Helper = (cpu, source = 0, index = 0, pops = 0, signaling = 1)
 
 const FLAG_BITS = { greater: 0, less: 1, equal: 64, unordered: 69 } as const;
 
-/** FCOMI and its like: CF, PF and ZF at their places in RFLAGS, or -1 when they stay. */
+/** FCOMI and its like: CF, PF and ZF at their places in RFLAGS. */
 const compareFlags: Helper = (cpu, index = 0, pops = 0, signaling = 1) => {
   const stack = new RegisterStack(cpu);
   stack.setConditions(0, C1);
@@ -161,8 +164,7 @@ const compareFlags: Helper = (cpu, index = 0, pops = 0, signaling = 1) => {
     done = stack.raise(comparisonFlags(lhs, rhs, signaling !== 0));
     order = compare(lhs, rhs);
   }
-  if (!done) return -1;
-  if (pops !== 0) stack.pop();
+  if (done && pops !== 0) stack.pop();
   return FLAG_BITS[order];
 };
 
@@ -171,11 +173,12 @@ const test: Helper = (cpu) => {
   const stack = new RegisterStack(cpu);
   stack.setConditions(0, C1);
   if (stack.isEmpty(0)) {
-    if (stack.underflow()) stack.setConditions(CONDITIONS.unordered);
+    stack.underflow();
+    stack.setConditions(CONDITIONS.unordered);
     return;
   }
   const value = unpack(EXTENDED, stack.get(0));
-  if (!stack.raise(comparisonFlags(value, zero(false), true))) return;
+  stack.raise(comparisonFlags(value, zero(false), true));
   stack.setConditions(CONDITIONS[compare(value, zero(false))]);
 };
 
@@ -295,8 +298,9 @@ function scaled(value: Unpacked, by: Unpacked, environment: Environment): Result
 const extract: Helper = (cpu) => {
   const stack = new RegisterStack(cpu);
   stack.setConditions(0, C1);
-  if (stack.isEmpty(0)) {
-    if (!stack.underflow()) return;
+  if (stack.isEmpty(0) || !stack.isEmpty(7)) {
+    const masked = stack.isEmpty(0) ? stack.underflow() : stack.overflow();
+    if (!masked) return;
     stack.set(0, INDEFINITE);
     stack.rotate(-1);
     stack.set(0, INDEFINITE);
@@ -305,10 +309,6 @@ const extract: Helper = (cpu) => {
   const bits = stack.get(0);
   const value = unpack(EXTENDED, bits);
   const [exponent, significand] = extracted(value, bits);
-  if (!stack.isEmpty(7)) {
-    stack.push(0n);
-    return;
-  }
   if (!stack.raise(exponent.flags)) return;
   stack.set(0, exponent.bits);
   stack.rotate(-1);

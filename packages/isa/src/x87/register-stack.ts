@@ -10,6 +10,7 @@ import {
   DENORMAL,
   DIVIDE_BY_ZERO,
   INVALID,
+  PRECISION,
   type Environment,
   type Result,
   type RoundingMode,
@@ -153,15 +154,22 @@ export class RegisterStack {
     return !stops;
   }
 
-  /** Whether a result for memory is stored, which overflow and underflow prevent too. */
+  /** Whether a result for memory is stored, which overflow and underflow prevent too; it is then not inexact either. */
   raiseForStore(flags: number): boolean {
-    const stops = this.#isUnmasked(flags & ~0x20);
-    return this.raise(flags) && !stops;
+    const stops = this.#isUnmasked(flags & ~PRECISION);
+    return this.raise(stops ? flags & ~PRECISION : flags) && !stops;
   }
 
   /** An empty register was read: invalid, with C1 clear. */
   underflow(): boolean {
     this.setConditions(0, C1);
+    this.status |= STACK_FAULT;
+    return this.raise(INVALID);
+  }
+
+  /** A register that is not empty would be overwritten by a push: invalid, with C1 set. */
+  overflow(): boolean {
+    this.setConditions(C1, C1);
     this.status |= STACK_FAULT;
     return this.raise(INVALID);
   }
@@ -174,13 +182,7 @@ export class RegisterStack {
   push(value: bigint, flags = 0): void {
     this.setConditions(0, C1);
     const full = !this.isEmpty(7);
-    if (full) {
-      this.setConditions(C1, C1);
-      this.status |= STACK_FAULT;
-      if (!this.raise(INVALID)) return;
-    } else if (!this.raise(flags)) {
-      return;
-    }
+    if (!(full ? this.overflow() : this.raise(flags))) return;
     this.rotate(-1);
     this.set(0, full ? INDEFINITE : value);
   }
