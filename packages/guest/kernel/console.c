@@ -33,6 +33,7 @@ void console_init(bool cooked) {
     }
     listening = true;
     machine_console_listen(true);
+    kernel_console();
 }
 
 static void output(const u8 *bytes, usize count) {
@@ -231,6 +232,17 @@ static u32 console_poll(struct file *file) {
     return POLLOUT | POLLWRNORM | (has_input() ? POLLIN | POLLRDNORM : 0);
 }
 
+/* What was typed before the terminal edits lines becomes lines now. */
+static void edit_typed_ahead(void) {
+    lines = 0;
+    for (u32 count = ring_length; count; count--) {
+        u16 value = ring[ring_start];
+        ring_start = (ring_start + 1) % RING;
+        ring_length--;
+        if (value != END_OF_FILE) edit((u8)value);
+    }
+}
+
 static i64 set_settings(u64 argument, bool flush) {
     struct linux_termios new;
     if (copy_in(&new, argument, sizeof new)) return -EFAULT;
@@ -238,7 +250,7 @@ static i64 set_settings(u64 argument, bool flush) {
     bool was_canonical = settings.lflag & ICANON;
     settings = new;
     if (was_canonical && !(settings.lflag & ICANON)) end_line(false);
-    if (!was_canonical && settings.lflag & ICANON) lines = ring_length ? 1 : 0;
+    if (!was_canonical && settings.lflag & ICANON) edit_typed_ahead();
     return 0;
 }
 

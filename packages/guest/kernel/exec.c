@@ -157,7 +157,7 @@ static void push_pointers(struct stack *stack, const struct strings *strings, u6
     push_word(stack, 0);
     for (const struct string *s = strings->last; s; s = s->previous) {
         end -= s->size;
-        push_word(stack, end);
+        if (s->starts) push_word(stack, end);
     }
 }
 
@@ -278,15 +278,15 @@ static i64 read_script(struct inode *file, struct exec *exec, bool *is_script) {
 static i64 open_program(const char *path, struct inode **file) {
     i64 error = path_inode(path, file);
     if (error) return error;
-    if (inode_is(*file, S_IFREG) && !(*file)->kind && (*file)->mode & 0111) return 0;
-    inode_release(*file);
-    return -EACCES;
+    if (!inode_is(*file, S_IFREG) || (*file)->kind || !((*file)->mode & 0111)) error = -EACCES;
+    else if ((*file)->regular.writers) error = -ETXTBSY;
+    if (error) inode_release(*file);
+    return error;
 }
 
 static void take_over(struct exec *exec, struct space *space, struct inode *file, u64 rip, u64 rsp) {
     struct space *old = current->space;
-    space->executable = file;
-    inode_hold(file);
+    space_set_executable(space, file);
     current->space = space;
     use_space(space);
     if (old) space_release(old);

@@ -18,6 +18,7 @@ void file_hold(struct file *file) { file->users++; }
 void file_release(struct file *file) {
     if (--file->users) return;
     if (file->kind && file->kind->close) file->kind->close(file);
+    if (file->kind == &regular_kind && file_writable(file)) file->inode->regular.writers--;
     if (file->inode) inode_release(file->inode);
     if (file->text) {
         release(file->text->bytes);
@@ -109,7 +110,12 @@ i64 file_open(struct inode *inode, u32 flags, struct file **opened) {
     } else if (inode->kind) {
         error = writing ? -EACCES : text_open(inode, file);
     } else if (inode_is(inode, S_IFREG)) {
+        if (writing && inode->regular.executions) {
+            file_release(file);
+            return -ETXTBSY;
+        }
         file->kind = &regular_kind;
+        if (writing) inode->regular.writers++;
         if (flags & O_TRUNC && writing && inode->size) error = inode_resize(inode, 0);
     } else if (inode_is(inode, S_IFCHR)) {
         file->kind = inode->device.kind;

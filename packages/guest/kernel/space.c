@@ -138,6 +138,12 @@ struct space *space_new(void) {
     return space;
 }
 
+void space_set_executable(struct space *space, struct inode *file) {
+    inode_hold(file);
+    file->regular.executions++;
+    space->executable = file;
+}
+
 struct area *space_area(const struct space *space, u64 address) {
     struct area *area = space->areas;
     while (area && area->end <= address) area = area->next;
@@ -359,8 +365,7 @@ struct space *space_fork(struct space *parent) {
     child->arguments_start = parent->arguments_start;
     child->arguments_end = parent->arguments_end;
     child->environment_end = parent->environment_end;
-    child->executable = parent->executable;
-    if (child->executable) inode_hold(child->executable);
+    if (parent->executable) space_set_executable(child, parent->executable);
     struct area **link = &child->areas;
     i64 error = 0;
     bool changed = false;
@@ -400,7 +405,10 @@ void space_release(struct space *space) {
         space->areas = area->next;
         free_area(area);
     }
-    if (space->executable) inode_release(space->executable);
+    if (space->executable) {
+        space->executable->regular.executions--;
+        inode_release(space->executable);
+    }
     machine_close_table(space->root, 4);
     if (frame_put(space->root)) panic("a level-4 table still counts entries");
     release(space);

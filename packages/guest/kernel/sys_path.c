@@ -445,6 +445,7 @@ i64 sys_truncate(u64 path, i64 size) {
     if (error) return error;
     if (inode_is(inode, S_IFDIR)) error = -EISDIR;
     else if (size < 0 || !inode_is(inode, S_IFREG) || inode->kind) error = -EINVAL;
+    else if (inode->regular.executions) error = -ETXTBSY;
     else error = inode_resize(inode, (u64)size);
     inode_release(inode);
     return error;

@@ -29,14 +29,15 @@ static i64 poll(u64 at, u64 count, u64 deadline) {
     struct linux_pollfd *set = allocate(MAX(count, 1) * sizeof *set);
     if (!set) return -ENOMEM;
     i64 result = copy_in(set, at, count * sizeof *set);
-    while (!result) {
-        result = scan(set, count);
-        if (result) break;
-        i64 error = sleep_poll(deadline);
-        if (error == -ETIMEDOUT) break;
-        if (error) result = -ERESTARTNOHAND;
+    if (!result) {
+        while (!(result = scan(set, count))) {
+            i64 error = sleep_poll(deadline);
+            if (error == -ETIMEDOUT) break;
+            if (error) result = -ERESTARTNOHAND;
+            if (error) break;
+        }
+        if (copy_out(at, set, count * sizeof *set)) result = -EFAULT;
     }
-    if (result >= 0 && copy_out(at, set, count * sizeof *set)) result = -EFAULT;
     release(set);
     return result;
 }

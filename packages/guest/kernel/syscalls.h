@@ -115,6 +115,9 @@ CALL(186, gettid)
 QUIET(191, -EOPNOTSUPP) /* getxattr and its kin */
 QUIET(192, -EOPNOTSUPP)
 QUIET(193, -EOPNOTSUPP)
+QUIET(194, 0) /* listxattr and its kin: none */
+QUIET(195, 0)
+QUIET(196, 0)
 CALL(200, tkill)
 CALL(201, time)
 CALL(202, futex)

@@ -61,6 +61,7 @@ void release(void *object);
 /* space.c */
 struct space *space_new(void);
 struct space *space_fork(struct space *parent);
+void space_set_executable(struct space *space, struct inode *file);
 void space_release(struct space *space);
 void space_empty(struct space *space);
 u64 *space_slot(const struct space *space, u64 address);
@@ -208,10 +209,11 @@ bool group_in_session(i32 group, i32 session);
 bool group_is_orphaned(i32 group);
 
 /* strings.c */
-struct string {
+struct string { /* a piece of one */
     struct string *next, *previous;
     char *bytes;
-    usize size; /* with the null */
+    usize size;  /* with the null, if the string ends here */
+    bool starts; /* a string; else it continues the one before */
 };
 struct strings {
     struct string *first, *last;

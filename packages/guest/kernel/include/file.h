@@ -41,6 +41,7 @@ struct inode {
             const u8 *initial; /* bytes in the initrd, until a page is first mapped or written */
             u64 initial_size;
             u64 page_count;
+            u32 executions, writers; /* spaces that run it, files open for writing: never both */
         } regular;
         struct {
             char *target;

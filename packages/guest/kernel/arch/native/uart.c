@@ -15,13 +15,18 @@
 #define FIFO_EMPTY 0x20
 #define FIFO_SIZE 16
 
+/* What came in before the FIFOs were switched on, which empties them. */
+static u8 early[16];
+static usize early_start, early_end;
+
 void uart_init(void) {
     out8(INTERRUPT_ENABLE, 0);
     out8(LINE_CONTROL, 0x80); /* divisor: 115200 baud */
     out8(DATA, 1);
     out8(INTERRUPT_ENABLE, 0);
     out8(LINE_CONTROL, 0x03); /* 8 bits, no parity, 1 stop bit */
-    out8(FIFO_CONTROL, 0x07); /* FIFOs on and empty; an interrupt from the first byte on */
+    while (early_end < sizeof early && in8(LINE_STATUS) & HAS_INPUT) early[early_end++] = in8(DATA);
+    out8(FIFO_CONTROL, 0xc1); /* FIFOs on; an interrupt for 14 bytes, or for fewer after a while */
     out8(MODEM_CONTROL, 0x0b); /* DTR, RTS, and OUT2, which lets interrupts out */
     interrupt_line_enable(LINE_CONSOLE, true);
 }
@@ -37,6 +42,7 @@ void machine_console_write(const u8 *bytes, usize count) {
 }
 
 int machine_console_read(void) {
+    if (early_start < early_end) return early[early_start++];
     return in8(LINE_STATUS) & HAS_INPUT ? in8(DATA) : -1;
 }
 
