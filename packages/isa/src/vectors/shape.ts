@@ -50,11 +50,7 @@ export function shapeBefore(pattern: Pattern, draft: Draft): void {
   if (pattern.map === 0 && pattern.opcode >= 0xd8 && pattern.opcode <= 0xdf)
     shapeX87(draft, pattern);
   const usesMmx = pattern.operands.some(({ pattern: operand }) => operand.register?.kind === "mmx");
-  if (usesMmx || pattern.mnemonic === "emms") {
-    draft.registers.tags = 0xff;
-    for (let number = 0; number < 8; number++)
-      draft.registers.stack[number] = (0xffffn << 64n) | draft.random.bits(64);
-  }
+  if (usesMmx || pattern.mnemonic === "emms") draft.registers.tags = 0xff;
   // Vectors of conversions and arithmetic also run with the other rounding modes.
   const usesVectors = pattern.operands.some(
     ({ pattern: operand }) => operand.register?.kind === "xmm",
