@@ -378,6 +378,7 @@ const maskmovq: Instruction = {
     const value = m.readAs(src, "i64", 8);
     const chosen = m.readAs(mask, "i64", 8);
     const at = (byte: number): Value => m.add(linear, m.constant(byte), 64);
+    enterMmx(m);
     // All bytes are probed before the first is stored, so that a fault stores nothing.
     for (let byte = 0; byte < 8; byte++) {
       m.when(m.bit(chosen, 8 * byte + 7), () => m.probeWrite(at(byte), 1));
@@ -386,7 +387,6 @@ const maskmovq: Instruction = {
       const moved = m.truncate(m.shiftRightUnsigned(value, m.constant(8 * byte)), 8);
       m.when(m.bit(chosen, 8 * byte + 7), () => m.store(at(byte), 1, moved));
     }
-    enterMmx(m);
   },
 };
 

@@ -10,6 +10,7 @@ import { opcodes, type Instruction } from "../dsl.ts";
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";
 import { slots, type Slot } from "../state/layout.ts";
 import { family } from "./family.ts";
+import { enterMmx, requireMmx } from "./mmx-operand.ts";
 import {
   callX87,
   requireNoPending,
@@ -205,7 +206,8 @@ const frstor: Meaning = (m, operand) => {
 };
 
 const emms: Meaning = (m) => {
-  requireX87(m);
+  requireMmx(m);
+  enterMmx(m);
   m.setState(slots.ftw, m.constant(ALL_EMPTY));
 };
 

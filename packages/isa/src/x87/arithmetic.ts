@@ -153,7 +153,6 @@ const FLAG_BITS = { greater: 0, less: 1, equal: 64, unordered: 69 } as const;
 /** FCOMI and its like: CF, PF and ZF at their places in RFLAGS. */
 const compareFlags: Helper = (cpu, index = 0, pops = 0, signaling = 1) => {
   const stack = new RegisterStack(cpu);
-  stack.setConditions(0, C1);
   let order: keyof typeof FLAG_BITS = "unordered";
   let done: boolean;
   if (stack.isEmpty(0) || stack.isEmpty(index)) {
@@ -348,7 +347,7 @@ function packExact(negative: boolean, significand: bigint, exponent: number): bi
 function remainder(nearest: boolean): Helper {
   return (cpu) => {
     const stack = new RegisterStack(cpu);
-    stack.setConditions(0, C1);
+    stack.setConditions(0, C1 | C2);
     if (stack.isEmpty(0) || stack.isEmpty(1)) {
       if (stack.underflow()) stack.set(0, INDEFINITE);
       return;

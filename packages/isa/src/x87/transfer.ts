@@ -220,7 +220,6 @@ const exchange: Helper = (cpu, index = 0) => {
 /** FCMOVcc, when its condition holds. */
 const conditionalMove: Helper = (cpu, index = 0, condition = 0) => {
   const stack = new RegisterStack(cpu);
-  stack.setConditions(0, C1);
   if (stack.isEmpty(0) || stack.isEmpty(index)) {
     if (stack.underflow()) stack.set(0, INDEFINITE);
     return;
@@ -231,6 +230,7 @@ const conditionalMove: Helper = (cpu, index = 0, condition = 0) => {
 /** FFREE and FFREEP. */
 const free: Helper = (cpu, index = 0, pops = 0) => {
   const stack = new RegisterStack(cpu);
+  stack.setConditions(0, C1);
   stack.free(index);
   if (pops !== 0) stack.pop();
 };
