@@ -20,6 +20,18 @@ export { ProcessorState, type LongModeEntry, type Segment } from "./state/proces
 export { slots, segmentSlots, SEGMENTS, type SegmentName, type Slot } from "./state/layout.ts";
 export type { MonitorEvent } from "./exceptions/monitor.ts";
 export { VECTOR, setsErrorCode } from "./exceptions/vectors.ts";
+export {
+  extensionSlot,
+  type ExtensionContext,
+  type ExtensionEvent,
+  type ExtensionHooks,
+  type InjectedEvent,
+  type ProcessorExtension,
+  type Prologue,
+  type Verdict,
+} from "./extension.ts";
+export { checkProfile, defaultProfile, TIMESTAMP_HERTZ, type ProcessorProfile } from "./profile/profile.ts";
+export { FEATURES, type FeaturePlace } from "./profile/features.ts";
 export { instructions } from "./instructions/index.ts";
 export type { Access, Classification, Encoding, Instruction } from "./dsl.ts";
 export { assemble, encode } from "./assembler/assemble.ts";

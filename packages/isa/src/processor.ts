@@ -8,14 +8,22 @@
 import { escalate } from "./exceptions/escalate.ts";
 import { DR6_SINGLE_STEP, EVENT } from "./exceptions/event.ts";
 import { decodeMonitorEvent, type MonitorEvent } from "./exceptions/monitor.ts";
+import type { ExtensionContext, ExtensionEvent, ExtensionHooks, InjectedEvent, ProcessorExtension, Verdict } from "./extension.ts";
 import type { HelperContext } from "./helpers.ts";
-import { VECTOR } from "./exceptions/vectors.ts";
+import { EXIT_VECTOR, VECTOR } from "./exceptions/vectors.ts";
 import { LEFT } from "./interpreter/dispatch.ts";
 import { boundFloatingPoint, compile, helperContext, instantiate, stateEngine, takeFault, type BoundHelper, type WasmFunction } from "./interpreter/engine.ts";
 import { CodeCache } from "./interpreter/code-cache.ts";
-import { COUNTERS_OFFSET, EMPTY_TAG, ENGINE, FIXED_RECORDS_END, PROCESSOR_BLOCK_BYTES, TLB_ENTRY, TLB_ENTRY_BYTES, TLB_OFFSET, TLB_SETS } from "./interpreter/layout.ts";
-import { HostMemory } from "./memory/host-memory.ts";
-import { TAG_GLOBAL, TAG_LARGE, TAG_PAGE_NUMBER } from "./paging/tag.ts";
+import {
+  COUNTERS_OFFSET,
+  ENGINE,
+  EXTENSION_BYTES,
+  EXTENSION_OFFSET,
+  FIXED_RECORDS_END,
+  PROCESSOR_BLOCK_BYTES,
+} from "./interpreter/layout.ts";
+import { Tlb } from "./interpreter/tlb.ts";
+import type { HostMemory } from "./memory/host-memory.ts";
 import { checkProfile, defaultProfile, type ProcessorProfile } from "./profile/profile.ts";
 import { resetRegisters } from "./profile/reset.ts";
 import { systemHelpers, type SystemContext, type SystemHelpers } from "./profile/system-helpers.ts";
@@ -57,6 +65,8 @@ export interface ProcessorOptions {
   readonly interrupts: InterruptSource;
   /** What the processor says it is; x86-64-v1 without it. */
   readonly profile?: ProcessorProfile;
+  /** What the processor has beside its table; see extension.ts. */
+  readonly extensions?: readonly ProcessorExtension[];
   /** Who gets exceptions and interrupts: the guest's IDT, or the caller of {@link Processor.run}. */
   readonly delivery?: "architectural" | "monitor";
   /** Called when a mark is executed (a NOP that names itself; see instructions/nop.ts). */
@@ -74,7 +84,9 @@ export type ProcessorExit =
   /** {@link Processor.requestStop} was called. */
   | { readonly reason: "stopped" }
   /** Monitor delivery: what would have entered CPL 0. */
-  | { readonly reason: "event"; readonly event: MonitorEvent };
+  | { readonly reason: "event"; readonly event: MonitorEvent }
+  /** An extension returned from `run`; `value` is its own. */
+  | { readonly reason: "extension"; readonly id: string; readonly value: unknown };
 
 /** Engines swap in optimized code only when a function is entered, so handlers are left regularly. */
 const SLICE_MAXIMUM = 200_000;
@@ -103,6 +115,9 @@ export class Processor {
   readonly #u32: Uint32Array;
   readonly #i32: Int32Array;
   readonly #u64: BigUint64Array;
+  readonly #tlb: Tlb;
+  readonly #extensions: readonly AttachedExtension[];
+  #injected: InjectedEvent | undefined;
   readonly #function: (name: string) => WasmFunction;
   readonly #execute: WasmFunction;
   readonly #lookup: WasmFunction;
@@ -118,9 +133,10 @@ export class Processor {
   #eventCounts = new Map<string, number>();
 
   constructor(options: ProcessorOptions) {
-    this.profile = options.profile ?? defaultProfile;
+    const extensions = options.extensions ?? [];
+    this.profile = withExtensions(options.profile ?? defaultProfile, extensions);
     checkProfile(this.profile);
-    const engine = compile(this.profile, "tlb");
+    const engine = compile(this.profile, "tlb", extensions);
     const { decoder, interpreter } = engine;
     this.memory = options.memory;
     this.#ports = options.ports;
@@ -139,7 +155,15 @@ export class Processor {
     this.#cache = new CodeCache(options.memory, decoder, interpreter);
 
     const context = helperContext(buffer, this.#base, () => this.state);
-    this.#function = instantiate(engine, options.memory.wasm, this.#helpers(context));
+    this.#tlb = new Tlb(buffer, {
+      ...options.memory.layout,
+      physicalBytes: options.memory.physical.sizeBytes,
+      hugePages: this.profile.features.has("pdpe1gb"),
+    });
+    const helpers: Record<string, BoundHelper> = { ...this.#helpers(context) };
+    const foreign = interpreter.helpers.map(({ name }) => name).filter((name) => helpers[name] === undefined);
+    for (const name of foreign) helpers[name] = (...parameters) => this.#extensionHelper(name)(...parameters);
+    this.#function = instantiate(engine, options.memory.wasm, helpers);
     this.#execute = this.#function("execute");
     this.#lookup = this.#function("lookup");
     this.#settleRing = this.#function("settleRing");
@@ -150,6 +174,8 @@ export class Processor {
       PROCESSOR_BLOCK_BYTES,
       stateEngine(this.#function, this.#base, () => this.state, () => this.flushTlb(true)),
     );
+    this.#extensions = extensions.map((extension) => this.#attach(extension));
+    for (const name of foreign) this.#extensionHelper(name);
     this.reset();
     this.delivery = options.delivery ?? "architectural";
   }
@@ -173,6 +199,10 @@ export class Processor {
     this.state.setNumber(ENGINE.physicalBase, this.memory.layout.physicalBase);
     this.state.setNumber(ENGINE.physicalBytes, this.memory.physical.sizeBytes);
     resetRegisters(this.state, this.profile);
+    this.#u8.fill(0, base + EXTENSION_OFFSET, base + EXTENSION_OFFSET + EXTENSION_BYTES);
+    this.#tlb.select(0);
+    this.#tlb.flushTag(undefined, true);
+    this.#injected = undefined;
     this.state.set(slots.flagsResult, 0x100n);
     this.state.set(slots.flagsAuxiliary, 0x100n);
     this.#function("updateMode")(base);
@@ -283,26 +313,81 @@ export class Processor {
 
   /** Empties the TLB; without `includingGlobal`, global pages stay. */
   flushTlb(includingGlobal = true): void {
-    this.#eachTlbEntry((entry) => {
-      if (!includingGlobal && (Number(this.#u64[(entry + TLB_ENTRY.translation.offset) >> 3] ?? 0n) & TAG_GLOBAL) !== 0) return;
-      this.#u64[(entry + TLB_ENTRY.tag.offset) >> 3] = EMPTY_TAG;
-    });
+    this.#tlb.flush(includingGlobal);
   }
 
   /** INVLPG: drops the translations of a linear address, and of all parts of large pages. */
   invalidatePage(linear: bigint): void {
-    const page = BigInt.asUintN(64, linear) >> 12n;
-    this.#eachTlbEntry((entry) => {
-      const tag = this.#u64[(entry + TLB_ENTRY.tag.offset) >> 3] ?? EMPTY_TAG;
-      const large = (Number((this.#u64[(entry + TLB_ENTRY.translation.offset) >> 3] ?? 0n) & 0xfffn) & TAG_LARGE) !== 0;
-      if ((tag & TAG_PAGE_NUMBER) === page || large) this.#u64[(entry + TLB_ENTRY.tag.offset) >> 3] = EMPTY_TAG;
-    });
+    this.#tlb.invalidate(BigInt.asUintN(64, linear));
   }
 
-  #eachTlbEntry(visit: (entry: number) => void): void {
-    const first = this.#base + TLB_OFFSET;
-    const end = first + TLB_SETS * 2 * TLB_ENTRY_BYTES;
-    for (let entry = first; entry < end; entry += TLB_ENTRY_BYTES) visit(entry);
+  // Extensions.
+
+  #attach(extension: ProcessorExtension): AttachedExtension {
+    const context: ExtensionContext = {
+      state: this.state,
+      memory: this.memory,
+      now: () => this.now,
+      updateMode: () => void this.#function("updateMode")(this.#base),
+      setPrivilegeLevel: (level) => void this.#function("setPrivilegeLevel")(this.#base, BigInt(level)),
+      selectTlb: (tag) => this.#tlb.select(tag),
+      flushTlb: (tag, includingGlobal = true) => this.#tlb.flushTag(tag, includingGlobal),
+      inject: (event) => {
+        this.#injected = event;
+      },
+      recheck: () => {
+        if (this.#running) this.#breakSlice();
+      },
+    };
+    return { id: extension.id, hooks: extension.attach(context) };
+  }
+
+  #extensionHelper(name: string): BoundHelper {
+    for (const { hooks } of this.#extensions) {
+      const helper = hooks.helpers?.[name];
+      if (helper !== undefined) return helper;
+    }
+    throw new RangeError(`No helper is called ${name}. The extension whose rows call it gives it in its hooks.`);
+  }
+
+  /** Asks the extensions about an event; undefined when the processor is to deliver it. */
+  #offer(event: ExtensionEvent, delivering: ExtensionEvent | undefined): Taken | undefined {
+    for (const { id, hooks } of this.#extensions) {
+      const answer = hooks.event?.(event, delivering) ?? "deliver";
+      if (answer === "deliver") continue;
+      this.#spendUnit();
+      this.#countEvent(`extensions.${id}.${event.kind}`);
+      return this.#verdict(id, answer);
+    }
+    return undefined;
+  }
+
+  /** An instruction or a delivery was abandoned with EXIT: the first extension takes it. */
+  #exit(reason: number, delivering: ExtensionEvent | undefined): Taken {
+    const [first] = this.#extensions;
+    if (first === undefined) throw new RangeError("Bug in ringside: EXIT without an extension, please report.");
+    this.#spendUnit();
+    this.#countEvent(`extensions.${first.id}.exit`);
+    return this.#verdict(first.id, first.hooks.exit(reason, delivering));
+  }
+
+  #verdict(id: string, verdict: Verdict): Taken {
+    if (verdict === "continue") return { exit: undefined };
+    return { exit: { reason: "extension", id, value: verdict.leave } };
+  }
+
+  /** Delivers what an extension injected. */
+  #deliverInjected(event: InjectedEvent): ProcessorExit | undefined {
+    const kinds = {
+      external: EVENT.EXTERNAL,
+      nmi: EVENT.EXTERNAL,
+      software: EVENT.SOFTWARE,
+      "privileged-software": EVENT.PRIVILEGED_SOFTWARE,
+      exception: EVENT.EXCEPTION,
+    } as const;
+    if (event.kind === "nmi") this.state.setNumber(slots.nmiBlocked, 1);
+    this.state.setNumber(slots.halted, 0);
+    return this.#deliver(event.vector, kinds[event.kind], event.errorCode, event.returnRip);
   }
 
   // Running.
@@ -335,6 +420,11 @@ export class Processor {
     if (this.#stopRequested) return { reason: "stopped" };
     const now = this.units;
     if (now >= this.#runEnd) return { reason: "limit" };
+    const injected = this.#injected;
+    if (injected !== undefined) {
+      this.#injected = undefined;
+      return this.#deliverInjected(injected);
+    }
     const shadowed = this.state.getNumber(slots.interruptShadow) !== 0;
     if (!shadowed) {
       const interrupted = this.#takeInterrupt();
@@ -388,6 +478,8 @@ export class Processor {
     if (this.#nmiPending && this.state.getNumber(slots.nmiBlocked) === 0) {
       this.#nmiPending = false;
       this.#noticePending();
+      const taken = this.#offer({ kind: "nmi" }, undefined);
+      if (taken !== undefined) return taken.exit ?? "delivered";
       this.state.setNumber(slots.halted, 0);
       if (this.delivery === "monitor") return this.#leaveForMonitor({ kind: "nmi" });
       this.state.setNumber(slots.nmiBlocked, 1);
@@ -396,6 +488,8 @@ export class Processor {
     }
     const flags = this.#u32[(this.#base + slots.flagsSystem.offset) >> 2] ?? 0;
     if (!this.#interruptRequest) return undefined;
+    const taken = this.#offer({ kind: "interrupt" }, undefined);
+    if (taken !== undefined) return taken.exit ?? "delivered";
     if (this.delivery === "monitor") {
       this.state.setNumber(slots.halted, 0);
       return this.#leaveForMonitor({ kind: "interrupt" });
@@ -414,10 +508,19 @@ export class Processor {
 
   #handleFault(): ProcessorExit | undefined {
     const { vector, errorCode } = takeFault(this.state);
+    if (vector === EXIT_VECTOR) return this.#exit(errorCode ?? 0, undefined).exit;
     return this.#raise(vector, errorCode);
   }
 
+  /** An exception as extensions see it. */
+  #exceptionEvent(vector: number, errorCode: number | undefined): ExtensionEvent {
+    const linear = vector === VECTOR.PF ? this.state.get(slots.faultLinear) : 0n;
+    return { kind: "exception", vector, errorCode, linear };
+  }
+
   #raise(vector: number, errorCode: number | undefined): ProcessorExit | undefined {
+    const taken = this.#offer(this.#exceptionEvent(vector, errorCode), undefined);
+    if (taken !== undefined) return taken.exit;
     if (this.delivery === "monitor") {
       const linear = vector === VECTOR.PF ? this.state.get(slots.faultLinear) : 0n;
       return this.#leaveForMonitor({ kind: "exception", vector, errorCode, linear });
@@ -427,17 +530,23 @@ export class Processor {
   }
 
   /** Delivers through the IDT; an exception on the way escalates. */
-  #deliver(vector: number, kind: number, errorCode: number | undefined): ProcessorExit | undefined {
+  #deliver(vector: number, kind: number, errorCode: number | undefined, returnRip?: bigint): ProcessorExit | undefined {
     let first: number | undefined = kind === EVENT.EXCEPTION ? vector : undefined;
     let next = { vector, kind, errorCode };
     this.#spendUnit();
     for (;;) {
       const hasErrorCode = next.errorCode !== undefined;
-      this.#function("deliver")(this.#base, BigInt(next.vector), BigInt(next.kind), hasErrorCode ? 1n : 0n, BigInt(next.errorCode ?? 0));
+      if (returnRip !== undefined && next.kind !== EVENT.EXCEPTION) {
+        this.#function("deliverSoftwareInterrupt")(this.#base, BigInt(next.vector), BigInt(next.kind), returnRip);
+      } else this.#function("deliver")(this.#base, BigInt(next.vector), BigInt(next.kind), hasErrorCode ? 1n : 0n, BigInt(next.errorCode ?? 0));
       if (this.state.getNumber(slots.faultVector) === 0) return undefined;
       const second = takeFault(this.state);
+      const delivering = this.#deliveringEvent(next.vector, next.kind, next.errorCode);
+      if (second.vector === EXIT_VECTOR) return this.#exit(second.errorCode ?? 0, delivering).exit;
       const escalation = escalate(first, second.vector);
       if (escalation === "shutdown") {
+        const taken = this.#offer({ kind: "shutdown" }, delivering);
+        if (taken !== undefined) return taken.exit;
         return { reason: "shutdown", why: `Triple fault: exception ${second.vector} while a double fault was delivered.` };
       }
       if (escalation === "double fault") {
@@ -449,8 +558,15 @@ export class Processor {
         first = second.vector;
         next = { vector: second.vector, kind: EVENT.EXCEPTION, errorCode: second.errorCode };
       }
+      const taken = this.#offer(this.#exceptionEvent(next.vector, next.errorCode), delivering);
+      if (taken !== undefined) return taken.exit;
       this.#countEvent(`exceptions.${next.vector}`);
     }
+  }
+
+  #deliveringEvent(vector: number, kind: number, errorCode: number | undefined): ExtensionEvent {
+    if (kind === EVENT.EXCEPTION) return this.#exceptionEvent(vector, errorCode);
+    return vector === VECTOR.NMI ? { kind: "nmi" } : { kind: "interrupt", vector };
   }
 
   #decode(): ProcessorExit | undefined {
@@ -520,6 +636,7 @@ export class Processor {
       now: () => BigInt(this.now),
       flushTlb: () => this.flushTlb(true),
       foreignMsrs: [
+        ...this.#extensions.flatMap(({ hooks }) => hooks.msrs ?? []),
         {
           read: (index) => interrupts.readMsr?.(index),
           write(index, value) {
@@ -539,6 +656,24 @@ export class Processor {
     }
     return absent;
   }
+}
+
+/** An extension on one processor. */
+interface AttachedExtension {
+  readonly id: string;
+  readonly hooks: ExtensionHooks;
+}
+
+/** An event that an extension took; `exit` when the run ends with it. */
+interface Taken {
+  readonly exit: ProcessorExit | undefined;
+}
+
+/** A profile with the features that extensions bring. */
+function withExtensions(profile: ProcessorProfile, extensions: readonly ProcessorExtension[]): ProcessorProfile {
+  const brought = extensions.flatMap(({ features }) => features ?? []);
+  if (brought.length === 0) return profile;
+  return { ...profile, features: new Set([...profile.features, ...brought]) };
 }
 
 function isMode(mode: number): mode is Mode {

@@ -21,7 +21,12 @@ export type Width = 8 | 16 | 32 | 64;
 /** The arithmetic flags, in the manual's names. Intel SDM Vol. 1 §3.4.3.1, "Status Flags". */
 export type StatusFlag = "CF" | "PF" | "AF" | "ZF" | "SF" | "OF";
 
-/** The exceptions that semantics raise. Intel SDM Vol. 3A §6.3, "Sources of Interrupts". */
+/**
+ * The exceptions that semantics raise. Intel SDM Vol. 3A §6.3, "Sources of Interrupts".
+ *
+ * `EXIT` is none: it abandons the instruction for the processor's extension, with its reason as the error code
+ * (extension.ts). Only the code of extensions raises it.
+ */
 export type ExceptionName =
   | "DE"
   | "DB"
@@ -38,7 +43,8 @@ export type ExceptionName =
   | "PF"
   | "MF"
   | "AC"
-  | "XM";
+  | "XM"
+  | "EXIT";
 
 /** WebAssembly's value types; a recorded value has one. */
 export type ValueType = "i32" | "i64" | "f32" | "f64" | "v128";

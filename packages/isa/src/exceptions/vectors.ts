@@ -25,8 +25,14 @@ export const VECTOR = {
   XM: 19,
 } as const;
 
+/** What stands in a vector's place when an instruction was abandoned for an extension. */
+export const EXIT_VECTOR = 256;
+
 /** What semantics raise. */
-export const EXCEPTION_VECTORS: Readonly<Record<ExceptionName, number>> = VECTOR;
+export const EXCEPTION_VECTORS: Readonly<Record<ExceptionName, number>> = {
+  ...VECTOR,
+  EXIT: EXIT_VECTOR,
+};
 
 const WITH_ERROR_CODE: ReadonlySet<number> = new Set([
   VECTOR.DF,

@@ -6,7 +6,7 @@
  * (see order.ts): the frequent ones share the first function.
  */
 import type { Decoder, Form } from "../decoder/decoded.ts";
-import { recordForm, recordRoutine } from "../micro-operations/recorder.ts";
+import { recordForm, recordRoutine, type Prologue } from "../micro-operations/recorder.ts";
 import type { Recording, Statement } from "../micro-operations/tree.ts";
 import type { Routine, ValueType } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
@@ -67,13 +67,21 @@ interface FunctionSlot {
   readonly index: number;
 }
 
-/** Emits the module for a table of instructions; `routines` are those that the engine itself calls. */
-export function buildInterpreter(decoder: Decoder, routines: readonly Routine[], model: MemoryModel): Interpreter {
+/**
+ * Emits the module for a table of instructions; `routines` are those that the engine itself calls, `prologuesOf` gives
+ * what extensions put in front of a form.
+ */
+export function buildInterpreter(
+  decoder: Decoder,
+  routines: readonly Routine[],
+  model: MemoryModel,
+  prologuesOf: (form: Form) => readonly Prologue[] = () => [],
+): Interpreter {
   const forms = [...decoder.forms].sort((a, b) => rankOf(a) - rankOf(b) || a.id - b.id);
   const handlers = new Map<Form, number>();
   for (const [position, form] of forms.entries()) handlers.set(form, position + CONTROL_COUNT);
 
-  const recordings = forms.map((form) => recordForm(form));
+  const recordings = forms.map((form) => recordForm(form, prologuesOf(form)));
   const routineRecordings = recordRoutines(routines, recordings);
 
   // Imports come first in a module, so helpers are collected before anything is emitted.

@@ -4,15 +4,18 @@
  * The same rows and routines are emitted twice: over the TLB for processors that run code, and over accessors for
  * virtual processors, whose memory somebody else holds.
  */
-import type { Decoder } from "../decoder/decoded.ts";
+import type { Decoder, Form } from "../decoder/decoded.ts";
 import { decoderFor } from "../decoder/decoder.ts";
 import { deliverRoutine } from "../exceptions/deliver.ts";
 import { updateMode } from "../exceptions/mode.ts";
 import { EXCEPTION_VECTORS, setsErrorCode } from "../exceptions/vectors.ts";
 import { floatingPointHelpers } from "../floating-point/index.ts";
+import type { ProcessorExtension } from "../extension.ts";
 import type { HelperContext } from "../helpers.ts";
 import { instructions } from "../instructions/index.ts";
+import { twoStageWalk } from "../paging/two-stage-walk.ts";
 import { walkRoutine } from "../paging/walk.ts";
+import type { Prologue } from "../micro-operations/recorder.ts";
 import type { ProcessorProfile } from "../profile/profile.ts";
 import type { ExceptionName, Routine } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
@@ -54,14 +57,43 @@ const ROUTINES: Readonly<Record<MemoryModel, readonly Routine[]>> = {
 };
 
 const compiled = new Map<string, Compiled>();
+/** A number for each extension seen, so that sets of them have keys. */
+const extensionNumbers = new WeakMap<ProcessorExtension, number>();
+let extensionCount = 0;
 
-/** The interpreter of the instructions that a profile has, compiled once for each memory model. */
-export function compile(profile: ProcessorProfile, model: MemoryModel): Compiled {
-  const key = `${model} ${[...profile.features].toSorted().join(" ")}`;
+function numberOf(extension: ProcessorExtension): number {
+  let number = extensionNumbers.get(extension);
+  if (number === undefined) {
+    number = extensionCount;
+    extensionCount += 1;
+    extensionNumbers.set(extension, number);
+  }
+  return number;
+}
+
+/**
+ * The interpreter of the instructions that a profile has, with those of extensions, compiled once for each memory model.
+ *
+ * @throws {RangeError} Two extensions have a second stage of translation.
+ */
+export function compile(
+  profile: ProcessorProfile,
+  model: MemoryModel,
+  extensions: readonly ProcessorExtension[] = [],
+): Compiled {
+  const key = [model, ...[...profile.features].toSorted(), ...extensions.map(numberOf)].join(" ");
   const known = compiled.get(key);
   if (known !== undefined) return known;
-  const decoder = decoderFor(instructions, profile.features);
-  const interpreter = buildInterpreter(decoder, ROUTINES[model], model);
+  const table = [...instructions, ...extensions.flatMap((extension) => extension.instructions ?? [])];
+  const decoder = decoderFor(table, profile.features);
+  const prologuesOf = (form: Form): Prologue[] =>
+    extensions.flatMap((extension) => extension.intercept?.(form.instruction, form) ?? []);
+  const [secondStage, another] = extensions.flatMap((extension) => extension.secondStage ?? []);
+  if (another !== undefined) throw new RangeError("Two extensions have a second stage of translation. Use one of them.");
+  const routines = ROUTINES[model].map((routine) =>
+    routine === walkRoutine && secondStage !== undefined ? twoStageWalk(secondStage) : routine,
+  );
+  const interpreter = buildInterpreter(decoder, routines, model, prologuesOf);
   const made = { decoder, interpreter, module: new WebAssembly.Module(interpreter.bytes) };
   compiled.set(key, made);
   return made;

@@ -18,6 +18,10 @@ export const FRAME_BYTES = 4096;
 export const COUNTERS_OFFSET: number = STATE_BYTES;
 export const COUNTERS_MAXIMUM = 0x300;
 
+/** State of the processor's extensions, see extension.ts. */
+export const EXTENSION_OFFSET = 0x1e00;
+export const EXTENSION_BYTES = 0x200;
+
 /**
  * The TLB: sets of two entries. The inline probe looks at the first, which is the one used last; a hit in the second
  * swaps them, a fill pushes the first into the second.

@@ -33,16 +33,22 @@ const ARITHMETIC_FLAGS_MASK = 0x8d5n;
 const LOADS: Readonly<Record<number, string>> = { 1: "i64.load8_u", 2: "i64.load16_u", 4: "i64.load32_u", 8: "i64.load" };
 const STORES: Readonly<Record<number, string>> = { 1: "i64.store8", 2: "i64.store16", 4: "i64.store32", 8: "i64.store" };
 
+/** Code of an extension in front of a row's meaning. */
+export type Prologue = (m: SemanticsBuilder, ...operands: Operand[]) => void;
+
 /** What the recorder needs to know about the thing it records. */
 export type Subject =
   | { readonly kind: "form"; readonly form: Form }
   | { readonly kind: "routine"; readonly routine: Routine };
 
-/** Records one form: its semantics, wrapped into the loop of a REP prefix where it has one. */
-export function recordForm(form: Form): Recording {
+/** Records one form: its semantics, wrapped into the loop of a REP prefix where it has one, with `prologues` in front. */
+export function recordForm(form: Form, prologues: readonly Prologue[] = []): Recording {
   const recorder = new Recorder({ kind: "form", form });
-  if (form.instruction.counted === true) recorder.count(`instructions.${form.instruction.mnemonic}`);
-  const run = (): void => form.instruction.semantics(recorder, ...form.operands);
+  const run = (): void => {
+    for (const prologue of prologues) prologue(recorder, ...form.operands);
+    if (form.instruction.counted === true) recorder.count(`instructions.${form.instruction.mnemonic}`);
+    form.instruction.semantics(recorder, ...form.operands);
+  };
   if (form.repeat === "none") run();
   else recordRepetition(recorder, form, run);
   return recorder.finish();

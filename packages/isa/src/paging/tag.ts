@@ -42,6 +42,8 @@ export const ACCESS_EXECUTE = 16;
 export const ACCESS_STACK = 0x100;
 /** An implicit supervisor access (descriptor tables, TSS): SMAP applies whatever EFLAGS.AC is. */
 export const ACCESS_IMPLICIT = 0x200;
+/** For a second stage of translation: a paging structure of the first stage is read, or with the write bit written. */
+export const ACCESS_TABLE = 0x400;
 
 /**
  * The TLB keeps the denials above the linear page number, so that one AND and one comparison check page and rights:

@@ -7,6 +7,7 @@
  */
 import { assemble } from "../assembler/assemble.ts";
 import { setsErrorCode } from "../exceptions/vectors.ts";
+import type { ProcessorExtension } from "../extension.ts";
 import { HostMemory } from "../memory/host-memory.ts";
 import { Processor, type InterruptSource, type PortIo, type ProcessorExit } from "../processor.ts";
 import type { ProcessorProfile } from "../profile/profile.ts";
@@ -132,6 +133,7 @@ export interface BenchOptions {
   readonly profile?: ProcessorProfile;
   readonly ports?: PortIo;
   readonly interrupts?: Partial<InterruptSource>;
+  readonly extensions?: readonly ProcessorExtension[];
 }
 
 export interface RunOptions {
@@ -167,11 +169,12 @@ export class KernelBench {
       writeTaskPriority: () => undefined,
       ...options.interrupts,
     };
-    const { profile } = options;
+    const { profile, extensions = [] } = options;
     this.processor = new Processor({
       memory: this.memory,
       ports,
       interrupts,
+      extensions,
       ...(profile === undefined ? {} : { profile }),
     });
     this.#buildTables();
