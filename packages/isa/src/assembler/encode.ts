@@ -35,9 +35,10 @@ export function encodeStatement(
   let best: Uint8Array | undefined;
   let bestIsUsual = false;
   const sizes = new Set<number>();
+  const minimumBytes = location.minimumBytes ?? 0;
   for (const pattern of patterns) {
     const bytes = encodePattern(pattern, statement, location);
-    if (bytes === undefined || bytes.length < (location.minimumBytes ?? 0)) continue;
+    if (bytes === undefined || bytes.length < minimumBytes) continue;
     const size = openMemorySize(pattern, statement);
     if (size !== undefined) sizes.add(size);
     // PUSH 5 and LEAVE do not say a size, so they have that of the mode, even if another encoding is shorter.
@@ -81,18 +82,13 @@ function refusal(patterns: readonly Pattern[], statement: Statement, mode: CodeM
 
 /** Size that a pattern gives to a memory argument without one. */
 function openMemorySize(pattern: Pattern, statement: Statement): number | undefined {
-  const operands = explicitOperands(pattern);
+  const operands = pattern.writtenOperands;
   for (const [index, argument] of statement.arguments.entries()) {
     if (argument.type !== "memory" || argument.bits !== undefined) continue;
     const operand = operands[index]?.pattern;
     return operand?.moffs?.bits ?? operand?.memory?.bits;
   }
   return undefined;
-}
-
-/** Operands that are written; the memory of string instructions is not. */
-function explicitOperands(pattern: Pattern): readonly PlacedOperand[] {
-  return pattern.operands.filter(({ place }) => place !== "implicit-memory");
 }
 
 /** The encoding while it is put together. */
@@ -119,9 +115,9 @@ export function encodePattern(
   location: Location,
 ): Uint8Array | undefined {
   const { mode } = location;
-  const operands = explicitOperands(pattern);
-  if (operands.length !== statement.arguments.length || !existsIn(pattern, mode)) return undefined;
-  if (!prefixesFit(pattern, statement)) return undefined;
+  const operands = pattern.writtenOperands;
+  if (!mayTake(operands, statement.arguments)) return undefined;
+  if (!existsIn(pattern, mode) || !prefixesFit(pattern, statement)) return undefined;
   const parts: Parts = {
     rex: pattern.rexW && pattern.operandSize === 64 ? 8 : 0,
     rexNeeded: false,
@@ -150,6 +146,24 @@ export function encodePattern(
   )
     return undefined;
   return emit(pattern, statement, location, parts);
+}
+
+/** Rejects most patterns by the kinds and sizes of their operands alone. */
+function mayTake(operands: readonly PlacedOperand[], given: readonly Argument[]): boolean {
+  if (operands.length !== given.length) return false;
+  for (let index = 0; index < given.length; index++) {
+    const argument = given[index];
+    const wanted = operands[index]?.pattern;
+    if (argument === undefined || wanted === undefined) return false;
+    if (argument.type === "register") {
+      if (wanted.register?.kind !== argument.kind) return false;
+      if (argument.kind === "register" && wanted.register.bits !== argument.bits) return false;
+    } else if (argument.type === "memory") {
+      const bits = (wanted.memory ?? wanted.moffs)?.bits;
+      if (bits === undefined || (bits !== 0 && (argument.bits ?? bits) !== bits)) return false;
+    }
+  }
+  return true;
 }
 
 /** An address-size prefix counts for an address that does not say its size by its registers. */

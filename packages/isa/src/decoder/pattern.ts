@@ -68,6 +68,8 @@ export interface Pattern {
   readonly rexR: boolean;
   readonly addressSize: 16 | 32 | 64 | undefined;
   readonly operands: readonly PlacedOperand[];
+  /** Operands that assembly text has: all but the memory of string instructions. */
+  readonly writtenOperands: readonly PlacedOperand[];
   readonly tail: readonly Tail[];
 }
 
@@ -114,6 +116,7 @@ export function parsePattern(instruction: Instruction, encoding: Encoding): Patt
     rexR: opcode.rexR,
     addressSize: opcode.addressSize,
     operands,
+    writtenOperands: operands.filter(({ place }) => place !== "implicit-memory"),
     tail,
   };
 }

@@ -1,7 +1,7 @@
 /**
  * An input for one instruction while it is put together.
  */
-import type { Argument, MemoryArgument } from "../assembler/argument.ts";
+import type { MemoryArgument } from "../assembler/argument.ts";
 import {
   DATA_ADDRESS,
   DATA_BYTES,
@@ -171,10 +171,4 @@ export class Draft {
     );
     return { base, index, scale, displacement };
   }
-}
-
-/** An argument, and where it lies when it is memory. */
-export interface DraftArgument {
-  readonly argument: Argument;
-  readonly linear?: bigint;
 }

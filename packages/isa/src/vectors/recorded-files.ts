@@ -1,10 +1,7 @@
 /**
  * The text of a vector file, by row.
  */
-import { parseVector } from "./format.ts";
-import type { Vector } from "./machine.ts";
-
-/** Vectors of one row, as lines; {@link parseVector} reads them. */
+/** Vectors of one row, as lines that `parseVector` reads. */
 export interface RecordedEncoding {
   readonly key: string;
   readonly lines: readonly string[];
@@ -36,9 +33,4 @@ export function parseRecordedFile(text: string): RecordedFile {
     }
   }
   return { processor, encodings };
-}
-
-/** Vectors of a row. */
-export function vectorsOf(encoding: RecordedEncoding): readonly Vector[] {
-  return encoding.lines.map(parseVector);
 }

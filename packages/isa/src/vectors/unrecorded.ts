@@ -10,32 +10,20 @@ const IMAGE = "its image holds fields that differ between processors";
 
 /** By mnemonic. */
 export const UNRECORDED: ReadonlyMap<string, string> = new Map([
-  ...["cpuid", "rdtsc", "rdtscp", "rdpid", "xgetbv", "rdrand", "rdseed"].map(
-    (name) => [name, HOST_STATE] as const,
-  ),
+  ...["cpuid", "rdtsc", "rdtscp"].map((name) => [name, HOST_STATE] as const),
   ...["sgdt", "sidt", "sldt", "str", "smsw"].map((name) => [name, HOST_STATE] as const),
-  ...["lar", "lsl", "verr", "verw", "lds", "les", "lfs", "lgs", "lss", "arpl"].map(
+  ...["lar", "lsl", "verr", "verw", "lds", "les", "lfs", "lgs", "lss"].map(
     (name) => [name, SELECTORS] as const,
   ),
   ...["iret", "iretd", "iretq", "retf"].map((name) => [name, SELECTORS] as const),
   ...["syscall", "sysenter", "int", "int1", "int3", "into"].map(
     (name) => [name, ENTERS_KERNEL] as const,
   ),
-  ...[
-    "fxsave",
-    "fxsave64",
-    "fxrstor",
-    "fxrstor64",
-    "fnsave",
-    "fsave",
-    "frstor",
-    "fnstenv",
-    "fstenv",
-    "fldenv",
-  ].map((name) => [name, IMAGE] as const),
+  ...["fxsave", "fxsave64", "fxrstor", "fxrstor64", "fnsave", "frstor", "fnstenv", "fldenv"].map(
+    (name) => [name, IMAGE] as const,
+  ),
   ...["rcpps", "rcpss", "rsqrtps", "rsqrtss"].map((name) => [name, APPROXIMATE] as const),
   ["ringside.mark", "it is a NOP to every other processor"],
-  ["bound", "AMD and Intel processors agree, but Linux reports its exception as a general fault"],
 ]);
 
 /** Kinds of operands whose instructions are not recorded: their values are the host's selectors. */

@@ -15,6 +15,7 @@ import { encodingKey } from "./generate.ts";
 import { recordingPlan, tablePatterns, type VectorArea } from "./plan.ts";
 import { parseRecordedFile, type RecordedEncoding, type RecordedFile } from "./recorded-files.ts";
 import { ReplayMachine } from "./replay.ts";
+import { UNRECORDED } from "./unrecorded.ts";
 
 const AREAS = ["integer", "sse", "x87"] as const;
 const SOURCES = fileURLToPath(new URL("../", import.meta.url));
@@ -92,6 +93,11 @@ describe("Coverage", () => {
       .filter(({ key }) => !recorded.has(key) && !named.some((name) => isNamed(key, name)))
       .map(({ key, unrecorded }) => `${key} (${unrecorded ?? "record it: tooling/vectors"})`);
     expect(uncovered).toEqual([]);
+  });
+
+  test("the list of what is not recorded has only mnemonics of the table", () => {
+    const mnemonics = new Set(tablePatterns().map(({ mnemonic }) => mnemonic));
+    expect([...UNRECORDED.keys()].filter((mnemonic) => !mnemonics.has(mnemonic))).toEqual([]);
   });
 
   test("refuses to name a row that does not exist", () => {
