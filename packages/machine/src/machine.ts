@@ -4,7 +4,12 @@
  * Machine time is the processor's units plus what was skipped while it was halted; one is a nanosecond. Between
  * two deadlines of devices the processor runs alone, and it is cut off at exactly the unit of the next one.
  */
-import { Processor, type HostMemory, type MonitorEvent } from "@ringside/isa";
+import {
+  Processor,
+  type HostMemory,
+  type MonitorEvent,
+  type ProcessorProfile,
+} from "@ringside/isa";
 import { Cmos } from "./devices/cmos.ts";
 import { DebugConsole } from "./devices/debug-console.ts";
 import { ExitPort } from "./devices/exit-port.ts";
@@ -26,6 +31,8 @@ export interface MachineOptions {
   readonly memoryBytes: number;
   /** What the calendar says at machine time 0, in seconds since 1970-01-01T00:00:00Z. */
   readonly epochSeconds: number;
+  /** What the processor says it is; the processor's default without it. */
+  readonly profile?: ProcessorProfile;
   readonly delivery?: "architectural" | "monitor";
   /** Bytes that the guest sends to its first serial port. */
   readonly onSerial?: (bytes: Uint8Array) => void;
@@ -97,12 +104,13 @@ export class Machine {
       this.ports.attach(device);
     }
 
-    const { memory, delivery, onMark } = options;
+    const { memory, profile, delivery, onMark } = options;
     this.processor = new Processor({
       memory,
       ports: this.ports,
       mmio: [this.interrupts.apic],
       interrupts: this.interrupts,
+      ...(profile === undefined ? {} : { profile }),
       ...(delivery === undefined ? {} : { delivery }),
       ...(onMark === undefined ? {} : { onMark }),
     });

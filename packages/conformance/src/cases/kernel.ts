@@ -1,6 +1,7 @@
 /** Guests that are whole kernels: how they end, crash and talk. */
+import { nanoImage } from "@ringside/guest";
 import { assemble } from "@ringside/isa";
-import type { KernelGuest } from "@ringside/strategy";
+import type { KernelFormat, KernelGuest } from "@ringside/strategy";
 import type { ConformanceCase } from "../conformance-case.ts";
 import { Capture, execute, outcome } from "../execution.ts";
 import { expectEqual, expectError, expectTrue } from "../expect.ts";
@@ -46,6 +47,50 @@ const tripleFaults = `
     mov ebx, 0x1234
     ud2
 `;
+
+/** The test kernel of the nanobenchmarks, entered in one of its two ways. */
+function nano(format: KernelFormat): KernelGuest {
+  return {
+    kind: "kernel",
+    format,
+    image: nanoImage(),
+    commandLine: "bench=divzero n=100",
+    memoryBytes: 16 * 1024 * 1024,
+  };
+}
+
+/** A Multiboot kernel that powers off with the magic in EAX and writes the first letters of its command line. */
+function multibootKernel(): KernelGuest {
+  const base = 0x20_0000;
+  const { bytes } = assemble(
+    `
+      bits 32
+      magic equ 0x1badb002
+      flags equ 0x10000
+      dd magic, flags, 0x100000000 - magic - flags
+      dd ${base}, ${base}, 0, 0, ${base + 32}
+    start:
+      mov edx, [ebx + 16]
+      mov ecx, 2
+    again:
+      mov al, [edx]
+      out 0xe9, al
+      inc edx
+      loop again
+      mov eax, 0x2badb002
+      out 0xf4, eax
+      hlt
+    `,
+    { address: BigInt(base), mode: 32 },
+  );
+  return {
+    kind: "kernel",
+    format: "multiboot",
+    image: bytes,
+    commandLine: "ok",
+    memoryBytes: 8 * 1024 * 1024,
+  };
+}
 
 export const kernelCases: readonly ConformanceCase[] = [
   {
@@ -167,6 +212,37 @@ export const kernelCases: readonly ConformanceCase[] = [
         limitUnits: 1_000_000,
       });
       expectEqual(exit.reason, "crashed", "the exit");
+    },
+  },
+  {
+    name: "enters one kernel in 64-bit mode and by PVH, with the same result",
+    requires: "kernels",
+    run(subject) {
+      const formats: readonly KernelFormat[] = ["elf64", "pvh"];
+      const results = formats
+        .map((format) => nano(format))
+        .filter((guest) => subject.strategy.accepts(guest).accepted)
+        .map((guest) => execute(subject, guest));
+      for (const execution of results) {
+        expectEqual(execution.exit, { reason: "halted", value: 0 }, outcome(execution));
+        expectTrue(execution.log.length > 0, "the kernel printed its checksum");
+        expectEqual(execution.log, results[0]?.log, "what the kernel printed");
+      }
+    },
+  },
+  {
+    name: "enters a Multiboot kernel with its command line, or says why not",
+    requires: "kernels",
+    run(subject) {
+      const guest = multibootKernel();
+      const acceptance = subject.strategy.accepts(guest);
+      if (!acceptance.accepted) {
+        expectTrue(acceptance.reason.length > 10, "a reason for people");
+        return;
+      }
+      const execution = execute(subject, guest);
+      expectEqual(execution.exit, { reason: "halted", value: 0x2bad_b002 }, outcome(execution));
+      expectEqual(new TextDecoder().decode(execution.log), "ok", "the command line");
     },
   },
   ...(["elf64", "pvh", "multiboot"] as const).map((format): ConformanceCase => ({
