@@ -115,7 +115,7 @@ i64 space_fault(struct space *space, u64 address, u32 access) {
 /* Kills the process that holds the most memory. True when that is not the current one. */
 bool kill_for_memory(void) {
     struct process *victim = NULL;
-    for (int slot = 0; slot < PROCESSES; slot++) {
+    for (int slot = 0; slot < process_slots; slot++) {
         struct process *p = process_table[slot];
         if (!p || p == init_process || !p->space || p->state == STATE_ZOMBIE) continue;
         if (p->killed && p->space->resident == 0) continue;
@@ -124,7 +124,7 @@ bool kill_for_memory(void) {
     if (!victim) return false;
     log("out of memory: killing process %d (%s), %l pages\n", victim->pid, victim->name,
         victim->space->resident);
-    for (int slot = 0; slot < PROCESSES; slot++) {
+    for (int slot = 0; slot < process_slots; slot++) {
         struct process *p = process_table[slot];
         if (p && p->space == victim->space) signal_send(p, SIGKILL, NULL);
     }

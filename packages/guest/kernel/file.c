@@ -45,6 +45,8 @@ void descriptor_set(i32 descriptor, struct file *file, bool close_on_exec) {
     struct files *files = current->files;
     u64 bit = 1ull << descriptor % 64;
     files->file[descriptor] = file;
+    if (file && descriptor >= files->end) files->end = descriptor + 1;
+    while (files->end && !files->file[files->end - 1]) files->end--;
     files->close_on_exec[descriptor / 64] &= ~bit;
     if (close_on_exec) files->close_on_exec[descriptor / 64] |= bit;
 }
@@ -75,20 +77,23 @@ i64 descriptor_close(i32 descriptor) {
 struct files *files_copy(const struct files *files) {
     struct files *copy = allocate(sizeof *copy);
     if (!copy) return NULL;
-    *copy = *files;
-    for (int d = 0; d < FILES; d++)
+    memcpy(copy->close_on_exec, files->close_on_exec, sizeof copy->close_on_exec);
+    copy->end = files->end;
+    for (i32 d = 0; d < copy->end; d++) {
+        copy->file[d] = files->file[d];
         if (copy->file[d]) file_hold(copy->file[d]);
+    }
     return copy;
 }
 
 void files_release(struct files *files) {
-    for (int d = 0; d < FILES; d++)
+    for (i32 d = 0; d < files->end; d++)
         if (files->file[d]) file_release(files->file[d]);
     release(files);
 }
 
 void files_close_on_exec(struct files *files) {
-    for (i32 d = 0; d < FILES; d++)
+    for (i32 d = 0; d < files->end; d++)
         if (files->close_on_exec[d / 64] >> d % 64 & 1) descriptor_close(d);
 }
 

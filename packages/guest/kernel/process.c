@@ -4,6 +4,7 @@
 #include "defs.h"
 
 struct process *process_table[PROCESSES];
+int process_slots;
 struct process *init_process;
 
 static i32 last_pid;
@@ -12,7 +13,7 @@ static struct process *to_bury; /* nobody waits for it, and it has left its stac
 static bool stack_mapped[PROCESSES]; /* a slot keeps its kernel stack for the next process */
 
 struct process *process_find(i32 pid) {
-    for (int slot = 0; slot < PROCESSES; slot++)
+    for (int slot = 0; slot < process_slots; slot++)
         if (process_table[slot] && process_table[slot]->pid == pid) return process_table[slot];
     return NULL;
 }
@@ -21,7 +22,7 @@ static i32 new_pid(void) {
     for (;;) {
         last_pid = last_pid == 32767 ? 2 : last_pid + 1;
         bool taken = false;
-        for (int slot = 0; slot < PROCESSES && !taken; slot++) {
+        for (int slot = 0; slot < process_slots && !taken; slot++) {
             struct process *p = process_table[slot];
             taken = p && (p->pid == last_pid || p->group == last_pid || p->session == last_pid);
         }
@@ -65,11 +66,13 @@ static struct process *new_process(i64 *error) {
     process->registers = (struct registers *)(top - sizeof(struct registers));
     process->stack = machine_first_stack(top);
     process_table[slot] = process;
+    if (slot >= process_slots) process_slots = slot + 1;
     return process;
 }
 
 static void free_process(struct process *process) {
     process_table[process->slot] = NULL;
+    while (process_slots && !process_table[process_slots - 1]) process_slots--;
     if (process->files) files_release(process->files);
     if (process->directory) inode_release(process->directory);
     if (process->space) space_release(process->space);
@@ -189,7 +192,7 @@ static void adopt_children(void) {
 /* A group with stopped members loses its last tie to its session: POSIX wakes them up. */
 static void release_orphans(i32 group) {
     if (!group_is_orphaned(group)) return;
-    for (int slot = 0; slot < PROCESSES; slot++) {
+    for (int slot = 0; slot < process_slots; slot++) {
         struct process *p = process_table[slot];
         if (!p || p->group != group || p->state != STATE_STOPPED) continue;
         signal_send_group(group, SIGHUP, NULL);
@@ -296,7 +299,7 @@ i64 process_wait(i32 pid, i32 options, i32 *status, u64 *time) {
 }
 
 bool group_in_session(i32 group, i32 session) {
-    for (int slot = 0; slot < PROCESSES; slot++) {
+    for (int slot = 0; slot < process_slots; slot++) {
         struct process *p = process_table[slot];
         if (p && p->group == group && p->session == session) return true;
     }
@@ -305,7 +308,7 @@ bool group_in_session(i32 group, i32 session) {
 
 /* No member has a parent in another group of the session: nobody could continue it. */
 bool group_is_orphaned(i32 group) {
-    for (int slot = 0; slot < PROCESSES; slot++) {
+    for (int slot = 0; slot < process_slots; slot++) {
         struct process *p = process_table[slot];
         if (!p || p->group != group || p->state == STATE_ZOMBIE || !p->parent) continue;
         if (p->parent->group != group && p->parent->session == p->session) return false;
@@ -315,6 +318,6 @@ bool group_is_orphaned(i32 group) {
 
 int process_count(void) {
     int count = 0;
-    for (int slot = 0; slot < PROCESSES; slot++) count += process_table[slot] != NULL;
+    for (int slot = 0; slot < process_slots; slot++) count += process_table[slot] != NULL;
     return count;
 }

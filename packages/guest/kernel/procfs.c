@@ -122,7 +122,7 @@ static i64 proc_list(struct inode *directory, u64 position, char *name, u64 *num
         return (i64)position + 1;
     }
     if (directory->proc.what != PROC_ROOT) return 0;
-    for (u64 slot = index - count; slot < PROCESSES; slot++) {
+    for (u64 slot = index - count; slot < (u64)process_slots; slot++) {
         if (!process_table[slot]) continue;
         print_number(name, (u64)process_table[slot]->pid);
         *type = S_IFDIR >> 12;

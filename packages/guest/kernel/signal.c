@@ -68,7 +68,7 @@ void signal_send(struct process *process, int signal, const struct signal_info *
 /* Returns the number of processes. */
 int signal_send_group(i32 group, int signal, const struct signal_info *info) {
     int count = 0;
-    for (int slot = 0; slot < PROCESSES; slot++) {
+    for (int slot = 0; slot < process_slots; slot++) {
         struct process *process = process_table[slot];
         if (!process || process->group != group) continue;
         if (signal) signal_send(process, signal, info);

@@ -124,7 +124,7 @@ i64 sys_kill(i32 pid, i32 signal) {
     }
     if (pid == -1) {
         int count = 0;
-        for (int slot = 0; slot < PROCESSES; slot++) {
+        for (int slot = 0; slot < process_slots; slot++) {
             struct process *process = process_table[slot];
             if (!process || process == init_process || process == current) continue;
             send(process, signal, SI_USER);

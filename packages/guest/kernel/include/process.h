@@ -40,6 +40,7 @@ struct signals {
 struct files {
     u64 close_on_exec[FILES / 64];
     struct file *file[FILES];
+    i32 end; /* nothing is open at and behind it */
 };
 
 struct process {
@@ -83,6 +84,8 @@ struct process {
 
 extern struct process *current; /* NULL until the first process runs */
 extern struct process *init_process;
+/* Processes by slot, with gaps; nothing at and behind process_slots. */
 extern struct process *process_table[PROCESSES];
+extern int process_slots;
 
 #endif
