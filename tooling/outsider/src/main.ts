@@ -94,7 +94,9 @@ function compileForBrowsers(folder: string): void {
 
 /** Every example of every package, compiled to JavaScript in out/. */
 function compileExamples(folder: string): void {
-  for (const path of globSync("packages/*/examples", { cwd: root })) {
+  const examples = globSync("packages/*/examples", { cwd: root });
+  if (examples.length === 0) throw new Error("No package has examples/.");
+  for (const path of examples) {
     cpSync(join(root, path), join(folder, "examples", path.split(/[\\/]/u)[1] ?? ""), {
       recursive: true,
     });
@@ -153,20 +155,31 @@ const oldestNode = (): string =>
     "process.execPath",
   ]).trim();
 
+/** Says what failed and goes on, so that one run shows all there is to mend. */
+function attempt(step: () => void): void {
+  try {
+    step();
+  } catch (error) {
+    console.error(`FAILED ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  }
+}
+
 const folder = mkdtempSync(join(tmpdir(), "ringside-outsider-"));
 try {
   run(root, "pnpm", ["build"]);
   const tarballs = packInto(folder);
   install(folder, tarballs);
   console.log(`ok installed ${tarballs.map((path) => basename(path)).join(" ")}`);
-  compileForBrowsers(folder);
-  console.log("ok declarations compile with the globals of a browser");
-  compileExamples(folder);
-  for (const node of [process.execPath, oldestNode()]) runExamples(folder, node);
-  runStranger(folder);
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
+  attempt(() => {
+    compileForBrowsers(folder);
+    console.log("ok declarations compile with the globals of a browser");
+  });
+  attempt(() => {
+    compileExamples(folder);
+    for (const node of [process.execPath, oldestNode()]) runExamples(folder, node);
+  });
+  attempt(() => runStranger(folder));
 } finally {
   if (values.keep) console.log(folder);
   else rmSync(folder, { recursive: true, force: true });
