@@ -21,12 +21,14 @@ import { neg } from "./neg.ts";
 import { inc } from "./inc.ts";
 import { dec } from "./dec.ts";
 import { mul, imul } from "./multiply.ts";
+import { aaa, aad, aam, aas, daa, das } from "./decimal.ts";
 import { div, idiv } from "./divide.ts";
 import { shl, sal, shr, sar } from "./shift.ts";
 import { rcl, rcr, rol, ror } from "./rotate.ts";
 import { shld, shrd } from "./double-shift.ts";
 import { bt, bts, btr, btc } from "./bit-test.ts";
 import { bsf, bsr, popcnt } from "./bit-scan.ts";
+import { bound } from "./bound.ts";
 import { bswap } from "./bswap.ts";
 import { xchg } from "./xchg.ts";
 import { xadd } from "./xadd.ts";
@@ -103,6 +105,12 @@ export const integerInstructions: readonly Instruction[] = [
   imul,
   div,
   idiv,
+  daa,
+  das,
+  aaa,
+  aas,
+  aam,
+  aad,
   shl,
   sal,
   shr,
@@ -120,6 +128,7 @@ export const integerInstructions: readonly Instruction[] = [
   bsf,
   bsr,
   popcnt,
+  bound,
   bswap,
   xchg,
   xadd,
