@@ -137,25 +137,27 @@ function soloCore(claim: Claim, guest: KernelGuest, options: CreateOptions): Mac
 
 /** The processor's counts since the last boot, under the names of the contract. */
 function countsOf(machine: Machine, before: Readonly<Record<string, number>>): Counts {
-  const flat: Record<string, number> = {};
+  const rings: Record<string, number> = {};
+  const mnemonics: Record<string, number> = {};
+  const translation: Record<string, number> = {};
+  const others: Record<string, number> = {};
   for (const [name, value] of Object.entries(machine.processor.counts())) {
+    const [group, rest] = [name.split(".", 1)[0] ?? "", name.slice(name.indexOf(".") + 1)];
+    let [target, key] = [others, name];
+    if (group === "instructions")
+      [target, key] = [/^ring[0-3]$/u.test(rest) ? rings : mnemonics, rest];
+    else if (["walks", "walkReferences", "tlbFills"].includes(name)) target = translation;
     const since = value - (before[name] ?? 0);
-    if (since > 0) flat[name] = since;
+    if (since > 0) target[key] = since;
   }
-  const under = (prefix: string): Record<string, number> =>
-    Object.fromEntries(
-      Object.entries(flat)
-        .filter(([name]) => name.startsWith(`${prefix}.`))
-        .map(([name, value]) => [name.slice(prefix.length + 1), value]),
-    );
-  const rings = under("instructions");
   return {
+    exceptions: {},
+    interrupts: {},
+    ...countTree(others),
     units: machine.units,
     instructions: Object.values(rings).reduce((sum, value) => sum + value, 0),
     rings: countTree(rings),
-    mnemonics: countTree(under("mnemonics")),
-    exceptions: countTree(under("exceptions")),
-    interrupts: countTree(under("interrupts")),
-    translation: countTree(under("translation")),
+    mnemonics: countTree(mnemonics),
+    translation: countTree(translation),
   };
 }
