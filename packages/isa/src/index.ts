@@ -7,7 +7,12 @@
  *
  * @packageDocumentation
  */
-export { HostMemory, PhysicalMemory, type HostMemoryOptions, type WriteListener } from "./memory/host-memory.ts";
+export {
+  HostMemory,
+  PhysicalMemory,
+  type HostMemoryOptions,
+  type WriteListener,
+} from "./memory/host-memory.ts";
 export {
   Processor,
   type InterruptSource,
@@ -30,10 +35,50 @@ export {
   type Prologue,
   type Verdict,
 } from "./extension.ts";
-export { checkProfile, defaultProfile, TIMESTAMP_HERTZ, type ProcessorProfile } from "./profile/profile.ts";
+export {
+  checkProfile,
+  defaultProfile,
+  TIMESTAMP_HERTZ,
+  type ProcessorProfile,
+} from "./profile/profile.ts";
 export { FEATURES, type FeaturePlace } from "./profile/features.ts";
 export { instructions } from "./instructions/index.ts";
-export type { Access, Classification, Encoding, Instruction } from "./dsl.ts";
+export {
+  opcodes,
+  type Access,
+  type Classification,
+  type Encoding,
+  type Instruction,
+} from "./dsl.ts";
+export type {
+  Condition,
+  ExceptionName,
+  Operand,
+  OperandKind,
+  Privilege,
+  Routine,
+  SemanticsBuilder,
+  StatusFlag,
+  Value,
+  ValueType,
+  Variable,
+  Width,
+} from "./semantics.ts";
+export { CR0, CR4, EFER, RFLAGS } from "./profile/registers.ts";
+export {
+  ACCESS_EXECUTE,
+  ACCESS_IMPLICIT,
+  ACCESS_STACK,
+  ACCESS_TABLE,
+  ACCESS_USER,
+  ACCESS_WRITE,
+  DENY_SUPERVISOR_EXECUTE,
+  DENY_SUPERVISOR_READ,
+  DENY_SUPERVISOR_WRITE,
+  DENY_USER_EXECUTE,
+  DENY_USER_READ,
+  DENY_USER_WRITE,
+} from "./paging/tag.ts";
 export { assemble, encode } from "./assembler/assemble.ts";
 export type { AssembleOptions, Assembly } from "./assembler/assembler.ts";
 export { disassemble } from "./disassembler/disassemble.ts";

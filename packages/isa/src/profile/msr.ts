@@ -148,11 +148,6 @@ export function writeMsr(context: MsrContext, index: number, value: bigint): boo
   return find(context, index)?.write(context, value) ?? false;
 }
 
-/** Name of a register that the profile has, for traces and reports. */
-export function msrName(index: number): string | undefined {
-  return TABLE.get(index)?.name;
-}
-
 function find(context: MsrContext, index: number): Msr | undefined {
   const msr = TABLE.get(index);
   if (msr?.feature !== undefined && !context.profile.features.has(msr.feature)) return undefined;
