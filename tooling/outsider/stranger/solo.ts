@@ -108,7 +108,8 @@ function soloCore(claim: Claim, guest: KernelGuest, options: CreateOptions): Mac
       case "stopped":
         return { reason: "limit" };
       case "event":
-        throw new Error("The machine gave a monitor's event although nobody asked for those.");
+      case "extension":
+        throw new Error(`The machine left for its ${exit.reason}, which nobody asked for.`);
     }
   }
 
