@@ -7,7 +7,8 @@
 import {
   Processor,
   type HostMemory,
-  type MonitorEvent,
+  type ProcessorExit,
+  type ProcessorOptions,
   type ProcessorProfile,
 } from "@ringside/isa";
 import { Cmos } from "./devices/cmos.ts";
@@ -33,6 +34,7 @@ export interface MachineOptions {
   readonly epochSeconds: number;
   /** What the processor says it is; the processor's default without it. */
   readonly profile?: ProcessorProfile;
+  readonly extensions?: NonNullable<ProcessorOptions["extensions"]>;
   readonly delivery?: "architectural" | "monitor";
   /** Bytes that the guest sends to its first serial port. */
   readonly onSerial?: (bytes: Uint8Array) => void;
@@ -49,12 +51,10 @@ export type MachineExit =
   | { readonly reason: "waiting" }
   /** Halted, and nothing can wake it. */
   | { readonly reason: "halted" }
-  /** The processor entered shutdown (a triple fault). */
-  | { readonly reason: "shutdown"; readonly why: string }
   /** {@link Machine.requestStop} was called. */
   | { readonly reason: "stopped" }
-  /** With monitor delivery: what would have entered ring 0. */
-  | { readonly reason: "event"; readonly event: MonitorEvent };
+  /** What only the processor knows: a triple fault, an event of monitor delivery, an extension's own exit. */
+  | Extract<ProcessorExit, { readonly reason: "shutdown" | "event" | "extension" }>;
 
 export class Machine {
   readonly processor: Processor;
@@ -104,13 +104,14 @@ export class Machine {
       this.ports.attach(device);
     }
 
-    const { memory, profile, delivery, onMark } = options;
+    const { memory, profile, extensions, delivery, onMark } = options;
     this.processor = new Processor({
       memory,
       ports: this.ports,
       mmio: [this.interrupts.apic],
       interrupts: this.interrupts,
       ...(profile === undefined ? {} : { profile }),
+      ...(extensions === undefined ? {} : { extensions }),
       ...(delivery === undefined ? {} : { delivery }),
       ...(onMark === undefined ? {} : { onMark }),
     });
@@ -195,9 +196,9 @@ export class Machine {
           break;
         }
         case "shutdown":
-          return { reason: "shutdown", why: exit.why };
         case "event":
-          return { reason: "event", event: exit.event };
+        case "extension":
+          return exit;
       }
     }
   }

@@ -143,8 +143,9 @@ export class BareCore implements MachineCore {
       case "shutdown":
         return this.#crash(exit.why);
       case "event":
+      case "extension":
         throw new Error(
-          "Bug in ringside: an event of monitor delivery on a bare machine, please report.",
+          `Bug in ringside: a bare machine left for its ${exit.reason}, please report.`,
         );
       case "powered-off":
         return this.#poweredOff(exit.value);

@@ -1,17 +1,13 @@
 /** A look at a bare machine: its registers and, through its own page tables, its memory. */
-import type { Processor } from "@ringside/isa";
+import { VirtualProcessor, type Processor } from "@ringside/isa";
 import type { Inspector } from "@ringside/strategy";
 
-const present = 1n;
-const largePage = 0x80n;
-const addressBits = 0x000f_ffff_ffff_f000n;
-const pagingEnabled = 0x8000_0000n;
-const longModeActive = 0x400n;
 const pageBytes = 4096;
-const levels = 4;
 
 export function inspectorOf(processor: Processor): Inspector {
   const { state } = processor;
+  const { physical } = processor.memory;
+  const walker = new Walker(processor);
   return {
     registers: () => ({
       ...state.registers(),
@@ -26,55 +22,63 @@ export function inspectorOf(processor: Processor): Inspector {
       gs_base: state.gsBase,
       cpl: BigInt(state.cpl),
     }),
-    translate: (linear) => translateLinear(processor, linear),
-    readMemory: (linear, lengthBytes) => readMemory(processor, linear, lengthBytes),
+    translate: (linear) => walker.translate(linear),
+    readMemory(linear, lengthBytes) {
+      if (!(lengthBytes >= 0 && lengthBytes <= physical.sizeBytes)) return undefined;
+      const bytes = new Uint8Array(lengthBytes);
+      for (let done = 0; done < lengthBytes;) {
+        const from = walker.translate(BigInt.asUintN(64, linear + BigInt(done)));
+        if (from === undefined) return undefined;
+        const part = Math.min(lengthBytes - done, pageBytes - (from % pageBytes));
+        bytes.set(physical.read(from, part), done);
+        done += part;
+      }
+      return bytes;
+    },
   };
 }
 
-/** SDM Vol. 3A §4.5, "4-Level Paging and 5-Level Paging". Without paging, linear is physical. */
-function translateLinear({ state, memory }: Processor, linear: bigint): number | undefined {
-  const { physical } = memory;
-  const inMemory = (address: bigint): number | undefined =>
-    address < BigInt(physical.sizeBytes) ? Number(address) : undefined;
-  if ((state.cr0 & pagingEnabled) === 0n) return inMemory(linear);
-  if (
-    (state.efer & longModeActive) === 0n ||
-    BigInt.asIntN(48, linear) !== BigInt.asIntN(64, linear)
-  ) {
-    return undefined;
-  }
-  let table = state.cr3 & addressBits;
-  for (let level = levels; level > 0; level -= 1) {
-    const shift = BigInt(12 + 9 * (level - 1));
-    const at = inMemory(table + (((linear >> shift) & 0x1ffn) << 3n));
-    if (at === undefined) return undefined;
-    const entry = physical.readU64(at);
-    if ((entry & present) === 0n) return undefined;
-    const isLeaf = level === 1 || (level < levels && (entry & largePage) !== 0n);
-    if (isLeaf) {
-      const offset = linear & ((1n << shift) - 1n);
-      return inMemory((entry & addressBits & ~((1n << shift) - 1n)) | offset);
-    }
-    table = entry & addressBits;
-  }
-  return undefined;
-}
+/** Walks the machine's page tables by the processor's own rules, and leaves no trace in them. */
+class Walker {
+  readonly #processor: Processor;
+  /** Made when somebody looks for the first time. */
+  #virtual: VirtualProcessor | undefined;
 
-function readMemory(
-  processor: Processor,
-  linear: bigint,
-  lengthBytes: number,
-): Uint8Array | undefined {
-  if (!(lengthBytes >= 0 && lengthBytes <= processor.memory.physical.sizeBytes)) return undefined;
-  const bytes = new Uint8Array(lengthBytes);
-  let done = 0;
-  while (done < lengthBytes) {
-    const at = BigInt.asUintN(64, linear + BigInt(done));
-    const physical = translateLinear(processor, at);
-    if (physical === undefined) return undefined;
-    const inPage = Math.min(lengthBytes - done, pageBytes - (physical % pageBytes));
-    bytes.set(processor.memory.physical.read(physical, inPage), done);
-    done += inPage;
+  constructor(processor: Processor) {
+    this.#processor = processor;
   }
-  return bytes;
+
+  /** The physical address, or undefined where nothing is mapped or no memory is behind it. */
+  translate(linear: bigint): number | undefined {
+    const { state, memory } = this.#processor;
+    this.#virtual ??= this.#make();
+    for (const name of ["cr0", "cr3", "cr4", "efer"] as const) {
+      this.#virtual.state.setControl(name, state[name]);
+    }
+    const result = this.#virtual.walk(linear, {});
+    if (result.kind === "fault" || result.physical >= memory.physical.sizeBytes) return undefined;
+    return result.physical;
+  }
+
+  #make(): VirtualProcessor {
+    const { physical } = this.#processor.memory;
+    const nothing = (): void => {};
+    return new VirtualProcessor({
+      accessors: {
+        readPhysical: (at, bytes) => {
+          const inside = at + bytes.length <= physical.sizeBytes;
+          bytes.set(inside ? physical.read(at, bytes.length) : new Uint8Array(bytes.length));
+        },
+        // A walk would set accessed bits, and a look must not.
+        writePhysical: nothing,
+        readPort: () => 0,
+        writePort: nothing,
+        readTaskPriority: () => 0,
+        writeTaskPriority: nothing,
+        invalidatePage: nothing,
+        flushTlb: nothing,
+        now: () => 0,
+      },
+    });
+  }
 }
