@@ -13,6 +13,7 @@ export function command(): Command {
   const program = new Command("ringside")
     .description("Runs x86-64 guests under every way there is to virtualize a machine, and shows what each way costs.")
     .version(packageJson.version)
+    .enablePositionalOptions()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /u, "ringside: ")) })
     .exitOverride((error) => {
       throw error;

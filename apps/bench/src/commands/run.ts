@@ -4,6 +4,7 @@ import { Host, shellStatus, StrategyError, type Exit } from "@ringside/strategy"
 import { CommandError, STATUS } from "../failure.ts";
 import { readFiles, readProgram } from "../program/host-files.ts";
 import { feed, outputTo } from "../program/streams.ts";
+import { hostBytesFor } from "../host-size.ts";
 import { parseSize, parseUnits } from "../sizes.ts";
 import { findStrategy } from "../strategies.ts";
 
@@ -66,7 +67,7 @@ async function run(path: string, args: readonly string[], options: RunOptions): 
     memoryBytes: options.memory,
   } as const;
 
-  const host = Host.create({ memoryBytes: options.memory });
+  const host = Host.create({ memoryBytes: hostBytesFor(guest) });
   const stopped = new AbortController();
   let signal: number | undefined;
   const stopFor = (number: number): void => {

@@ -1,6 +1,9 @@
 /** Figures of a report as people read them: per operation, as ratios, in words. */
 import { price, type Counts, type CostProfile, type CountTree, type OkResult, type Report, type Result } from "@ringside/strategy";
 
+/** Events rarer than this in an operation come from somewhere else: a timer, the end of the run. */
+const WORTH_TELLING = 0.005;
+
 /** The result of a benchmark under a strategy. */
 export function resultOf(report: Report, benchmark: string, strategy: string): Result | undefined {
   return report.results.find((result) => result.benchmark === benchmark && result.strategy === strategy);
@@ -44,7 +47,7 @@ export function eventsPerOperation(result: OkResult, most: number): readonly Sha
   return flatten(result.events)
     .filter(({ name }) => !restated.has(name) && !name.startsWith("rings."))
     .map(({ name, count }) => ({ name, count: count / result.operations, cycles: 0 }))
-    .filter(({ count }) => count >= 0.005)
+    .filter(({ count }) => count >= WORTH_TELLING)
     .toSorted((a, b) => b.count - a.count)
     .slice(0, most);
 }

@@ -12,6 +12,7 @@ import {
   type Result,
   type Strategy,
 } from "@ringside/strategy";
+import { hostBytesFor } from "../host-size.ts";
 import { guestOf, type Benchmark } from "./benchmarks.ts";
 
 const MARK = { begin: 1, middle: 2, end: 3 } as const;
@@ -37,7 +38,7 @@ export async function measure(strategy: Strategy, benchmark: Benchmark, profile:
   const marks = new Map<number, Snapshot>();
   let exit: Exit;
   try {
-    const host = Host.create({ memoryBytes: guest.memoryBytes });
+    const host = Host.create({ memoryBytes: hostBytesFor(guest) });
     using machine = strategy.create(host, guest, {
       output: { stdout: output.take, stderr: output.take, log: output.take },
       trace: { mark: ({ id }) => void marks.set(id, { counts: machine.counts(), wallMs: wallClock() }) },

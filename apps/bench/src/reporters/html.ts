@@ -138,7 +138,8 @@ function wallChart(report: Report, shown: readonly Benchmark[]): string {
   };
   return chart(
     {
-      ...axes(shown, { type: "log", axisLabel: { formatter: (value: number) => figure(value), color: "#5a6b78" } }),
+      // Bars of a logarithmic axis begin at its left end, which lies below the shortest.
+      ...axes(shown, { type: "log", min: 0.01, axisLabel: { formatter: (value: number) => figure(value), color: "#5a6b78" } }),
       series: report.strategies.map(({ id }, index) => ({
         name: id,
         type: "bar",

@@ -1,0 +1,11 @@
+/** How much memory a host needs for one guest. */
+import type { Guest } from "@ringside/strategy";
+
+/** Room for what a strategy keeps in the host's memory beside the guest's, such as its own page tables. */
+const STRATEGY_BYTES = 1 << 20;
+const FRAME_BYTES = 4096;
+
+/** Bytes of a host that runs one machine with this guest. */
+export function hostBytesFor({ memoryBytes }: Guest): number {
+  return Math.ceil((memoryBytes + STRATEGY_BYTES) / FRAME_BYTES) * FRAME_BYTES;
+}
