@@ -37,7 +37,10 @@ async function observe(
   harness: HarnessProcess,
 ): Promise<VectorResult> {
   const seen = await harness.step(input);
-  const fault = exceptionOf(seen.signal, seen.code, seen.address, encoding.area === "x87");
+  const signalled = exceptionOf(seen.signal, seen.code, seen.address, encoding.area === "x87");
+  // Linux gives #BR the signal of a general fault, which BOUND does not raise in flat segments.
+  const isBound = signalled?.vector === 13 && encoding.key.startsWith("bound ");
+  const fault = isBound ? { vector: 5, linear: undefined } : signalled;
   const registers = { ...seen.registers, flags: (seen.registers.flags & VISIBLE_FLAGS) | 2n };
   if (encoding.key.startsWith("pushf")) {
     // The step needs TF, and PUSHF shows it.

@@ -20,7 +20,9 @@ export type Site =
   | "straddling"
   | "read-only"
   | "not-canonical"
-  | "misaligned";
+  | "misaligned"
+  /** In the lowest 64 KiB, which 16-bit addresses reach. Nothing is mapped there. */
+  | "low";
 
 const RSP = 4;
 
@@ -100,6 +102,8 @@ export class Draft {
         return BigInt(READ_ONLY_ADDRESS + 16 * random.below(64));
       case "not-canonical":
         return 0x8000_0000_0000n + BigInt(16 * random.below(16));
+      case "low":
+        return BigInt(16 * random.below(0x1000));
       case "misaligned":
         return BigInt(DATA_ADDRESS + 0x800 + 16 * random.below(32) + 1 + random.below(15));
       case "data":
@@ -143,6 +147,34 @@ export class Draft {
       ...size,
       ...(width === mode ? {} : { addressWidth: width }),
       ...this.#registersFor(linear, width),
+    };
+  }
+
+  /** A 16-bit address, of registers and a displacement whose sum wraps. The page fault tells where it is. */
+  address16(bits: number | undefined): MemoryArgument {
+    const { random } = this;
+    const [base = 3, index] = random.pick<readonly number[]>([
+      [3, 6],
+      [3, 7],
+      [5, 6],
+      [5, 7],
+      [6],
+      [7],
+      [5],
+      [3],
+    ]);
+    for (const number of [base, index]) {
+      if (number === undefined) continue;
+      this.#pointers.add(number);
+      this.set(number, random.bits(32));
+    }
+    return {
+      type: "memory",
+      ...(bits === undefined || bits === 0 ? {} : { bits }),
+      addressWidth: 16,
+      base,
+      ...(index === undefined ? {} : { index }),
+      displacement: random.pick([0n, 1n, -0x80n, 0x7fffn, -0x8000n]),
     };
   }
 

@@ -41,17 +41,19 @@ const SITES: readonly Site[] = [
   "read-only",
 ];
 const REGISTER_VECTORS = 12;
+/** The same in 32-bit code, for rows that exist in both. */
+const SITES_32: readonly Site[] = ["data", "data", "unmapped", "low"];
+const REGISTER_VECTORS_32 = 2;
 /** Tries before a row counts as one that cannot be encoded with the operands drawn. */
 const TRIES = 64;
 
 /**
- * Inputs for a row, in its mode: 64-bit code, or 32-bit code for rows that only exist there.
+ * Inputs for a row: in 64-bit code and, fewer, in 32-bit code; rows of 32-bit code alone have all of theirs there.
  *
  * @throws {Error} The row cannot be encoded, which is a bug in the assembler.
  */
 export function generateInputs(pattern: Pattern): VectorInput[] {
   const random = new Random(seedOf(encodingKey(pattern)));
-  const mode = existsIn(pattern, 64) ? 64 : 32;
   const takesMemory = pattern.operands.some(
     ({ pattern: operand }) => operand.memory !== undefined || operand.moffs !== undefined,
   );
@@ -59,20 +61,26 @@ export function generateInputs(pattern: Pattern): VectorInput[] {
     ({ place, pattern: operand }) =>
       (place === "rm" && operand.register === undefined) || place === "moffs",
   );
-  const inputs: VectorInput[] = [];
-  const make = (site: Site | undefined): void => {
+  const sites = (registers: number, memory: readonly Site[]): (Site | undefined)[] => [
+    ...(takesRegister ? Array.from({ length: registers }, () => undefined) : []),
+    ...(takesMemory ? memory : []),
+  ];
+  const make = (mode: 32 | 64, site: Site | undefined): VectorInput => {
     for (let attempt = 0; attempt < TRIES; attempt++) {
       const input = tryInput(pattern, mode, site, random);
-      if (input === undefined) continue;
-      inputs.push(input);
-      return;
+      if (input !== undefined) return input;
     }
     throw new Error(`No operands were found for ${encodingKey(pattern)}.`);
   };
-  if (takesRegister) for (let count = 0; count < REGISTER_VECTORS; count++) make(undefined);
-  if (takesMemory) for (const site of SITES) make(site);
-  if (takesMemory && isMisalignable(pattern)) make("misaligned");
-  if (takesMemory && mode === 64 && random.oneIn(4)) make("not-canonical");
+  const first = existsIn(pattern, 64) ? 64 : 32;
+  const special: Site[] = [
+    ...(isMisalignable(pattern) ? (["misaligned"] as const) : []),
+    ...(first === 64 && random.oneIn(4) ? (["not-canonical"] as const) : ["low" as const]),
+  ];
+  const inputs = sites(REGISTER_VECTORS, [...SITES, ...special]).map((site) => make(first, site));
+  if (first === 64 && existsIn(pattern, 32)) {
+    inputs.push(...sites(REGISTER_VECTORS_32, SITES_32).map((site) => make(32, site)));
+  }
   return inputs;
 }
 
@@ -96,7 +104,7 @@ function tryInput(
   const drawn = pattern.operands
     .filter(({ place }) => place !== "implicit-memory")
     .map((operand) => drawOperand(pattern, operand, draft, site));
-  const statement = drawStatement(pattern, drawn, random);
+  const statement = drawStatement(pattern, drawn, mode, random);
   shapeAfter(pattern, draft, statement);
   const code = encodePattern(pattern, statement, { mode, address: BigInt(CODE_ADDRESS) });
   if (code === undefined) return undefined;
@@ -110,12 +118,22 @@ function drawFlags(random: Random): bigint {
   return flags;
 }
 
-function drawStatement(pattern: Pattern, drawn: readonly Argument[], random: Random): Statement {
+function drawStatement(
+  pattern: Pattern,
+  drawn: readonly Argument[],
+  mode: 32 | 64,
+  random: Random,
+): Statement {
   const { instruction } = pattern;
   const destination = drawn[0]?.type === "memory";
   const lock = instruction.lockable === true && destination && random.oneIn(6);
+  // 16-bit addresses are not mapped, and which of two operands faults first differs between processors.
+  const faultsAnyhow = mode === 32 && /^(?:cmps|maskmov)/u.test(pattern.mnemonic);
   const sized =
-    instruction.addressSized === true && pattern.addressSize === undefined && random.oneIn(5);
+    instruction.addressSized === true &&
+    pattern.addressSize === undefined &&
+    !faultsAnyhow &&
+    random.oneIn(5);
   let repeat: Statement["repeat"];
   if (instruction.repeatable === "rep" && random.oneIn(2)) repeat = "rep";
   if (instruction.repeatable === "repe-repne")
@@ -125,7 +143,9 @@ function drawStatement(pattern: Pattern, drawn: readonly Argument[], random: Ran
     arguments: drawn,
     lock,
     ...(repeat === undefined ? {} : { repeat }),
-    ...(sized && !drawn.some(({ type }) => type === "memory") ? { addressWidth: 32 } : {}),
+    ...(sized && !drawn.some(({ type }) => type === "memory")
+      ? { addressWidth: mode === 64 ? 32 : 16 }
+      : {}),
   };
 }
 
@@ -195,7 +215,9 @@ function drawMemory(
   const inData = possible === "data" || possible === "misaligned";
   if (inData && bits > 0) draft.store(linear, bytes, memoryValue(pattern, bits, random));
   if (operand.place === "moffs") return { type: "memory", bits, displacement: linear };
-  return draft.address(linear, bits);
+  return possible === "low" && draft.mode === 32
+    ? draft.address16(bits)
+    : draft.address(linear, bits);
 }
 
 /** What memory holds that an instruction reads. */

@@ -128,6 +128,14 @@ const EXTENDEDS: readonly [bigint, ...bigint[]] = [
     0x4000_c000n << 48n,
   ],
   ...[0x7fff_8000n << 48n, 0xffff_8000n << 48n, 0x7fff_c000n << 48n, 0xffff_c000n << 48n],
+  // Denormals, with and without the integer bit; a signalling NaN; a number without its integer bit, which is none; the ends.
+  1n,
+  0x7fff_ffff_ffff_ffffn,
+  0x8000n << 48n,
+  0x7fff_a000_0000_0000_0001n,
+  0x3fff_4000_0000_0000_0000n,
+  0x0001_8000n << 48n,
+  0x7ffe_ffff_ffff_ffff_ffffn,
   // Pi, a number with more digits than a double, and the edges of integers.
   ...[
     0x4000_c90f_daa2_2168_c235n,
@@ -137,7 +145,7 @@ const EXTENDEDS: readonly [bigint, ...bigint[]] = [
   ],
 ] as [bigint, ...bigint[]];
 
-/** A double extended number: none that only the x87 of old had. */
+/** A double extended number. */
 export function extendedValue(random: Random): bigint {
   if (random.oneIn(2)) return random.pick(EXTENDEDS);
   const exponent = BigInt(0x3fff - 8 + random.below(16));

@@ -5,7 +5,7 @@ import type { Statement } from "../assembler/argument.ts";
 import type { Pattern } from "../decoder/pattern.ts";
 import type { Draft } from "./draft.ts";
 import { CODE_PAGE, DATA_ADDRESS, DATA_BYTES } from "./machine.ts";
-import { extendedValue, integerValue } from "./random.ts";
+import { extendedValue, integerValue, type Random } from "./random.ts";
 
 const RAX = 0;
 const RCX = 1;
@@ -51,12 +51,24 @@ export function shapeBefore(pattern: Pattern, draft: Draft): void {
     shapeX87(draft, pattern);
   const usesMmx = pattern.operands.some(({ pattern: operand }) => operand.register?.kind === "mmx");
   if (usesMmx || pattern.mnemonic === "emms") draft.registers.tags = 0xff;
-  // Vectors of conversions and arithmetic also run with the other rounding modes.
   const usesVectors = pattern.operands.some(
     ({ pattern: operand }) => operand.register?.kind === "xmm",
   );
-  if (usesVectors && draft.random.oneIn(4))
-    draft.registers.mxcsr = 0x1f80 | (draft.random.below(4) << 13);
+  if (usesVectors) draft.registers.mxcsr = drawMxcsr(draft.random);
+}
+
+const MXCSR_MASKS = 0x1f80;
+const MXCSR_DAZ = 0x40;
+const MXCSR_FTZ = 0x8000;
+
+/** Mostly the usual one; also other rounding, denormals as zero, exceptions noted before, exceptions that are not masked. */
+function drawMxcsr(random: Random): number {
+  let mxcsr = MXCSR_MASKS;
+  if (random.oneIn(4)) mxcsr |= random.below(4) << 13;
+  if (random.oneIn(8)) mxcsr |= random.pick([MXCSR_DAZ, MXCSR_FTZ, MXCSR_DAZ | MXCSR_FTZ]);
+  if (random.oneIn(8)) mxcsr |= random.below(64);
+  if (random.oneIn(8)) mxcsr &= ~(random.below(64) << 7);
+  return mxcsr;
 }
 
 /** Corrects what was drawn: counts that stay in memory, targets that are code, values that some rows compare. */
@@ -211,4 +223,9 @@ function shapeX87(draft: Draft, pattern: Pattern): void {
   registers.controlWord = random.pick([
     0x37f, 0x37f, 0x37f, 0x27f, 0x07f, 0x77f, 0xb7f, 0xf7f,
   ] as const);
+  if (random.oneIn(8)) registers.controlWord &= ~random.below(64);
+  if (random.oneIn(4)) registers.statusWord |= random.below(128);
+  // Noted and not masked: an exception is pending, which ES and B say.
+  const pending = registers.statusWord & ~registers.controlWord & 0x3f;
+  if (pending !== 0) registers.statusWord |= 0x8080;
 }
