@@ -2,17 +2,19 @@
  * `pnpm check:readme`: a README shows only code that runs.
  *
  * Every TypeScript block of a README is a file of the examples/ beside it, word for word; every example runs
- * and prints what its `// =>` comments promise; the pnpm version that READMEs name is the pinned one.
+ * and prints what its `// =>` comments promise. Links between files lead somewhere, and the pnpm version that
+ * documents name is the pinned one.
  *
  *     --write    bring code blocks and "Differs from the manual" up to date instead of complaining
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { codeBlocks } from "./code-blocks.ts";
 import { manualDifferences, withManualDifferences } from "./manual-differences.ts";
+import { relativeLinks } from "./relative-links.ts";
 import { brokenPromise, promisedOutput } from "./promised-output.ts";
 
 const maximumLines = 80;
@@ -37,7 +39,16 @@ for (const folder of globSync("{packages,apps}/*", { cwd: root }).toSorted()) {
   for (const example of globSync(`${folder}/examples/*.ts`, { cwd: root }).toSorted()) run(example);
 }
 checkCode(".", "README.md");
-for (const path of globSync(["README.md", "CONTRIBUTING.md", "docs/**/*.md"], { cwd: root })) {
+const documents = globSync(["*.md", "docs/**/*.md", "{packages,apps,tooling}/**/*.md"], {
+  cwd: root,
+  exclude: (path) => /(?:^|\/)(?:node_modules|dist)$/u.test(path),
+}).toSorted();
+for (const path of documents) {
+  for (const target of relativeLinks(read(path))) {
+    if (!existsSync(join(root, dirname(path), target))) {
+      complaints.push(`${path} links to ${target}, which is not there.`);
+    }
+  }
   for (const [name] of read(path).matchAll(/pnpm@\d[\w.-]*/gu)) {
     if (name !== pinned) complaints.push(`${path} says ${name}, and package.json pins ${pinned}.`);
   }
