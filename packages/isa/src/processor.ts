@@ -200,8 +200,7 @@ export class Processor {
     this.state.setNumber(ENGINE.physicalBytes, this.memory.physical.sizeBytes);
     resetRegisters(this.state, this.profile);
     this.#u8.fill(0, base + EXTENSION_OFFSET, base + EXTENSION_OFFSET + EXTENSION_BYTES);
-    this.#tlb.select(0);
-    this.#tlb.flushTag(undefined, true);
+    this.#tlb.clear();
     this.#injected = undefined;
     this.state.set(slots.flagsResult, 0x100n);
     this.state.set(slots.flagsAuxiliary, 0x100n);

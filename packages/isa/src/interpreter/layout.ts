@@ -31,6 +31,13 @@ export const TLB_SETS = 512;
 export const TLB_ENTRY_BYTES = 32;
 export const TLB_SET_BYTES: number = TLB_ENTRY_BYTES * 2;
 
+/**
+ * One bit for each set that was filled since it was last emptied, so that flushing costs what was used. In the free end of
+ * the architectural part of the block.
+ */
+export const TLB_USED_OFFSET = 0x580;
+export const TLB_USED_BYTES: number = TLB_SETS / 8;
+
 /** Fields of a TLB entry. */
 export const TLB_ENTRY: Readonly<Record<"tag" | "addend" | "codePage" | "translation" | "codeMode", Slot>> = {
   /**

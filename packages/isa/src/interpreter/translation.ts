@@ -24,7 +24,7 @@ import {
 import type { Routine, SemanticsBuilder, Value, ValueType } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
 import { ACCESS_STACK_SEGMENT, ACCESS_SYSTEM } from "./emitter.ts";
-import { ENGINE, FRAME_BYTES, FRAME_ENTRY, FRAME_ENTRY_BYTES, FRAME_IS_RAM, TLB_ENTRY, TLB_ENTRY_BYTES, TLB_OFFSET, TLB_SETS, TLB_SET_BYTES } from "./layout.ts";
+import { ENGINE, FRAME_BYTES, FRAME_ENTRY, FRAME_ENTRY_BYTES, FRAME_IS_RAM, TLB_ENTRY, TLB_ENTRY_BYTES, TLB_OFFSET, TLB_SETS, TLB_SET_BYTES, TLB_USED_OFFSET } from "./layout.ts";
 
 const ALL_DENIED = 0x3f | DENY_DIRECT;
 const PAGE_OFFSET = 0xfff;
@@ -81,6 +81,15 @@ export function tlbSet(m: Recorder, page: Value): Value {
   return m.wasm("i32.add", [m.stateAddress(TLB_OFFSET), offset]);
 }
 
+/** Notes that the set of a linear page number holds something. */
+function markUsed(m: Recorder, page: Value): void {
+  const set = m.and(page, m.constant(TLB_SETS - 1));
+  const words = { offset: TLB_USED_OFFSET, bytes: 8 } as const;
+  const at = m.and(m.shiftRightUnsigned(set, m.constant(3)), m.constant(~7n));
+  const bit = m.shiftLeft(m.constant(1), m.and(set, m.constant(63)));
+  m.setStateAt(words, at, m.or(m.stateAt(words, at), bit));
+}
+
 /** What a walk's kind of access needs not to be denied. */
 function neededDenial(m: Recorder, access: Value): Value {
   const write = m.and(access, m.constant(ACCESS_WRITE));
@@ -131,6 +140,7 @@ export const resolve: Routine = engineRoutine("resolve", ["i64", "i64"], "i32", 
   const translation = m.callNamed("walk", "i64", false, [linear, access]);
   m.when(faulted(m), () => m.returnValue(m.constantI32(0)));
   m.count("tlbFills");
+  markUsed(m, page);
   m.when(m.isFalse(holds(first)), () => copyEntry(m, first, second));
 
   const physical = m.and(translation, m.constant(~BigInt(PAGE_OFFSET)));
