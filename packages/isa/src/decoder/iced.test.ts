@@ -39,8 +39,8 @@ const NEWER_HINTS = new Set([
   "Rdsspd_r32",
   "Rdsspq_r64",
 ]);
-/** Selectors and machine status words have 16 bits; iced-x86 shows the register at the operand size. */
-const SELECTORS = /^(?:lldt|ltr|verr|verw|lmsw)$/u;
+/** Of these only 16 bits of a register count; iced-x86 shows it at the operand size. */
+const WORDS = /^(?:lldt|ltr|verr|verw|lmsw|pinsrw)$/u;
 /** Operands of instructions that touch none: their sizes are nobody's business. */
 const UNUSED_OPERANDS = /^(?:reservednop|ud0|ud1)$/u;
 /** Rows without operands, as the manual also writes them; iced-x86 lists the registers that they imply. */
@@ -153,10 +153,9 @@ function compare(ours: Decoded, theirs: IcedInstruction, mode: CodeMode): string
     mnemonic === "ringside.mark"
   )
     return "";
-  const left = ourOperands(ours, mode).join(" | ");
-  const right = icedOperands(theirs, mode).map((operand) =>
-    SELECTORS.test(mnemonic) ? asWord(operand) : operand,
-  );
+  const sized = (operand: string): string => (WORDS.test(mnemonic) ? asWord(operand) : operand);
+  const left = ourOperands(ours, mode).map(sized).join(" | ");
+  const right = icedOperands(theirs, mode).map(sized);
   // 16-bit operand size truncates targets of short branches in 32-bit code, which no row says.
   if (mode === 32 && left.startsWith("to ") && right[0]?.length === 9) return "";
   // The manual's FXCH and FCOM name one operand; ST(0) is understood.
@@ -190,9 +189,9 @@ function sameMeaning(first: IcedInstruction, second: IcedInstruction, mode: Code
   const isShort = mode === 32 && first.opCount === 1 && first.opKind(0) === OpKind.NearBranch16;
   const shown = (operands: readonly string[], from: IcedInstruction): string => {
     // Operand size truncates immediates, and in 32-bit code targets, whichever way they are encoded.
-    const isSelector = SELECTORS.test((Mnemonic[from.mnemonic] ?? "").toLowerCase());
+    const isWord = WORDS.test((Mnemonic[from.mnemonic] ?? "").toLowerCase());
     const sized = operands.map((operand) =>
-      isShort ? operand.slice(0, 3) + operand.slice(-4) : isSelector ? asWord(operand) : operand,
+      isShort ? operand.slice(0, 3) + operand.slice(-4) : isWord ? asWord(operand) : operand,
     );
     return `${Mnemonic[from.mnemonic]} ${sized.join(" | ")}${from.hasLockPrefix ? " lock" : ""}`;
   };
