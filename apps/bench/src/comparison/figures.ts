@@ -37,19 +37,36 @@ export function shares(result: OkResult, profile: CostProfile, most: number): re
       count: count / result.operations,
       cycles: cycles / result.operations,
     }))
+    .filter(({ count }) => count >= WORTH_TELLING)
     .toSorted((a, b) => b.cycles - a.cycles)
     .slice(0, most);
 }
 
-/** Counted events of one warm operation, the most frequent first, without those that only restate others. */
+/** Groups of counts, those that explain most first; what is in no group here restates others or is no event. */
+const EXPLAINING: readonly { readonly group: string; readonly say: (name: string) => string }[] = [
+  { group: "systemCalls", say: (name) => `${name}()` },
+  { group: "kernel", say: words },
+  { group: "exceptions", say: (name) => `exception ${name}` },
+  { group: "interrupts", say: (name) => `interrupt ${name}` },
+  { group: "translation", say: words },
+  { group: "mnemonics", say: (name) => name },
+];
+
+/** Counted events of one warm operation, those that explain most first. */
 export function eventsPerOperation(result: OkResult, most: number): readonly Share[] {
-  const restated = new Set(["units", "instructions"]);
-  return flatten(result.events)
-    .filter(({ name }) => !restated.has(name) && !name.startsWith("rings."))
-    .map(({ name, count }) => ({ name, count: count / result.operations, cycles: 0 }))
-    .filter(({ count }) => count >= WORTH_TELLING)
-    .toSorted((a, b) => b.count - a.count)
-    .slice(0, most);
+  return EXPLAINING.flatMap(({ group, say }) => {
+    const counts = result.events[group];
+    if (typeof counts !== "object") return [];
+    return flatten(counts)
+      .map(({ name, count }) => ({ name: say(name), count: count / result.operations, cycles: 0 }))
+      .filter(({ count }) => count >= WORTH_TELLING)
+      .toSorted((a, b) => b.count - a.count);
+  }).slice(0, most);
+}
+
+/** `pagesCopied` as people say it. */
+function words(name: string): string {
+  return name.replaceAll(/[A-Z]/gu, (letter) => ` ${letter.toLowerCase()}`);
 }
 
 function flatten(tree: CountTree, prefix = ""): { readonly name: string; readonly count: number }[] {

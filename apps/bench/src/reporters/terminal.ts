@@ -6,6 +6,7 @@ import type { Colours } from "../terminal.ts";
 import { textTable } from "./text-table.ts";
 
 const SHARES_SHOWN = 3;
+const EVENTS_SHOWN = 4;
 
 /** The whole text, without a final line feed. */
 export function terminalReport(report: Report, colours: Colours): string {
@@ -78,7 +79,7 @@ function whyTable(report: Report, shown: readonly Benchmark[], { dim }: Colours)
       if (result?.status !== "ok") continue;
       const text =
         result.modelledCycles === null
-          ? eventsPerOperation(result, SHARES_SHOWN).map(({ name, count }) => `${figure(count)} ${name}`)
+          ? eventsPerOperation(result, EVENTS_SHOWN).map(({ name, count }) => `${figure(count)} ${name}`)
           : shares(result, report.profile, SHARES_SHOWN).map(({ name, count, cycles }) => `${figure(count)} ${name} ${dim(`= ${figure(cycles)}`)}`);
       rows.push([benchmark.id, id, `${figure(result.instructions / result.operations)} instructions`, text.join(", ")]);
     }
