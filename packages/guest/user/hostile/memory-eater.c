@@ -1,7 +1,7 @@
 /*
  * memory-eater [map | brk | sparse]: takes memory and touches it until it gets no more.
  *
- * "sparse" touches single pages far apart, so that page tables are most of what it uses; it stops after 5000 pages.
+ * "sparse" touches single pages far apart, so that page tables are most of what it uses; it stops after 2500 pages.
  * Status 3: refused with ENOMEM. A kernel that has promised too much may kill it instead.
  */
 #include <errno.h>
@@ -47,14 +47,14 @@ static int eat_data(void)
 
 static int eat_tables(void)
 {
-    for (unsigned long i = 1; i <= 5000; i++) {
+    for (unsigned long i = 1; i <= 2500; i++) {
         char *where = (char *)(i << 30 | 1UL << 44), *memory;
         memory = mmap(where, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
         if (memory == MAP_FAILED)
             return refused("mmap");
         touch(memory, PAGE);
     }
-    puts("5000 pages, a gigabyte apart");
+    puts("2500 pages, a gigabyte apart");
     return 0;
 }
 

@@ -30,7 +30,7 @@ int main(void)
     volatile unsigned long *turn = counters + 20;
     pid_t child = fork();
     if (child == 0) {
-        for (int i = 0; i < 20; i++) {
+        for (int i = 0; i < 4; i++) {
             while (*turn != 1)
                 ;
             counters[21] = counters[21] * 3 + 1;
@@ -38,14 +38,14 @@ int main(void)
         }
         _exit(0);
     }
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 4; i++) {
         while (*turn != 0)
             ;
         counters[21] = counters[21] * 2;
         *turn = 1;
     }
     show_end("the other", child);
-    printf("twenty turns each give %lu\n", counters[21]);
+    printf("four turns each give %lu\n", counters[21]);
 
     /* Killed while it spins. */
     child = fork();
