@@ -142,4 +142,34 @@ describe("Pentium 4", () => {
   ])("reproduces the published native figure of %s", (_, counts, cycles) => {
     expect(price({ ...nothing, ...counts }, pentium4).modelledCycles).toBe(cycles);
   });
+
+  test.each([0.8, 1.2])(
+    "keeps the published order of native costs when every estimate is off by the factor %d",
+    (factor) => {
+      const moved: CostProfile = {
+        ...pentium4,
+        constants: pentium4.constants.map((constant) =>
+          constant.provenance === "estimated"
+            ? { ...constant, cycles: constant.cycles * factor }
+            : constant,
+        ),
+      };
+      const costs = [
+        { instructions: 1, mnemonics: { in: 1 } },
+        {
+          instructions: 4,
+          mnemonics: { iret: 1 },
+          exceptions: { "14": 1 },
+          translation: { walkReferences: 4 },
+        },
+        { instructions: 3, mnemonics: { iret: 1 }, exceptions: { "0": 1 } },
+        { instructions: 3, mnemonics: { syscall: 1, sysret: 1 } },
+        { instructions: 1, mnemonics: { "mov-to-cr8": 1 } },
+        { instructions: 2, mnemonics: { call: 1, ret: 1 } },
+        { instructions: 1 },
+      ].map((counts) => price({ ...nothing, ...counts }, moved).modelledCycles ?? 0);
+      expect(costs).toEqual(costs.toSorted((a, b) => b - a));
+      expect(new Set(costs).size).toBe(costs.length);
+    },
+  );
 });
