@@ -4,6 +4,7 @@
 import type { Helper } from "../helpers.ts";
 import { arithmeticHelpers } from "../x87/arithmetic.ts";
 import { tagHelpers } from "../x87/tags.ts";
+import { transcendentalHelpers } from "../x87/transcendental.ts";
 import { transferHelpers } from "../x87/transfer.ts";
 import { sseHelpers } from "./sse.ts";
 
@@ -12,4 +13,5 @@ export const floatingPointHelpers: Readonly<Record<string, Helper>> = {
   ...tagHelpers,
   ...arithmeticHelpers,
   ...transferHelpers,
+  ...transcendentalHelpers,
 };

@@ -245,3 +245,29 @@ export const x87CompareFlags: readonly Instruction[] = family(
     ],
   },
 );
+
+/** Their last bit may differ between processors; a test bounds the error. */
+export const x87Transcendentals: readonly Instruction[] = family(
+  { feature: "fpu" },
+  opcodes`
+    Opcode | Instruction | Access
+    D9 F0  | F2XM1       | -
+    D9 F1  | FYL2X       | -
+    D9 F2  | FPTAN       | -
+    D9 F3  | FPATAN      | -
+    D9 F9  | FYL2XP1     | -
+    D9 FB  | FSINCOS     | -
+    D9 FE  | FSIN        | -
+    D9 FF  | FCOS        | -
+  `,
+  {
+    f2xm1: ["F2XM1—Compute 2x–1", onTop("x87.powerLessOne")],
+    fyl2x: ["FYL2X—Compute y ∗ log2x", onTop("x87.yTimesLogarithm")],
+    fptan: ["FPTAN—Partial Tangent", onTop("x87.tangent")],
+    fpatan: ["FPATAN—Partial Arctangent", onTop("x87.angle")],
+    fyl2xp1: ["FYL2XP1—Compute y ∗ log2(x +1)", onTop("x87.yTimesLogarithmOfSuccessor")],
+    fsincos: ["FSINCOS—Sine and Cosine", onTop("x87.sineAndCosine")],
+    fsin: ["FSIN—Sine", onTop("x87.sine")],
+    fcos: ["FCOS—Cosine", onTop("x87.cosine")],
+  },
+);

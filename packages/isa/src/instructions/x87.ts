@@ -4,7 +4,12 @@
  * Intel SDM Vol. 1 §5.2, "x87 FPU Instructions".
  */
 import type { Instruction } from "../dsl.ts";
-import { x87Arithmetic, x87Compare, x87CompareFlags } from "./x87-arithmetic.ts";
+import {
+  x87Arithmetic,
+  x87Compare,
+  x87CompareFlags,
+  x87Transcendentals,
+} from "./x87-arithmetic.ts";
 import { mmxControl, x87Control } from "./x87-control.ts";
 import { sse3X87, x87ConditionalMoves, x87Transfers } from "./x87-transfer.ts";
 
@@ -12,6 +17,7 @@ export const x87Instructions: readonly Instruction[] = [
   ...x87Arithmetic,
   ...x87Compare,
   ...x87CompareFlags,
+  ...x87Transcendentals,
   ...x87Transfers,
   ...sse3X87,
   ...x87ConditionalMoves,

@@ -23,6 +23,9 @@ export const UNRECORDED: ReadonlyMap<string, string> = new Map([
     (name) => [name, IMAGE] as const,
   ),
   ...["rcpps", "rcpss", "rsqrtps", "rsqrtss"].map((name) => [name, APPROXIMATE] as const),
+  ...["f2xm1", "fyl2x", "fyl2xp1", "fptan", "fpatan", "fsin", "fcos", "fsincos"].map(
+    (name) => [name, APPROXIMATE] as const,
+  ),
   ["ringside.mark", "it is a NOP to every other processor"],
 ]);
 
