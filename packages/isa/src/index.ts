@@ -80,9 +80,45 @@ export {
   DENY_USER_WRITE,
 } from "./paging/tag.ts";
 export { assemble, encode } from "./assembler/assemble.ts";
-export type { AssembleOptions, Assembly } from "./assembler/assembler.ts";
+export {
+  assemblerFor,
+  type Assembler,
+  type AssembleOptions,
+  type Assembly,
+} from "./assembler/assembler.ts";
+export {
+  AssemblyError,
+  type Argument,
+  type FarPointerArgument,
+  type MemoryArgument,
+  type NumberArgument,
+  type RegisterArgument,
+  type Statement,
+} from "./assembler/argument.ts";
+export { decode } from "./decoder/decode.ts";
+export { decoderFor } from "./decoder/decoder.ts";
+export {
+  isDecodeFault,
+  type CodeMode,
+  type DecodeContext,
+  type Decoded,
+  type DecodeFault,
+  type Decoder,
+  type Form,
+  type FormOperand,
+  type MemoryAddress,
+  type OperandSource,
+  type Repeat,
+  type SegmentNumber,
+} from "./decoder/decoded.ts";
+export { registerName, registersByName, type NamedRegister } from "./decoder/register-names.ts";
 export { disassemble } from "./disassembler/disassemble.ts";
-export type { DisassembledLine, DisassembleOptions } from "./disassembler/disassembler.ts";
+export {
+  disassemblerFor,
+  type DisassembledLine,
+  type Disassembler,
+  type DisassembleOptions,
+} from "./disassembler/disassembler.ts";
 export {
   VirtualProcessor,
   type DeliveryResult,
