@@ -87,7 +87,7 @@ int main(void)
 
     show("access", access("b", R_OK | W_OK));
     show("access to nothing", access("c", F_OK));
-    show("chmod", chmod("b", 0400));
+    show("chmod", chmod("b", 0600));
     show_size("b");
     show("rename", rename("b", "c"));
     show_size("b");
