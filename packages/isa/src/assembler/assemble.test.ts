@@ -104,6 +104,7 @@ describe("Assembler", () => {
     ["mov eax, 0xfg", '"0xfg" is not a number.'],
     ["mov eax, ?", '"?" means nothing here.'],
     ["db 1/0", "Line 1: Division by zero."],
+    [`db ${"(".repeat(10_000)}`, "nested more than 100 deep"],
     ["align 3", "Line 1: Align to a power of two, not 3."],
   ])("refuses %j", (text, message) => {
     expect(() => assemble(text)).toThrow(AssemblyError);

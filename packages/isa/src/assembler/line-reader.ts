@@ -26,11 +26,15 @@ const NUMBER =
   /^(?:0[xX](?<hex>[\da-fA-F_]+)|0[bB](?<binary>[01_]+)|(?<suffixed>\d[\da-fA-F_]*)[hH]|(?<decimal>[\d_]+))$/u;
 const END: Token = { kind: "end", text: "the end of the line", value: 0n };
 
+/** How deep parentheses and signs may be nested. */
+const MAXIMUM_DEPTH = 100;
+
 /** One line as tokens, read from left to right. */
 export class LineReader {
   readonly line: number;
   readonly #tokens: readonly Token[];
   #position = 0;
+  #depth = 0;
 
   constructor(text: string, line: number) {
     this.line = line;
@@ -106,6 +110,19 @@ export class LineReader {
   }
 
   #unary(): Expression {
+    this.#depth += 1;
+    if (this.#depth > MAXIMUM_DEPTH) {
+      throw new AssemblyError(
+        `An expression is nested more than ${MAXIMUM_DEPTH} deep.`,
+        this.line,
+      );
+    }
+    const expression = this.#operand();
+    this.#depth -= 1;
+    return expression;
+  }
+
+  #operand(): Expression {
     if (this.accept("+")) return this.#unary();
     if (this.accept("-")) {
       const operand = this.#unary();
