@@ -379,10 +379,8 @@ const maskmovq: Instruction = {
     const chosen = m.readAs(mask, "i64", 8);
     const at = (byte: number): Value => m.add(linear, m.constant(byte), 64);
     enterMmx(m);
-    // All bytes are probed before the first is stored, so that a fault stores nothing.
-    for (let byte = 0; byte < 8; byte++) {
-      m.when(m.bit(chosen, 8 * byte + 7), () => m.probeWrite(at(byte), 1));
-    }
+    // The manual leaves open whether bytes that are not stored can fault; here they do.
+    m.probeWrite(linear, 8);
     for (let byte = 0; byte < 8; byte++) {
       const moved = m.truncate(m.shiftRightUnsigned(value, m.constant(8 * byte)), 8);
       m.when(m.bit(chosen, 8 * byte + 7), () => m.store(at(byte), 1, moved));
