@@ -1,6 +1,7 @@
 /** The command's arguments: what there is, with help and an example for each. */
 import { Command, CommanderError } from "commander";
 import packageJson from "../package.json" with { type: "json" };
+import { CommandError } from "./failure.ts";
 import { addBench } from "./commands/bench.ts";
 import { addClassify } from "./commands/classify.ts";
 import { addCompare } from "./commands/compare.ts";
@@ -21,7 +22,12 @@ export function command(): Command {
     .showHelpAfterError("Try `ringside --help`, or `ringside COMMAND --help`.")
     .addHelpText("after", "\nExample:\n  $ ringside compare --benchmarks syscall,fork-wait");
   for (const add of [addCompare, addRun, addStrategies, addClassify, addDisasm, addBench]) add(program);
-  program.action(() => {
+  program.allowExcessArguments().action(() => {
+    const [unknown] = program.args;
+    if (unknown !== undefined) {
+      const known = program.commands.map((sub) => sub.name()).join(", ");
+      throw new CommandError(`There is no command "${unknown}". Known ones: ${known}; see \`ringside --help\`.`);
+    }
     program.outputHelp({ error: true });
     throw new CommanderError(1, "ringside.noCommand", "No command was given.");
   });

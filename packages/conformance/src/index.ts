@@ -20,6 +20,7 @@ export {
   type ConformanceCase,
   type Subject,
 } from "./conformance-case.ts";
+export { tinyProgram } from "./tiny-program.ts";
 export { runConformance, type CaseResult } from "./run-conformance.ts";
 
 /** Every case. Names are unique. */

@@ -1,5 +1,5 @@
 /** `ringside run`: one program of the host's disk under one strategy, as if it were started by the shell. */
-import { InvalidArgumentError, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 import { Host, shellStatus, StrategyError, type Exit } from "@ringside/strategy";
 import { CommandError, STATUS } from "../failure.ts";
 import { readFiles, readProgram } from "../program/host-files.ts";
@@ -25,10 +25,10 @@ export function addRun(program: Command): void {
     .command("run")
     .description("Runs a static Linux x86-64 program from this machine's disk; its streams and exit status are the command's.")
     .requiredOption("--strategy <id>", "how to run it: see `ringside strategies`")
-    .option("--memory <size>", "memory of the guest", parseSize, parseSize(MEMORY_DEFAULT))
+    .addOption(new Option("--memory <size>", "memory of the guest").argParser(parseSize).default(parseSize(MEMORY_DEFAULT), MEMORY_DEFAULT))
     .option("--limit <units>", "stop after so many units (about one an instruction)", parseUnits)
-    .option("--env <name=value>", "an environment variable; may be repeated", collect(checkVariable), [])
-    .option("--file <host[:guest]>", "a file that the program sees; may be repeated", collect(), [])
+    .addOption(new Option("--env <name=value>", "an environment variable; may be repeated").argParser(collect(checkVariable)).default([], "none"))
+    .addOption(new Option("--file <host[:guest]>", "a file that the program sees; may be repeated").argParser(collect()).default([], "none"))
     .argument("<program>", "path of the program")
     .argument("[args...]", "its arguments")
     .passThroughOptions()
