@@ -8,7 +8,7 @@ import { colours } from "../terminal.ts";
 export function addClassify(program: Command): void {
   program
     .command("classify")
-    .description("Lists every instruction: does it trap outside ring 0, and does it touch what belongs to the machine?")
+    .description("Lists every instruction: whether it traps outside ring 0, and whether it touches what belongs to the machine.")
     .option("--json", "print JSON")
     .option("--sensitive", "only those that are sensitive")
     .option("--critical", "only those that are sensitive and do not trap, which break trap-and-emulate")
