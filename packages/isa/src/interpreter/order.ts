@@ -3,7 +3,7 @@
  *
  * The first dispatch function holds the first 248 forms, and whatever leaves it pays for a tail call; with frequent
  * handlers spread over several functions the interpreter is half as fast. The list is measured (see
- * docs/decisions/0010-handler-order.md); forms that are not in it follow in the order of the table, 64-bit ones first.
+ * docs/decisions/0005-handlers-by-frequency.md); forms that are not in it follow in the order of the table, 64-bit ones first.
  */
 import type { Form } from "../decoder/decoded.ts";
 
