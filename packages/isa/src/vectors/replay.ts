@@ -214,18 +214,28 @@ function initialData(patches: readonly Patch[]): Uint8Array {
   return data;
 }
 
-/** Runs of bytes that differ. */
+/** Runs of bytes that differ, as the recorder makes them: gaps below four bytes join runs. */
 function changesBetween(before: Uint8Array, after: Uint8Array): Patch[] {
   const patches: Patch[] = [];
-  for (let at = 0; at < before.length; at++) {
+  const limit = before.length;
+  for (let at = firstDifference(before, after); at < limit; at++) {
     if (before[at] === after[at]) continue;
     let end = at + 1;
-    for (let look = end; look < Math.min(before.length, end + 4); look++)
+    for (let look = end; look < Math.min(limit, end + 4); look++) {
       if (before[look] !== after[look]) end = look + 1;
+    }
     patches.push({ linear: DATA_ADDRESS + at, bytes: after.slice(at, end) });
     at = end - 1;
   }
   return patches;
+}
+
+/** A word at or before the first byte that differs; both arrays are copies, so their words are aligned. */
+function firstDifference(before: Uint8Array, after: Uint8Array): number {
+  const oldWords = new Int32Array(before.buffer, before.byteOffset, before.length / 4);
+  const newWords = new Int32Array(after.buffer, after.byteOffset, after.length / 4);
+  const word = oldWords.findIndex((value, index) => value !== newWords[index]);
+  return word < 0 ? before.length : word * 4;
 }
 
 function bytesOfVector(value: bigint): Uint8Array {
