@@ -133,30 +133,30 @@ static void pipe_close(struct file *file) {
     pipe_free(pipe);
 }
 
-/* One end, for pipe2(). */
+/* One end, for pipe2(). The inode knows the pipe, so that /proc/self/fd can open it again. */
 struct file *pipe_end(struct pipe *pipe, struct inode *inode, u32 flags) {
     struct file *file = file_new(&pipe_kind, flags);
     if (!file) return NULL;
     inode_hold(inode);
     file->inode = inode;
-    file->pipe = pipe;
+    file->pipe = inode->fifo.pipe = pipe;
     count_end(pipe, flags, 1);
     return file;
 }
 
-/* Opens a FIFO: waits for the other side, as POSIX wants. */
+/* Opens a FIFO, which waits for the other side, or through /proc/self/fd a pipe, which does not. */
 i64 pipe_open(struct inode *inode, struct file *file) {
     if (!inode->fifo.pipe) inode->fifo.pipe = pipe_new();
     struct pipe *pipe = inode->fifo.pipe;
     if (!pipe) return -ENOMEM;
     u32 mode = file->flags & O_ACCMODE;
-    if (mode == O_WRONLY && file->flags & O_NONBLOCK && !pipe->readers) return -ENXIO;
+    if (mode == O_WRONLY && file->flags & O_NONBLOCK && !pipe->readers && inode->links) return -ENXIO;
     file->pipe = pipe;
     file->kind = &pipe_kind;
     count_end(pipe, file->flags, 1);
     if (mode != O_WRONLY) pipe->reader_generation++;
     if (mode != O_RDONLY) pipe->writer_generation++;
-    if (mode == O_RDWR || file->flags & O_NONBLOCK) return 0;
+    if (mode == O_RDWR || file->flags & O_NONBLOCK || !inode->links) return 0;
     u32 *generation = mode == O_RDONLY ? &pipe->writer_generation : &pipe->reader_generation;
     u32 before = *generation;
     while (!(mode == O_RDONLY ? pipe->writers : pipe->readers) && *generation == before) {

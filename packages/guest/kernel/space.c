@@ -302,7 +302,13 @@ i64 space_move_pages(struct space *space, u64 from, u64 to, u64 length) {
     struct gathered gathered = {.count = 0};
     for (u64 done = 0; done < length; done += PAGE_SIZE) {
         u64 *slots[5];
-        if (walk(space, from + done, slots) > 1 || !*slots[1]) continue;
+        int level = walk(space, from + done, slots);
+        if (level > 1) {
+            u64 next = ((from + done) & ~(span_of(level) - 1)) + span_of(level);
+            done = next - from - PAGE_SIZE;
+            continue;
+        }
+        if (!*slots[1]) continue;
         u64 *slot = make_slot(space, to + done);
         if (!slot) {
             flush(space, &gathered);

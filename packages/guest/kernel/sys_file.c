@@ -332,7 +332,7 @@ i64 sys_getdents64(i32 descriptor, u64 at, u32 size) {
         if (file->offset < 2) {
             name = "..";
             length = file->offset + 1;
-            number = directory->number;
+            number = length == 2 && directory->parent ? directory->parent->number : directory->number;
             next = file->offset + 1;
             type = S_IFDIR >> 12;
         } else if (directory->kind) {
