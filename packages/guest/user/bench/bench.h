@@ -1,7 +1,7 @@
 /*
- * What a benchmark is: a set-up, and a function that does `count` operations and returns a value that only the real
- * work yields. The driver (main.c) calls `run` twice with the same count, so that an observer can tell the first, cold
- * half from the second.
+ * What a benchmark is: a set-up, and a function that does `count` operations and returns a value that only
+ * the real work yields. The driver (main.c) calls `run` twice with the same count, so that an observer can
+ * tell the first, cold half from the second.
  */
 #pragma once
 #include <stdint.h>
@@ -18,8 +18,8 @@ struct benchmark {
     uint64_t (*finish)(uint64_t checksum);
 };
 
-extern const struct benchmark null_call, fork_wait, fork_exec, pipe_latency, context_switch, map_unmap, page_fault,
-    signal_self, integer_mix, sieve, sha256, nbody;
+extern const struct benchmark null_call, fork_wait, fork_exec, pipe_latency, context_switch, map_unmap,
+    page_fault, signal_self, integer_mix, sieve, sha256, nbody;
 
 /* Order-sensitive: FNV-1a's step (Fowler, Noll, Vo) on a 64-bit word, with the high bits folded back down. */
 static inline uint64_t mix(uint64_t checksum, uint64_t value)
@@ -28,5 +28,6 @@ static inline uint64_t mix(uint64_t checksum, uint64_t value)
     return checksum ^ checksum >> 32;
 }
 
-/* Ends the program with status 1 and a message unless what must be so is so: a call succeeded, an answer is the known one. */
+/* Ends the program with status 1 and a message unless what must be so is so: a call succeeded, an answer is
+ * the known one. */
 void require(int succeeded, const char *what);

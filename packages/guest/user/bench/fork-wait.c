@@ -41,4 +41,5 @@ static uint64_t run_exec(long first, long count, uint64_t checksum)
 }
 
 const struct benchmark fork_wait = { "fork-wait", "fork, exit of the child, wait", 0, run_fork, 0 };
-const struct benchmark fork_exec = { "fork-exec", "fork, execution of this program, its exit, wait", 0, run_exec, 0 };
+const struct benchmark fork_exec = { "fork-exec", "fork, execution of this program, its exit, wait", 0,
+                                     run_exec, 0 };

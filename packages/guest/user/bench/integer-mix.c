@@ -1,9 +1,11 @@
 /*
- * Integer code as compilers make it of ordinary programs: a hash table, sorting through a comparison function, a linked
- * list in shuffled order, a binary tree, numbers to text and back, and an interpreter of a small byte code.
+ * Integer code as compilers make it of ordinary programs: a hash table, sorting through a comparison
+ * function, a linked list in shuffled order, a binary tree, numbers to text and back, and an interpreter of a
+ * small byte code.
  *
- * One operation is a round of all six over a small data set, about 53,000 instructions, most of them loads, stores,
- * compares, branches and calls; the data changes from round to round, so that no branch history repeats exactly.
+ * One operation is a round of all six over a small data set, about 53,000 instructions, most of them loads,
+ * stores, compares, branches and calls; the data changes from round to round, so that no branch history
+ * repeats exactly.
  */
 #include "bench.h"
 #include <stdlib.h>
@@ -188,16 +190,45 @@ static uint64_t interpret(void)
                 opcode = PUSH;
             switch (opcode) {
             case PUSH: stack[++top] = code; break;
-            case ADD: top--; stack[top] += stack[top + 1]; break;
-            case SUB: top--; stack[top] -= stack[top + 1]; break;
-            case MULTIPLY: top--; stack[top] *= stack[top + 1] | 1; break;
+            case ADD:
+                top--;
+                stack[top] += stack[top + 1];
+                break;
+            case SUB:
+                top--;
+                stack[top] -= stack[top + 1];
+                break;
+            case MULTIPLY:
+                top--;
+                stack[top] *= stack[top + 1] | 1;
+                break;
             case SHIFT: stack[top] = stack[top] << 3 | stack[top] >> 61; break;
-            case AND: top--; stack[top] &= stack[top + 1]; break;
-            case OR: top--; stack[top] |= stack[top + 1]; break;
-            case XOR: top--; stack[top] ^= stack[top + 1]; break;
-            case DUPLICATE: stack[top + 1] = stack[top]; top++; break;
-            case SWAP: kept = stack[top]; stack[top] = stack[top - 1]; stack[top - 1] = kept; break;
-            case ROTATE: kept = stack[0]; memmove(stack, stack + 1, (size_t)top * sizeof(*stack)); stack[top] = kept; break;
+            case AND:
+                top--;
+                stack[top] &= stack[top + 1];
+                break;
+            case OR:
+                top--;
+                stack[top] |= stack[top + 1];
+                break;
+            case XOR:
+                top--;
+                stack[top] ^= stack[top + 1];
+                break;
+            case DUPLICATE:
+                stack[top + 1] = stack[top];
+                top++;
+                break;
+            case SWAP:
+                kept = stack[top];
+                stack[top] = stack[top - 1];
+                stack[top - 1] = kept;
+                break;
+            case ROTATE:
+                kept = stack[0];
+                memmove(stack, stack + 1, (size_t)top * sizeof(*stack));
+                stack[top] = kept;
+                break;
             }
         }
     }

@@ -1,7 +1,9 @@
 /*
- * bench NAME N: does N operations twice, with marks before, between and after, and prints the checksum of the work.
+ * bench NAME N: does N operations twice, with marks before, between and after, and prints the checksum of the
+ * work.
  *
- * There is no warm-up: the first N operations are the cold ones. An odd one out is `bench exit STATUS`, what fork-exec executes.
+ * There is no warm-up: the first N operations are the cold ones. An odd one out is `bench exit STATUS`, what
+ * fork-exec executes.
  */
 #include "bench.h"
 #include <errno.h>
@@ -12,8 +14,8 @@
 #include <unistd.h>
 
 static const struct benchmark *const benchmarks[] = {
-    &null_call, &fork_wait, &fork_exec, &pipe_latency, &context_switch, &map_unmap,
-    &page_fault, &signal_self, &integer_mix, &sieve, &sha256, &nbody,
+    &null_call,  &fork_wait,   &fork_exec,   &pipe_latency, &context_switch, &map_unmap,
+    &page_fault, &signal_self, &integer_mix, &sieve,        &sha256,         &nbody,
 };
 
 void require(int succeeded, const char *what)
@@ -26,7 +28,9 @@ void require(int succeeded, const char *what)
 
 static int usage(void)
 {
-    dprintf(2, "usage: bench NAME N\nN is the number of operations in each half, 1 to 1000000000. NAME is one of:\n");
+    dprintf(
+        2,
+        "usage: bench NAME N\nN is the number of operations in each half, 1 to 1000000000. NAME is one of:\n");
     for (size_t i = 0; i < sizeof(benchmarks) / sizeof(*benchmarks); i++)
         dprintf(2, "  %-16s one operation: %s\n", benchmarks[i]->name, benchmarks[i]->operation);
     return 2;

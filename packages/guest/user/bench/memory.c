@@ -16,7 +16,8 @@ static uint64_t run_map(long first, long count, uint64_t checksum)
 {
     for (long i = first; i < first + count; i++) {
         unsigned char *memory = map(MAP_BYTES);
-        volatile unsigned char *byte = memory + (unsigned long)i * PAGE_BYTES % MAP_BYTES + (unsigned long)i % PAGE_BYTES;
+        volatile unsigned char *byte =
+            memory + (unsigned long)i * PAGE_BYTES % MAP_BYTES + (unsigned long)i % PAGE_BYTES;
         unsigned char fresh = *byte;
         *byte = (unsigned char)(fresh + i);
         checksum = mix(checksum, (uint64_t)fresh << 8 | *byte);
@@ -28,10 +29,7 @@ static uint64_t run_map(long first, long count, uint64_t checksum)
 static unsigned char *pages;
 
 /* All pages of both halves are one map, so that an operation is a fault and nothing else. */
-static void prepare_fault(long count)
-{
-    pages = map(2 * (size_t)count * PAGE_BYTES);
-}
+static void prepare_fault(long count) { pages = map(2 * (size_t)count * PAGE_BYTES); }
 
 /* The first access is a store: a load first would map the shared zero page and make it two faults. */
 static uint64_t run_fault(long first, long count, uint64_t checksum)
@@ -45,4 +43,5 @@ static uint64_t run_fault(long first, long count, uint64_t checksum)
 }
 
 const struct benchmark map_unmap = { "mmap", "map 64 KiB, touch one page, unmap", 0, run_map, 0 };
-const struct benchmark page_fault = { "page-fault", "first store to a fresh anonymous page", prepare_fault, run_fault, 0 };
+const struct benchmark page_fault = { "page-fault", "first store to a fresh anonymous page", prepare_fault,
+                                      run_fault, 0 };

@@ -1,6 +1,7 @@
 /*
- * The sun and its four giant planets in double precision, one step of 0.01 days per operation: the problem, constants and
- * known energies of the Computer Language Benchmarks Game's "n-body". SSE2 arithmetic is exact to the bit everywhere.
+ * The sun and its four giant planets in double precision, one step of 0.01 days per operation: the problem,
+ * constants and known energies of the Computer Language Benchmarks Game's "n-body". SSE2 arithmetic is exact
+ * to the bit everywhere.
  */
 #include "bench.h"
 
@@ -16,14 +17,18 @@ static struct body {
 
 static const struct body at_start[BODIES] = {
     { 0, 0, 0, 0, 0, 0, SOLAR_MASS },
-    { 4.84143144246472090e+00, -1.16032004402742839e+00, -1.03622044471123109e-01, 1.66007664274403694e-03 * DAYS_PER_YEAR,
-      7.69901118419740425e-03 * DAYS_PER_YEAR, -6.90460016972063023e-05 * DAYS_PER_YEAR, 9.54791938424326609e-04 * SOLAR_MASS },
-    { 8.34336671824457987e+00, 4.12479856412430479e+00, -4.03523417114321381e-01, -2.76742510726411899e-03 * DAYS_PER_YEAR,
-      4.99852801234917238e-03 * DAYS_PER_YEAR, 2.30417297573763929e-05 * DAYS_PER_YEAR, 2.85885980666130812e-04 * SOLAR_MASS },
-    { 1.28943695621391310e+01, -1.51111514016986312e+01, -2.23307578892655734e-01, 2.96460137564761618e-03 * DAYS_PER_YEAR,
-      2.37847173959480950e-03 * DAYS_PER_YEAR, -2.96589568540237556e-05 * DAYS_PER_YEAR, 4.36624404335156298e-05 * SOLAR_MASS },
-    { 1.53796971148509165e+01, -2.59193146099879641e+01, 1.79258772950371181e-01, 2.68067772490389322e-03 * DAYS_PER_YEAR,
-      1.62824170038242295e-03 * DAYS_PER_YEAR, -9.51592254519715870e-05 * DAYS_PER_YEAR, 5.15138902046611451e-05 * SOLAR_MASS },
+    { 4.84143144246472090e+00, -1.16032004402742839e+00, -1.03622044471123109e-01,
+      1.66007664274403694e-03 * DAYS_PER_YEAR, 7.69901118419740425e-03 * DAYS_PER_YEAR,
+      -6.90460016972063023e-05 * DAYS_PER_YEAR, 9.54791938424326609e-04 * SOLAR_MASS },
+    { 8.34336671824457987e+00, 4.12479856412430479e+00, -4.03523417114321381e-01,
+      -2.76742510726411899e-03 * DAYS_PER_YEAR, 4.99852801234917238e-03 * DAYS_PER_YEAR,
+      2.30417297573763929e-05 * DAYS_PER_YEAR, 2.85885980666130812e-04 * SOLAR_MASS },
+    { 1.28943695621391310e+01, -1.51111514016986312e+01, -2.23307578892655734e-01,
+      2.96460137564761618e-03 * DAYS_PER_YEAR, 2.37847173959480950e-03 * DAYS_PER_YEAR,
+      -2.96589568540237556e-05 * DAYS_PER_YEAR, 4.36624404335156298e-05 * SOLAR_MASS },
+    { 1.53796971148509165e+01, -2.59193146099879641e+01, 1.79258772950371181e-01,
+      2.68067772490389322e-03 * DAYS_PER_YEAR, 1.62824170038242295e-03 * DAYS_PER_YEAR,
+      -9.51592254519715870e-05 * DAYS_PER_YEAR, 5.15138902046611451e-05 * SOLAR_MASS },
 };
 
 static double energy(void)
@@ -99,7 +104,8 @@ static uint64_t run(long first, long count, uint64_t checksum)
     return mix(checksum, end.bits);
 }
 
-/* Starts again, to see the published energies of the start and of step 1000. Not before the marks: it would warm the code. */
+/* Starts again, to see the published energies of the start and of step 1000. Not before the marks: it would
+ * warm the code. */
 static uint64_t finish(uint64_t checksum)
 {
     prepare(0);

@@ -69,8 +69,8 @@ static void prepare_switch(long count)
 }
 
 /*
- * An operation is one switch: an even one gives the token away, an odd one waits until it comes back. Each side counts it
- * up, so at the end the token is the number of switches.
+ * An operation is one switch: an even one gives the token away, an odd one waits until it comes back. Each
+ * side counts it up, so at the end the token is the number of switches.
  */
 static uint64_t run_switch(long first, long count, uint64_t checksum)
 {
@@ -89,5 +89,6 @@ const struct benchmark pipe_latency = {
     "pipe-latency", "one byte to another process and one back", prepare_latency, run_latency, finish,
 };
 const struct benchmark context_switch = {
-    "context-switch", "one switch between two processes that pass a token", prepare_switch, run_switch, finish,
+    "context-switch", "one switch between two processes that pass a token", prepare_switch, run_switch,
+    finish,
 };

@@ -1,4 +1,5 @@
-/* SHA-256 (FIPS 180-4, section 6.2, "SHA-256") of messages of 1024 bytes, each holding the digest of the one before. */
+/* SHA-256 (FIPS 180-4, section 6.2, "SHA-256") of messages of 1024 bytes, each holding the digest of the one
+ * before. */
 #include "bench.h"
 #include <stdlib.h>
 #include <string.h>
@@ -20,10 +21,12 @@ static uint32_t rotate(uint32_t word, int bits) { return word >> bits | word << 
 
 static void compress(uint32_t hash[8], const unsigned char block[64])
 {
-    uint32_t w[64], a = hash[0], b = hash[1], c = hash[2], d = hash[3], e = hash[4], f = hash[5], g = hash[6], h = hash[7];
+    uint32_t w[64], a = hash[0], b = hash[1], c = hash[2], d = hash[3], e = hash[4], f = hash[5], g = hash[6],
+                    h = hash[7];
 
     for (int t = 0; t < 16; t++)
-        w[t] = (uint32_t)block[4 * t] << 24 | (uint32_t)block[4 * t + 1] << 16 | (uint32_t)block[4 * t + 2] << 8 | block[4 * t + 3];
+        w[t] = (uint32_t)block[4 * t] << 24 | (uint32_t)block[4 * t + 1] << 16 |
+               (uint32_t)block[4 * t + 2] << 8 | block[4 * t + 3];
     for (int t = 16; t < 64; t++) {
         uint32_t s0 = rotate(w[t - 15], 7) ^ rotate(w[t - 15], 18) ^ w[t - 15] >> 3;
         uint32_t s1 = rotate(w[t - 2], 17) ^ rotate(w[t - 2], 19) ^ w[t - 2] >> 10;
@@ -36,12 +39,14 @@ static void compress(uint32_t hash[8], const unsigned char block[64])
         uint32_t t2 = s0 + ((a & b) ^ (a & c) ^ (b & c));
         h = g, g = f, f = e, e = d + t1, d = c, c = b, b = a, a = t1 + t2;
     }
-    hash[0] += a, hash[1] += b, hash[2] += c, hash[3] += d, hash[4] += e, hash[5] += f, hash[6] += g, hash[7] += h;
+    hash[0] += a, hash[1] += b, hash[2] += c, hash[3] += d, hash[4] += e, hash[5] += f, hash[6] += g,
+        hash[7] += h;
 }
 
 static void digest(unsigned char to[DIGEST_BYTES], const unsigned char *message, size_t size)
 {
-    uint32_t hash[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
+    uint32_t hash[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                         0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
     unsigned char tail[128] = { 0 };
     size_t whole = size / 64 * 64, rest = size - whole, padded = rest < 56 ? 64 : 128;
 
@@ -78,8 +83,8 @@ static uint64_t run(long first, long count, uint64_t checksum)
 }
 
 /*
- * Checks the known answer for "abc" (FIPS 180-4's companion "Descriptions of SHA-256", B.1). Not before the marks: it would
- * warm the code.
+ * Checks the known answer for "abc" (FIPS 180-4's companion "Descriptions of SHA-256", B.1). Not before the
+ * marks: it would warm the code.
  */
 static uint64_t finish(uint64_t checksum)
 {

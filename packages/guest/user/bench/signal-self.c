@@ -6,10 +6,7 @@
 static pid_t self;
 static volatile uint64_t handled;
 
-static void handler(int signal)
-{
-    handled += (uint64_t)signal;
-}
+static void handler(int signal) { handled += (uint64_t)signal; }
 
 static void prepare(long count)
 {

@@ -1,9 +1,10 @@
 /*
  * bad-elf [ROUNDS]: writes damaged copies of its own ELF file and executes them.
  *
- * First what liars write (sizes beyond the file, addresses in the kernel, headers nowhere), then the file cut short in many
- * places, then ROUNDS copies with random bits of the headers flipped. A child is refused, crashes, or runs: all of that is
- * right. Each has an alarm, which execution does not clear. Status 0 when all children have ended.
+ * First what liars write (sizes beyond the file, addresses in the kernel, headers nowhere), then the file cut
+ * short in many places, then ROUNDS copies with random bits of the headers flipped. A child is refused,
+ * crashes, or runs: all of that is right. Each has an alarm, which execution does not clear. Status 0 when
+ * all children have ended.
  */
 #include "random.h"
 #include <elf.h>
@@ -35,8 +36,8 @@ static void execute(const void *bytes, size_t size)
     if (child == 0) {
         alarm(1);
         execve(path, arguments, environment);
-        _exit(errno == ENOEXEC || errno == EINVAL || errno == ENOMEM || errno == EFAULT || errno == EACCES || errno == ENOENT || errno == ELOOP ||
-                      errno == EIO || errno == EPERM
+        _exit(errno == ENOEXEC || errno == EINVAL || errno == ENOMEM || errno == EFAULT || errno == EACCES ||
+                      errno == ENOENT || errno == ELOOP || errno == EIO || errno == EPERM
                   ? 100
                   : 101);
     }
@@ -66,8 +67,17 @@ static Elf64_Phdr *segment(int index)
 
 static void lies(void)
 {
-    static const uint64_t values[] = { 0,          1,          4095,       0x7fffffff, 0xffffffff, 0x7fffffffffff, 0x800000000000,
-                                       0xffffffff80100000, 0x7fffffffffffffff, 0xfffffffffffff000, 0xffffffffffffffff };
+    static const uint64_t values[] = { 0,
+                                       1,
+                                       4095,
+                                       0x7fffffff,
+                                       0xffffffff,
+                                       0x7fffffffffff,
+                                       0x800000000000,
+                                       0xffffffff80100000,
+                                       0x7fffffffffffffff,
+                                       0xfffffffffffff000,
+                                       0xffffffffffffffff };
     for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
         uint64_t value = values[i];
         header()->e_phoff = value, execute(image, image_bytes);

@@ -1,6 +1,6 @@
 /*
- * Executes itself with more and more arguments, until the kernel refuses: many, long, and a million times the same one.
- * Status 0 when each kind was refused in the end with E2BIG or ENOMEM.
+ * Executes itself with more and more arguments, until the kernel refuses: many, long, and a million times the
+ * same one. Status 0 when each kind was refused in the end with E2BIG or ENOMEM.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* Kills every process it may, the forwarders of its own output included, and ends with status 5. Not for a host of yours. */
+/* Kills every process it may, the forwarders of its own output included, and ends with status 5. Not for a
+ * host of yours. */
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>

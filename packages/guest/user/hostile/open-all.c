@@ -1,4 +1,5 @@
-/* Opens a file again and again until it gets no more descriptors, then pipes, then closes all and sees that nothing was lost. */
+/* Opens a file again and again until it gets no more descriptors, then pipes, then closes all and sees that
+ * nothing was lost. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

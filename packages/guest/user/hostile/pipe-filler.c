@@ -1,4 +1,5 @@
-/* Fills as many pipes as there are descriptors for, at most 500, then takes out again what went in. Status 0 when it is the same. */
+/* Fills as many pipes as there are descriptors for, at most 500, then takes out again what went in. Status 0
+ * when it is the same. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>

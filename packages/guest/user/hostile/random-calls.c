@@ -1,9 +1,9 @@
 /*
  * random-calls [ROUNDS]: children that make 200 system calls each with random numbers and arguments.
  *
- * Left out are the calls that end or stop the machine or other processes on purpose (reboot, the kill family) and those that
- * make processes. Children that wait for something are killed after a while. Never on a real system: it does nothing unless the
- * environment has RINGSIDE_GUEST. Status 0 when all children have ended.
+ * Left out are the calls that end or stop the machine or other processes on purpose (reboot, the kill family)
+ * and those that make processes. Children that wait for something are killed after a while. Never on a real
+ * system: it does nothing unless the environment has RINGSIDE_GUEST. Status 0 when all children have ended.
  */
 #include "random.h"
 #include <signal.h>
@@ -36,8 +36,17 @@ static long argument(void)
 
 static int left_out(long number)
 {
-    static const int numbers[] = { SYS_clone, SYS_fork, SYS_vfork, SYS_kill, SYS_reboot, SYS_tgkill, 129 /* rt_sigqueueinfo */,
-                                   200 /* tkill */, 297 /* rt_tgsigqueueinfo */, 424 /* pidfd_send_signal */, 435 /* clone3 */ };
+    static const int numbers[] = { SYS_clone,
+                                   SYS_fork,
+                                   SYS_vfork,
+                                   SYS_kill,
+                                   SYS_reboot,
+                                   SYS_tgkill,
+                                   129 /* rt_sigqueueinfo */,
+                                   200 /* tkill */,
+                                   297 /* rt_tgsigqueueinfo */,
+                                   424 /* pidfd_send_signal */,
+                                   435 /* clone3 */ };
     for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
         if (number == numbers[i])
             return 1;

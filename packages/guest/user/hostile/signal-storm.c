@@ -1,10 +1,8 @@
-/* A handler that raises its own signal again before it returns, until the stack is full of frames. Ending: SIGSEGV. */
+/* A handler that raises its own signal again before it returns, until the stack is full of frames. Ending:
+ * SIGSEGV. */
 #include <signal.h>
 
-static void handler(int signal)
-{
-    raise(signal);
-}
+static void handler(int signal) { raise(signal); }
 
 int main(void)
 {

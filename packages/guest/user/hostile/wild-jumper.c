@@ -1,9 +1,10 @@
 /*
- * wild-jumper [ROUNDS [FIRST]]: children that jump anywhere with anything in their registers, and execute random bytes.
+ * wild-jumper [ROUNDS [FIRST]]: children that jump anywhere with anything in their registers, and execute
+ * random bytes.
  *
- * Every round has a seed of its own and no handlers; an interval timer ends what does not end by itself. The random bytes
- * hold no SYSCALL, SYSENTER or INT 0x80, so that the kernel under the program is asked nothing by chance. Status 0 when all
- * children have ended, in whatever way.
+ * Every round has a seed of its own and no handlers; an interval timer ends what does not end by itself. The
+ * random bytes hold no SYSCALL, SYSENTER or INT 0x80, so that the kernel under the program is asked nothing
+ * by chance. Status 0 when all children have ended, in whatever way.
  */
 #include "random.h"
 #include <stdio.h>
@@ -31,7 +32,8 @@ static void make_code(void)
             if (next_random() % 3)
                 code[i] = (unsigned char)(0x40 + next_random() % 0x60);
     for (int i = 0; i + 1 < CODE_BYTES + 16; i++)
-        if ((code[i] == 0x0f && (code[i + 1] == 0x05 || code[i + 1] == 0x34)) || (code[i] == 0xcd && code[i + 1] == 0x80))
+        if ((code[i] == 0x0f && (code[i + 1] == 0x05 || code[i + 1] == 0x34)) ||
+            (code[i] == 0xcd && code[i + 1] == 0x80))
             code[i + 1] = 0x90;
 }
 
@@ -66,20 +68,22 @@ _Noreturn static void jump(void)
         registers[4] = (unsigned long)(data + 2048);
     where = target();
     setitimer(ITIMER_REAL, &soon, 0);
-    __asm__ volatile("mov %0, %%rax\n mov %1, %%r15\n"
-                     "mov 8(%%rax), %%rcx\n mov 16(%%rax), %%rdx\n mov 24(%%rax), %%rbx\n mov 40(%%rax), %%rbp\n mov 48(%%rax), %%rsi\n"
-                     "mov 56(%%rax), %%rdi\n mov 64(%%rax), %%r8\n mov 72(%%rax), %%r9\n mov 80(%%rax), %%r10\n mov 88(%%rax), %%r11\n"
-                     "mov 96(%%rax), %%r12\n mov 104(%%rax), %%r13\n mov 112(%%rax), %%r14\n mov 32(%%rax), %%rsp\n mov (%%rax), %%rax\n"
-                     "jmp *%%r15"
-                     :
-                     : "r"(registers), "r"(where)
-                     : "rax", "r15", "memory");
+    __asm__ volatile(
+        "mov %0, %%rax\n mov %1, %%r15\n"
+        "mov 8(%%rax), %%rcx\n mov 16(%%rax), %%rdx\n mov 24(%%rax), %%rbx\n mov 40(%%rax), %%rbp\n mov 48(%%rax), %%rsi\n"
+        "mov 56(%%rax), %%rdi\n mov 64(%%rax), %%r8\n mov 72(%%rax), %%r9\n mov 80(%%rax), %%r10\n mov 88(%%rax), %%r11\n"
+        "mov 96(%%rax), %%r12\n mov 104(%%rax), %%r13\n mov 112(%%rax), %%r14\n mov 32(%%rax), %%rsp\n mov (%%rax), %%rax\n"
+        "jmp *%%r15"
+        :
+        : "r"(registers), "r"(where)
+        : "rax", "r15", "memory");
     __builtin_unreachable();
 }
 
 int main(int argc, char **argv)
 {
-    int rounds = argc > 1 ? atoi(argv[1]) : 200, first = argc > 2 ? atoi(argv[2]) : 0, by_signal[65] = { 0 }, exited = 0;
+    int rounds = argc > 1 ? atoi(argv[1]) : 200, first = argc > 2 ? atoi(argv[2]) : 0, by_signal[65] = { 0 },
+        exited = 0;
 
     for (int i = first; i < first + rounds; i++) {
         int status;

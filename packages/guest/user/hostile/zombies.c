@@ -1,4 +1,5 @@
-/* Leaves children that nobody waits for until it gets no more, ends, and leaves them to process 1. At most 2000. */
+/* Leaves children that nobody waits for until it gets no more, ends, and leaves them to process 1. At most
+ * 2000. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,17 +1,19 @@
 /*
- * Process 1: runs one program, carries its input and output over the console in frames, reports its end, powers off.
+ * Process 1: runs one program, carries its input and output over the console in frames, reports its end,
+ * powers off.
  *
- * /ringside/argv and /ringside/envp hold the program's arguments and environment, each string ended by NUL; /ringside/cwd,
- * where it is, the folder to run in. The program gets three pipes. A process of its own serves each of them, so that one that
- * is stuck (nobody reads the program's input) never holds up another. A frame is
+ * /ringside/argv and /ringside/envp hold the program's arguments and environment, each string ended by NUL;
+ * /ringside/cwd, where it is, the folder to run in. The program gets three pipes. A process of its own serves
+ * each of them, so that one that is stuck (nobody reads the program's input) never holds up another. A frame
+ * is
  *
  *     0xf5, type (1 byte), size of the payload (2 bytes, little-endian, at most 4096), payload
  *
- * and goes out in one write, which the kernel does not interleave with others. If /ringside/raw exists there are no frames:
- * the program has the console itself.
+ * and goes out in one write, which the kernel does not interleave with others. If /ringside/raw exists there
+ * are no frames: the program has the console itself.
  *
- * The end of the program is the end of the machine. What it or its descendants have written until then is delivered;
- * descendants that live on, holding the pipes open, are not waited for.
+ * The end of the program is the end of the machine. What it or its descendants have written until then is
+ * delivered; descendants that live on, holding the pipes open, are not waited for.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -96,11 +98,12 @@ static void stop_waiting(int signal)
 }
 
 /*
- * Carries a pipe of the program's output to the console until all its writers are gone or, after SIGTERM, until it is empty.
+ * Carries a pipe of the program's output to the console until all its writers are gone or, after SIGTERM,
+ * until it is empty.
  *
- * The handler makes reads non-blocking instead of setting a variable, so that it does not matter whether the signal comes
- * during a read or just before it. What the pipe held at the signal is at most its capacity, so a descendant that never
- * stops writing does not keep the machine alive.
+ * The handler makes reads non-blocking instead of setting a variable, so that it does not matter whether the
+ * signal comes during a read or just before it. What the pipe held at the signal is at most its capacity, so
+ * a descendant that never stops writing does not keep the machine alive.
  */
 _Noreturn static void forward_output(int from, int type)
 {
@@ -192,8 +195,8 @@ out:
 }
 
 /*
- * Reads a file of strings that each end with NUL, as a vector that ends with a null pointer. An absent file is an empty
- * vector. *count gets the number of strings.
+ * Reads a file of strings that each end with NUL, as a vector that ends with a null pointer. An absent file
+ * is an empty vector. *count gets the number of strings.
  */
 static char **read_strings(const char *path, int *count)
 {
@@ -273,10 +276,7 @@ static void serve_input(int fd, int unused)
     forward_input(fd);
 }
 
-static void serve_output(int fd, int type)
-{
-    forward_output(fd, type);
-}
+static void serve_output(int fd, int type) { forward_output(fd, type); }
 
 int main(void)
 {
@@ -343,8 +343,8 @@ int main(void)
         refuse(failure.in_directory ? directory[0] : argv[0], failure.reason);
 
     /*
-     * Reaps everything: the program, orphans, and the forwarders, which end in any order. Without the program there is nothing
-     * more to come, and what has come is sent before the end is told.
+     * Reaps everything: the program, orphans, and the forwarders, which end in any order. Without the program
+     * there is nothing more to come, and what has come is sent before the end is told.
      */
     int status = 0;
     while (program > 0 || output > 0 || errors > 0) {

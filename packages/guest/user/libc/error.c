@@ -64,7 +64,4 @@ const char *strerrorname(int error)
     return "E?";
 }
 
-void perror(const char *what)
-{
-    dprintf(2, "%s: %s\n", what, strerror(errno));
-}
+void perror(const char *what) { dprintf(2, "%s: %s\n", what, strerror(errno)); }

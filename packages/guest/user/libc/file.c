@@ -14,7 +14,10 @@
 ssize_t read(int fd, void *to, size_t size) { return CALL(read, fd, to, size); }
 ssize_t write(int fd, const void *from, size_t size) { return CALL(write, fd, from, size); }
 ssize_t pread(int fd, void *to, size_t size, off_t offset) { return CALL4(pread64, fd, to, size, offset); }
-ssize_t pwrite(int fd, const void *from, size_t size, off_t offset) { return CALL4(pwrite64, fd, from, size, offset); }
+ssize_t pwrite(int fd, const void *from, size_t size, off_t offset)
+{
+    return CALL4(pwrite64, fd, from, size, offset);
+}
 ssize_t readv(int fd, const struct iovec *pieces, int count) { return CALL(readv, fd, pieces, count); }
 ssize_t writev(int fd, const struct iovec *pieces, int count) { return CALL(writev, fd, pieces, count); }
 off_t lseek(int fd, off_t offset, int whence) { return CALL(lseek, fd, offset, whence); }
@@ -26,7 +29,10 @@ int dup2(int fd, int as) { return (int)CALL(dup2, fd, as); }
 int dup3(int fd, int as, int flags) { return (int)CALL(dup3, fd, as, flags); }
 int ftruncate(int fd, off_t size) { return (int)CALL(ftruncate, fd, size); }
 int ioctl(int fd, unsigned long request, void *argument) { return (int)CALL(ioctl, fd, request, argument); }
-int poll(struct pollfd *fds, unsigned long count, int timeout_ms) { return (int)CALL(poll, fds, count, timeout_ms); }
+int poll(struct pollfd *fds, unsigned long count, int timeout_ms)
+{
+    return (int)CALL(poll, fds, count, timeout_ms);
+}
 
 int isatty(int fd)
 {
@@ -81,7 +87,10 @@ char *getcwd(char *to, size_t size) { return CALL(getcwd, to, size) < 0 ? 0 : to
 int stat(const char *path, struct stat *to) { return fstatat(AT_FDCWD, path, to, 0); }
 int lstat(const char *path, struct stat *to) { return fstatat(AT_FDCWD, path, to, AT_SYMLINK_NOFOLLOW); }
 int fstat(int fd, struct stat *to) { return (int)CALL(fstat, fd, to); }
-int fstatat(int directory, const char *path, struct stat *to, int flags) { return (int)CALL4(newfstatat, directory, path, to, flags); }
+int fstatat(int directory, const char *path, struct stat *to, int flags)
+{
+    return (int)CALL4(newfstatat, directory, path, to, flags);
+}
 
 struct DIR {
     int fd;
@@ -133,7 +142,10 @@ void *mmap(void *where, size_t size, int protection, int flags, int fd, off_t of
     return (void *)__result(syscall6(SYS_mmap, (long)where, (long)size, protection, flags, fd, offset));
 }
 int munmap(void *where, size_t size) { return (int)CALL(munmap, where, size); }
-int mprotect(void *where, size_t size, int protection) { return (int)CALL(mprotect, where, size, protection); }
+int mprotect(void *where, size_t size, int protection)
+{
+    return (int)CALL(mprotect, where, size, protection);
+}
 int madvise(void *where, size_t size, int advice) { return (int)CALL(madvise, where, size, advice); }
 void *mremap(void *old, size_t old_size, size_t new_size, int flags)
 {

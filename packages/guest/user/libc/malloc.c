@@ -1,9 +1,9 @@
 /*
  * Memory in sizes of powers of two.
  *
- * Each size from 32 bytes to 64 KiB has a list of free pieces, filled from brk; what is larger has a map of its own.
- * A piece begins with a 16-byte header, so that memory handed out is aligned to 16 bytes. Pieces are never merged: programs
- * here are short, and the list operations stay two instructions long.
+ * Each size from 32 bytes to 64 KiB has a list of free pieces, filled from brk; what is larger has a map of
+ * its own. A piece begins with a 16-byte header, so that memory handed out is aligned to 16 bytes. Pieces are
+ * never merged: programs here are short, and the list operations stay two instructions long.
  */
 #include <errno.h>
 #include <stdint.h>

@@ -40,7 +40,8 @@ struct conversion {
 };
 
 /* Writes prefix and body, padded to the width: blanks before or after both, or zeros between them. */
-static void put_padded(struct output *out, const struct conversion *how, const char *prefix, const char *body, size_t length)
+static void put_padded(struct output *out, const struct conversion *how, const char *prefix, const char *body,
+                       size_t length)
 {
     int padding = how->width - (int)(strlen(prefix) + length);
     if (!how->left && !how->zero)
@@ -71,7 +72,8 @@ static const char *sign_prefix(const struct conversion *how, int negative)
     return negative ? "-" : how->plus ? "+" : how->space ? " " : "";
 }
 
-static void put_integer(struct output *out, struct conversion *how, uint64_t value, const char *prefix, unsigned base, int upper)
+static void put_integer(struct output *out, struct conversion *how, uint64_t value, const char *prefix,
+                        unsigned base, int upper)
 {
     char buffer[128];
     int least = how->precision < 0 ? 1 : how->precision > 100 ? 100 : how->precision;
@@ -156,7 +158,8 @@ static void format_into(struct output *out, const char *f, va_list list)
         case 'd':
         case 'i': {
             int64_t value = narrowed(bytes == 8 ? va_arg(list, long) : va_arg(list, int), bytes);
-            put_integer(out, &how, value < 0 ? -(uint64_t)value : (uint64_t)value, sign_prefix(&how, value < 0), 10, 0);
+            put_integer(out, &how, value < 0 ? -(uint64_t)value : (uint64_t)value,
+                        sign_prefix(&how, value < 0), 10, 0);
             break;
         }
         case 'u':
@@ -166,16 +169,16 @@ static void format_into(struct output *out, const char *f, va_list list)
             uint64_t value = (uint64_t)(bytes == 8 ? va_arg(list, long) : va_arg(list, int));
             if (bytes < 8)
                 value &= ((uint64_t)1 << 8 * bytes) - 1;
-            const char *prefix = !how.alternate || value == 0 ? "" : *f == 'x' ? "0x" : *f == 'X' ? "0X" : *f == 'o' ? "0" : "";
+            const char *prefix = !how.alternate || value == 0 ? ""
+                                 : *f == 'x'                  ? "0x"
+                                 : *f == 'X'                  ? "0X"
+                                 : *f == 'o'                  ? "0"
+                                                              : "";
             put_integer(out, &how, value, prefix, *f == 'u' ? 10 : *f == 'o' ? 8 : 16, *f == 'X');
             break;
         }
-        case 'p':
-            put_integer(out, &how, (uint64_t)va_arg(list, void *), "0x", 16, 0);
-            break;
-        case 'f':
-            put_double(out, &how, va_arg(list, double));
-            break;
+        case 'p': put_integer(out, &how, (uint64_t)va_arg(list, void *), "0x", 16, 0); break;
+        case 'f': put_double(out, &how, va_arg(list, double)); break;
         case 'c': {
             char c = (char)va_arg(list, int);
             how.zero = 0;
@@ -190,9 +193,7 @@ static void format_into(struct output *out, const char *f, va_list list)
             put_padded(out, &how, "", s, how.precision < 0 ? strlen(s) : strnlen(s, (size_t)how.precision));
             break;
         }
-        case '%':
-            put(out, '%');
-            break;
+        case '%': put(out, '%'); break;
         default:
             /* A programmer's mistake, made visible instead of hidden. */
             put(out, '%');

@@ -41,7 +41,10 @@ _Noreturn void _exit(int status)
 }
 
 pid_t fork(void) { return (pid_t)CALL(fork); }
-int execve(const char *path, char *const argv[], char *const envp[]) { return (int)CALL(execve, path, argv, envp); }
+int execve(const char *path, char *const argv[], char *const envp[])
+{
+    return (int)CALL(execve, path, argv, envp);
+}
 int execv(const char *path, char *const argv[]) { return execve(path, argv, environ); }
 
 int execvpe(const char *file, char *const argv[], char *const envp[])
@@ -96,17 +99,26 @@ gid_t getgid(void) { return (gid_t)CALL(getgid); }
 gid_t getegid(void) { return (gid_t)CALL(getegid); }
 
 int getrlimit(int resource, struct rlimit *to) { return (int)CALL4(prlimit64, 0, resource, 0, to); }
-int setrlimit(int resource, const struct rlimit *limit) { return (int)CALL4(prlimit64, 0, resource, limit, 0); }
+int setrlimit(int resource, const struct rlimit *limit)
+{
+    return (int)CALL4(prlimit64, 0, resource, limit, 0);
+}
 int uname(struct utsname *to) { return (int)CALL(uname, to); }
 int reboot(unsigned command) { return (int)CALL(reboot, 0xfee1dead, 0x28121969, command); }
 
 unsigned alarm(unsigned seconds) { return (unsigned)CALL(alarm, seconds); }
 int pause(void) { return (int)CALL(pause); }
-int setitimer(int which, const struct itimerval *new, struct itimerval *old) { return (int)CALL(setitimer, which, new, old); }
+int setitimer(int which, const struct itimerval *new, struct itimerval *old)
+{
+    return (int)CALL(setitimer, which, new, old);
+}
 int gettimeofday(struct timeval *now, void *zone) { return (int)CALL(gettimeofday, now, zone); }
 int clock_gettime(int clock, struct timespec *now) { return (int)CALL(clock_gettime, clock, now); }
 time_t time(time_t *now) { return CALL(time, now); }
-int nanosleep(const struct timespec *duration, struct timespec *remaining) { return (int)CALL(nanosleep, duration, remaining); }
+int nanosleep(const struct timespec *duration, struct timespec *remaining)
+{
+    return (int)CALL(nanosleep, duration, remaining);
+}
 
 unsigned sleep(unsigned seconds)
 {

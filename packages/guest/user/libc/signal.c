@@ -27,7 +27,10 @@ void (*signal(int signal, void (*handler)(int)))(int)
     return sigaction(signal, &new, &old) < 0 ? SIG_ERR : old.sa_handler;
 }
 
-int sigprocmask(int how, const sigset_t *new, sigset_t *old) { return (int)CALL4(rt_sigprocmask, how, new, old, sizeof(sigset_t)); }
+int sigprocmask(int how, const sigset_t *new, sigset_t *old)
+{
+    return (int)CALL4(rt_sigprocmask, how, new, old, sizeof(sigset_t));
+}
 int sigpending(sigset_t *pending) { return (int)CALL(rt_sigpending, pending, sizeof(sigset_t)); }
 int sigsuspend(const sigset_t *mask) { return (int)CALL(rt_sigsuspend, mask, sizeof(sigset_t)); }
 int sigaltstack(const stack_t *new, stack_t *old) { return (int)CALL(sigaltstack, new, old); }

@@ -11,8 +11,9 @@ static void (*exit_functions[16])(void);
 static int exit_function_count;
 
 /*
- * A position-independent program is linked at address 0 and loaded where the kernel likes: every word that holds an
- * address must be moved by the difference before anything uses it. In other programs there is nothing to move.
+ * A position-independent program is linked at address 0 and loaded where the kernel likes: every word that
+ * holds an address must be moved by the difference before anything uses it. In other programs there is
+ * nothing to move.
  */
 #ifdef __PIE__
 extern const Elf64_Ehdr __ehdr_start __attribute__((visibility("hidden")));
@@ -37,9 +38,7 @@ static void relocate(void)
     }
 }
 #else
-static void relocate(void)
-{
-}
+static void relocate(void) {}
 #endif
 
 _Noreturn void __start_c(long *stack)

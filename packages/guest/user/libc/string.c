@@ -1,4 +1,5 @@
-/* Bytes and strings. Compiled without the optimization that would turn these loops into calls of themselves. */
+/* Bytes and strings. Compiled without the optimization that would turn these loops into calls of themselves.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,10 +7,7 @@
 /* Sixteen bytes at any address: one MOVDQU. */
 typedef long long block __attribute__((vector_size(16), aligned(1), may_alias));
 
-void *memcpy(void *restrict to, const void *restrict from, size_t size)
-{
-    return memmove(to, from, size);
-}
+void *memcpy(void *restrict to, const void *restrict from, size_t size) { return memmove(to, from, size); }
 
 void *memmove(void *to, const void *from, size_t size)
 {

@@ -12,19 +12,16 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
     register long r9 __asm__("r9") = f;
     long result;
     __asm__ volatile("syscall"
-             : "=a"(result)
-             : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-             : "rcx", "r11", "memory");
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
     return result;
 }
 
 static inline long syscall3(long number, long a, long b, long c)
 {
     long result;
-    __asm__ volatile("syscall"
-             : "=a"(result)
-             : "a"(number), "D"(a), "S"(b), "d"(c)
-             : "rcx", "r11", "memory");
+    __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
     return result;
 }
 
@@ -33,9 +30,9 @@ static inline long syscall4(long number, long a, long b, long c, long d)
     register long r10 __asm__("r10") = d;
     long result;
     __asm__ volatile("syscall"
-             : "=a"(result)
-             : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
-             : "rcx", "r11", "memory");
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
+                     : "rcx", "r11", "memory");
     return result;
 }
 

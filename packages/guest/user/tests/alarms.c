@@ -25,7 +25,8 @@ static void handle(void (*handler)(int), unsigned long flags)
     sigaction(SIGALRM, &action, 0);
 }
 
-/* A signal every so many milliseconds, so that it does not matter when one comes before the call that it is to interrupt. */
+/* A signal every so many milliseconds, so that it does not matter when one comes before the call that it is
+ * to interrupt. */
 static void start_ticks(long ms)
 {
     struct itimerval often = { { 0, ms * 1000 }, { 0, ms * 1000 } };

@@ -49,7 +49,8 @@ int main(void)
     printf("flags inside: %d\n", flags_inside);
     check("it cannot be changed from inside", denied);
     sigaltstack(0, &old);
-    check("flags outside", old.ss_flags == 0 && old.ss_sp == stack_memory && old.ss_size == sizeof(stack_memory));
+    check("flags outside",
+          old.ss_flags == 0 && old.ss_sp == stack_memory && old.ss_size == sizeof(stack_memory));
 
     action.sa_flags = 0;
     sigaction(SIGUSR1, &action, 0);
@@ -73,7 +74,8 @@ int main(void)
     show_end("a child has the same", child);
 
     show("too small", sigaltstack(&(stack_t){ .ss_sp = stack_memory, .ss_size = 100 }, 0));
-    show("with a wrong flag", sigaltstack(&(stack_t){ .ss_sp = stack_memory, .ss_size = SIGSTKSZ, .ss_flags = 0x40 }, 0));
+    show("with a wrong flag",
+         sigaltstack(&(stack_t){ .ss_sp = stack_memory, .ss_size = SIGSTKSZ, .ss_flags = 0x40 }, 0));
     show("none", sigaltstack(&(stack_t){ .ss_flags = SS_DISABLE }, 0));
     child = fork();
     if (child == 0)

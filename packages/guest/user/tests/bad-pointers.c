@@ -56,7 +56,8 @@ int main(void)
     show("the bytes in the pipe are still there", read(fds[0], pages, 10));
     printf("'%.10s'\n", pages);
     long wrote = write(fds[1], pages + 4090, 100);
-    check("a write that runs into nothing writes at most what is there", wrote == -1 ? errno == EFAULT : wrote <= 6);
+    check("a write that runs into nothing writes at most what is there",
+          wrote == -1 ? errno == EFAULT : wrote <= 6);
     mprotect(pages, 4096, PROT_READ);
     show("fstat into a page that can only be read", fstat(fds[0], (struct stat *)pages));
     return verdict();

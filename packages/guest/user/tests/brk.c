@@ -18,11 +18,13 @@ int main(void)
     sum = 0;
     for (int i = 0; i < 100000; i++)
         sum += start[i];
-    /* Up to the end of the page that holds the lower end, the old content stays: what that adds depends on where data ends. */
+    /* Up to the end of the page that holds the lower end, the old content stays: what that adds depends on
+     * where data ends. */
     long kept = (long)(((unsigned long)start + 50000 + 4095) / 4096 * 4096 - (unsigned long)start);
     check("what was given back is zero", sum == 5 * kept);
     check("an end below the start changes nothing", (char *)syscall(SYS_brk, 4096L) == start + 100000);
-    check("an end in the kernel changes nothing", (char *)syscall(SYS_brk, 0xffffffff80000000UL) == start + 100000);
+    check("an end in the kernel changes nothing",
+          (char *)syscall(SYS_brk, 0xffffffff80000000UL) == start + 100000);
 
     pid_t child = fork();
     if (child == 0) {

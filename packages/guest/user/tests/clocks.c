@@ -28,7 +28,8 @@ int main(void)
     check("the year is 2001 or later", now.tv_sec > 978307200);
     long seconds = time(0);
     gettimeofday(&day, 0);
-    check("time, gettimeofday and clock_gettime agree", seconds - now.tv_sec <= 1 && day.tv_sec - now.tv_sec <= 1 && seconds >= now.tv_sec);
+    check("time, gettimeofday and clock_gettime agree",
+          seconds - now.tv_sec <= 1 && day.tv_sec - now.tv_sec <= 1 && seconds >= now.tv_sec);
 
     static const long sleeps_us[] = { 0, 100, 1000, 15000 };
     for (int i = 0; i < 4; i++) {
@@ -37,12 +38,14 @@ int main(void)
         nanosleep(&duration, 0);
         long took = nanoseconds(CLOCK_MONOTONIC) - start, wall_took = nanoseconds(CLOCK_REALTIME) - wall;
         printf("a sleep of %ld us: ", sleeps_us[i]);
-        check("not too short, and all clocks saw it", took >= sleeps_us[i] * 1000 && wall_took >= sleeps_us[i] * 1000 - 1000);
+        check("not too short, and all clocks saw it",
+              took >= sleeps_us[i] * 1000 && wall_took >= sleeps_us[i] * 1000 - 1000);
     }
     show("an unknown clock", clock_gettime(12345, &now));
     unsigned low, high, low2, high2;
     __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
     __asm__ volatile("rdtsc" : "=a"(low2), "=d"(high2));
-    check("the time-stamp counter goes forward", ((unsigned long)high2 << 32 | low2) > ((unsigned long)high << 32 | low));
+    check("the time-stamp counter goes forward",
+          ((unsigned long)high2 << 32 | low2) > ((unsigned long)high << 32 | low));
     return verdict();
 }

@@ -18,14 +18,16 @@ static unsigned sum(const char *memory)
 int main(void)
 {
     int on_stack = 2, fds[2];
-    char *heap = malloc(PAGES * PAGE), *map = mmap(0, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *heap = malloc(PAGES * PAGE),
+         *map = mmap(0, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     char letter;
     for (int i = 0; i < PAGES * PAGE; i++)
         heap[i] = map[i] = zeros[i] = (char)(i / 64);
     unsigned before = sum(heap);
     pipe(fds);
 
-    /* The child writes everywhere, then the parent looks; the parent writes everywhere, then the child looks. */
+    /* The child writes everywhere, then the parent looks; the parent writes everywhere, then the child looks.
+     */
     pid_t child = fork();
     if (child == 0) {
         data = 10, on_stack = 20;
@@ -35,11 +37,14 @@ int main(void)
         unsigned mine = sum(heap);
         write(fds[1], "x", 1);
         usleep(1000);
-        _exit(data == 10 && on_stack == 20 && sum(heap) == mine && sum(map) == mine && sum(zeros) == mine ? 0 : 1);
+        _exit(data == 10 && on_stack == 20 && sum(heap) == mine && sum(map) == mine && sum(zeros) == mine
+                  ? 0
+                  : 1);
     }
     read(fds[0], &letter, 1);
     printf("the parent still has %d and %d\n", data, on_stack);
-    check("and its heap, its map and its data", sum(heap) == before && sum(map) == before && sum(zeros) == before);
+    check("and its heap, its map and its data",
+          sum(heap) == before && sum(map) == before && sum(zeros) == before);
     data = 100, on_stack = 200;
     memset(heap, 'p', PAGES * PAGE);
     memset(map, 'p', PAGES * PAGE);
@@ -60,7 +65,8 @@ int main(void)
             _exit(WEXITSTATUS(status) + map[3 * PAGE] - 'p');
         printf("generations add up to %d\n", WEXITSTATUS(status));
     } else {
-        _exit(map[0] == '0' && map[PAGE] == '1' && map[2 * PAGE] == '2' && map[3 * PAGE] == 'p' + 3 ? 3 : 100);
+        _exit(map[0] == '0' && map[PAGE] == '1' && map[2 * PAGE] == '2' && map[3 * PAGE] == 'p' + 3 ? 3
+                                                                                                    : 100);
     }
 
     /* The kernel writes into a page that is still shared. */

@@ -35,6 +35,7 @@ int main(void)
 
     show("uname", uname(&names));
     printf("%s %s\n", names.sysname, names.machine);
-    check("the release is a version", names.release[0] >= '3' && names.release[0] <= '9' && names.release[1] == '.');
+    check("the release is a version",
+          names.release[0] >= '3' && names.release[0] <= '9' && names.release[1] == '.');
     return verdict();
 }

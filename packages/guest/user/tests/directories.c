@@ -2,10 +2,7 @@
 #include "test.h"
 #include <dirent.h>
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
+static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 /* Prints the names in order, with a letter for the type. */
 static void list(const char *path)
@@ -20,7 +17,10 @@ static void list(const char *path)
     }
     while ((entry = readdir(directory)) != 0 && count < 200) {
         char line[300];
-        snprintf(line, sizeof(line), "%s%s", entry->d_name, entry->d_type == DT_DIR ? "/" : entry->d_type == DT_LNK ? "@" : "");
+        snprintf(line, sizeof(line), "%s%s", entry->d_name,
+                 entry->d_type == DT_DIR   ? "/"
+                 : entry->d_type == DT_LNK ? "@"
+                                           : "");
         names[count++] = strdup(line);
     }
     closedir(directory);

@@ -1,4 +1,5 @@
-/* execve: arguments, environment, what survives it, and why it fails. The program executes itself with the name of a part. */
+/* execve: arguments, environment, what survives it, and why it fails. The program executes itself with the
+ * name of a part. */
 #include "test.h"
 #include <sys/syscall.h>
 
@@ -85,7 +86,8 @@ static void failures_of_exec(void)
     char *argv[] = { "nothing", 0 };
     enter_scratch();
     make_file("text", "no program\n");
-    make_file("garbage", "\177ELF and then nothing of the kind, but long enough to hold a header of sixty-four bytes");
+    make_file("garbage",
+              "\177ELF and then nothing of the kind, but long enough to hold a header of sixty-four bytes");
     make_file("empty", "");
     show("a file that is not there", execve("absent", argv, no_environment));
     show("a file that is not executable", execve("text", argv, no_environment));

@@ -1,4 +1,5 @@
-/* Processor exceptions become signals, with the code and address that Linux gives them, and kill a process without handler. */
+/* Processor exceptions become signals, with the code and address that Linux gives them, and kill a process
+ * without handler. */
 #include "test.h"
 #include <setjmp.h>
 
@@ -17,18 +18,33 @@ static void leave(int signal, siginfo_t *info, void *context)
     siglongjmp(escape, 1);
 }
 
-static void divide(void) { __asm__ volatile("xor %%edx, %%edx; mov $1, %%eax; xor %%ecx, %%ecx; div %%ecx" : : : "rax", "rcx", "rdx"); }
-static void divide_overflow(void) { __asm__ volatile("mov $2, %%edx; mov $1, %%eax; mov $1, %%ecx; div %%ecx" : : : "rax", "rcx", "rdx"); }
+static void divide(void)
+{
+    __asm__ volatile("xor %%edx, %%edx; mov $1, %%eax; xor %%ecx, %%ecx; div %%ecx"
+                     :
+                     :
+                     : "rax", "rcx", "rdx");
+}
+static void divide_overflow(void)
+{
+    __asm__ volatile("mov $2, %%edx; mov $1, %%eax; mov $1, %%ecx; div %%ecx" : : : "rax", "rcx", "rdx");
+}
 static void undefined(void) { __asm__ volatile("ud2"); }
 static void halt(void) { __asm__ volatile("hlt"); }
 static void port(void) { __asm__ volatile("in $0x80, %%al" : : : "rax"); }
 static void interrupts_off(void) { __asm__ volatile("cli"); }
 static void control_register(void) { __asm__ volatile("mov %%cr3, %%rax" : : : "rax"); }
 static void model_register(void) { __asm__ volatile("mov $0x10, %%ecx; rdmsr" : : : "rax", "rcx", "rdx"); }
-static void trap_flag(void) { __asm__ volatile("pushf; orl $0x100, (%%rsp); popf; nop; nop" : : : "cc", "memory"); }
+static void trap_flag(void)
+{
+    __asm__ volatile("pushf; orl $0x100, (%%rsp); popf; nop; nop" : : : "cc", "memory");
+}
 static void breakpoint(void) { __asm__ volatile("int3"); }
 static void interrupt_128(void) { __asm__ volatile("int $0xf0"); }
-static void non_canonical(void) { __asm__ volatile("mov $0x8000000000000000, %%rax; mov (%%rax), %%al" : : : "rax"); }
+static void non_canonical(void)
+{
+    __asm__ volatile("mov $0x8000000000000000, %%rax; mov (%%rax), %%al" : : : "rax");
+}
 static void wild_jump(void) { __asm__ volatile("mov $0x10, %%eax; call *%%rax" : : : "rax"); }
 static void null_read(void) { __asm__ volatile("xor %%eax, %%eax; mov (%%rax), %%al" : : : "rax"); }
 

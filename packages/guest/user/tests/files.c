@@ -6,8 +6,8 @@ static void show_size(const char *path)
 {
     struct stat properties;
     if (show(path, stat(path, &properties)) == 0)
-        printf("  %ld bytes, mode %o, regular %d, links %lu\n", properties.st_size, properties.st_mode & 07777,
-               S_ISREG(properties.st_mode), properties.st_nlink);
+        printf("  %ld bytes, mode %o, regular %d, links %lu\n", properties.st_size,
+               properties.st_mode & 07777, S_ISREG(properties.st_mode), properties.st_nlink);
 }
 
 int main(void)

@@ -17,7 +17,8 @@ static void formats(void)
     printf("[%x] [%X] [%#x] [%08lx] [%o] [%#o]\n", 0xbeefu, 0xbeefu, 0xbeefu, 0xbeeful, 8u, 8u);
     printf("[%hhd] [%hd] [%hhu] [%c] [%%]\n", (signed char)-1, (short)-2, (unsigned char)255, 'c');
     printf("[%s] [%10s] [%-10s] [%.2s] [%*.*s]\n", "text", "right", "left", "cut", 6, 3, "stars");
-    printf("[%f] [%.0f] [%.3f] [%8.2f] [%-8.1f] [%08.2f] [%+.1f]\n", 3.14159265, 2.5, -0.0005, 1e3, 9.96, -1.5, 0.0);
+    printf("[%f] [%.0f] [%.3f] [%8.2f] [%-8.1f] [%08.2f] [%+.1f]\n", 3.14159265, 2.5, -0.0005, 1e3, 9.96,
+           -1.5, 0.0);
     printf("[%.9f] [%.1f]\n", -0.169075164, 0.95);
     printf("[%p] [%s]\n", (void *)0x1234, (char *)0);
     printf("%d characters were wanted, ", snprintf(text, sizeof(text), "%s", "truncated"));
@@ -26,7 +27,9 @@ static void formats(void)
 
 static void numbers(void)
 {
-    static const char *const texts[] = { "42", " -17x", "0x1f", "017", "99999999999999999999", "-9223372036854775808", "none", "" };
+    static const char *const texts[] = {
+        "42", " -17x", "0x1f", "017", "99999999999999999999", "-9223372036854775808", "none", ""
+    };
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
         char *end;
         errno = 0;
@@ -44,8 +47,10 @@ static void strings(void)
     printf("%s\n", text);
     memset(text + 2, '-', 21);
     printf("%s\n", text);
-    printf("%d %d %d %d\n", strcmp("a", "b") < 0, strcmp("b", "a") > 0, strcmp("", ""), strncmp("abc", "abd", 2));
-    printf("%s %s %s %d\n", strchr("path/to/file", '/'), strrchr("path/to/file", '/'), strstr("a needle", "need"), strstr("a", "b") == 0);
+    printf("%d %d %d %d\n", strcmp("a", "b") < 0, strcmp("b", "a") > 0, strcmp("", ""),
+           strncmp("abc", "abd", 2));
+    printf("%s %s %s %d\n", strchr("path/to/file", '/'), strrchr("path/to/file", '/'),
+           strstr("a needle", "need"), strstr("a", "b") == 0);
     printf("%d %d\n", memcmp("abc", "abd", 3) < 0, memchr("abc", 'z', 3) == 0);
 }
 
@@ -90,15 +95,9 @@ static void jump(int depth)
     jump(depth - 1);
 }
 
-static void last_words(void)
-{
-    puts("atexit functions run last first");
-}
+static void last_words(void) { puts("atexit functions run last first"); }
 
-static void first_words(void)
-{
-    puts("this one was registered second");
-}
+static void first_words(void) { puts("this one was registered second"); }
 
 int main(void)
 {

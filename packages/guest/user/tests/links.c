@@ -69,7 +69,8 @@ int main(void)
     printf("%lu link\n", a.st_nlink);
     show("the symbolic link hangs now", access("link", F_OK));
 
-    unlink("hard"), unlink("link"), unlink("loop"), unlink("left"), unlink("right"), unlink("dangling"), unlink("gone");
+    unlink("hard"), unlink("link"), unlink("loop"), unlink("left"), unlink("right"), unlink("dangling"),
+        unlink("gone");
     unlink("folder/back"), unlink("shortcut"), rmdir("folder");
     leave_scratch();
     return verdict();

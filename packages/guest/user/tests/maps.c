@@ -32,9 +32,11 @@ static void anonymous_memory(void)
     check("the page is gone, its neighbours are not",
           !mapped(memory + 2 * PAGE) && mapped(memory + 2 * PAGE - 1) && mapped(memory + 3 * PAGE));
     show("unmapping the hole again", munmap(memory + 2 * PAGE, PAGE));
-    char *fixed = mmap(memory + 2 * PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    char *fixed =
+        mmap(memory + 2 * PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     check("MAP_FIXED fills it", fixed == memory + 2 * PAGE && *fixed == 0 && memory[2 * PAGE - 1] == 7);
-    fixed = mmap(memory + 4 * PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    fixed =
+        mmap(memory + 4 * PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     check("MAP_FIXED replaces what was there", fixed[0] == 0 && fixed[-1] == 7 && fixed[PAGE] == 7);
     show("unmapping across maps and holes", munmap(memory, 8 * PAGE));
     check("all is gone", !mapped(memory) && !mapped(memory + 7 * PAGE));
@@ -45,9 +47,11 @@ static void anonymous_memory(void)
 
     show("a size of zero", (long)mmap(0, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     show("neither private nor shared", (long)mmap(0, PAGE, PROT_READ, MAP_ANONYMOUS, -1, 0));
-    show("fixed, but not on a page", (long)mmap((void *)0x10001, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+    show("fixed, but not on a page",
+         (long)mmap((void *)0x10001, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
     show("a closed descriptor", (long)mmap(0, PAGE, PROT_READ, MAP_PRIVATE, 99, 0));
-    show("more than the address space", (long)mmap(0, 1UL << 60, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    show("more than the address space",
+         (long)mmap(0, 1UL << 60, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     show("munmap not on a page", munmap((char *)0x10001, PAGE));
     show("munmap of nothing", munmap(memory, 0));
     show("munmap of the kernel", munmap((char *)0xffffffff80000000UL, PAGE));
@@ -78,7 +82,8 @@ static void moves(void)
     check("mremap moves", moved != MAP_FAILED && moved != memory);
     printf("%d %d %d %d %d\n", moved[0], moved[PAGE], moved[2 * PAGE], moved[3 * PAGE], moved[15 * PAGE]);
     check("the old place is free", !mapped(memory) && mapped(wall));
-    check("mremap shrinks", mremap(moved, 16 * PAGE, PAGE, 0) == moved && mapped(moved) && !mapped(moved + PAGE));
+    check("mremap shrinks",
+          mremap(moved, 16 * PAGE, PAGE, 0) == moved && mapped(moved) && !mapped(moved + PAGE));
     check("mremap grows in place", mremap(moved, PAGE, 2 * PAGE, 0) == moved && mapped(moved + PAGE));
     munmap(moved, 2 * PAGE);
     munmap(wall, PAGE);

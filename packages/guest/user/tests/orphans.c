@@ -1,4 +1,5 @@
-/* Hundreds of processes that outlive their parents, then hundreds at once: none is left over, and numbers do not run out. */
+/* Hundreds of processes that outlive their parents, then hundreds at once: none is left over, and numbers do
+ * not run out. */
 #include "test.h"
 
 int main(void)
@@ -8,7 +9,8 @@ int main(void)
     pipe(gate);
     pipe(done);
 
-    /* Each child leaves a grandchild behind, which writes one letter and ends in the hands of somebody else. */
+    /* Each child leaves a grandchild behind, which writes one letter and ends in the hands of somebody else.
+     */
     for (int i = 0; i < 300; i++) {
         pid_t child = fork();
         if (child == 0) {

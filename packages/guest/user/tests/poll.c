@@ -42,7 +42,8 @@ int main(void)
     clock_gettime(CLOCK_MONOTONIC, &before);
     show_poll("20 ms of nothing", fds, 1, 20);
     clock_gettime(CLOCK_MONOTONIC, &after);
-    check("they took at least 20 ms", (after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec >= 20000000);
+    check("they took at least 20 ms",
+          (after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec >= 20000000);
     show("poll as a pause", poll(0, 0, 5));
 
     int file = open("/dev/null", O_RDWR);

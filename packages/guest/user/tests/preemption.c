@@ -4,7 +4,8 @@
 
 int main(void)
 {
-    volatile unsigned long *counters = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    volatile unsigned long *counters =
+        mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     volatile unsigned long *stop = counters + 10;
     pid_t children[3];
 

@@ -56,7 +56,8 @@ int main(int argc, char **argv, char **envp)
         entry_in_text |= headers[i].p_type == PT_LOAD && headers[i].p_flags & PF_X &&
                          value[AT_ENTRY] - headers[i].p_vaddr < headers[i].p_memsz;
     check("AT_PHDR shows segments, and AT_ENTRY is in an executable one", entry_in_text);
-    check("AT_RANDOM points to sixteen bytes", value[AT_RANDOM] != 0 && memchr((void *)value[AT_RANDOM], 0, 16) != (void *)1);
+    check("AT_RANDOM points to sixteen bytes",
+          value[AT_RANDOM] != 0 && memchr((void *)value[AT_RANDOM], 0, 16) != (void *)1);
     printf("AT_EXECFN ends with %s\n", base_name((const char *)value[AT_EXECFN]));
     return verdict();
 }

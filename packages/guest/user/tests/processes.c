@@ -6,10 +6,7 @@ static int kill_itself(void) { return raise(SIGKILL); }
 static int abort_itself(void) { abort(); }
 static int terminate_itself(void) { return raise(SIGTERM); }
 
-static int has_no_children(void)
-{
-    return waitpid(-1, 0, 0) == -1 && errno == ECHILD ? 0 : 1;
-}
+static int has_no_children(void) { return waitpid(-1, 0, 0) == -1 && errno == ECHILD ? 0 : 1; }
 
 /* The grandchild outlives its parent, and is then somebody else's. It says so through the pipe. */
 static void orphan(void)

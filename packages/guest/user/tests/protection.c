@@ -36,8 +36,8 @@ static void handle(void (*handler)(int, siginfo_t *, void *))
 
 static void tell(const char *what)
 {
-    printf("%s: fault %d on page %d, code %s, error code %d\n", what, faults, last_page, last_code == SEGV_ACCERR ? "ACCERR" : "MAPERR",
-           last_error);
+    printf("%s: fault %d on page %d, code %s, error code %d\n", what, faults, last_page,
+           last_code == SEGV_ACCERR ? "ACCERR" : "MAPERR", last_error);
 }
 
 /* Whether access to the byte faults. */

@@ -1,9 +1,10 @@
 /*
  * random-files [verbose]: ten thousand random operations on a small tree of files, folders and links.
  *
- * Every result goes into a checksum that is printed from time to time, but not why an operation failed: where several reasons
- * hold at once, kernels differ in the one they find first. With "verbose" every operation is printed with its result and
- * reason, to find where two kernels part. Names are few, so that operations meet what others left. A path has at most one
+ * Every result goes into a checksum that is printed from time to time, but not why an operation failed: where
+ * several reasons hold at once, kernels differ in the one they find first. With "verbose" every operation is
+ * printed with its result and reason, to find where two kernels part. Names are few, so that operations meet
+ * what others left. A path has at most one
  * "..", and the tree begins so deep that none leads out of it.
  */
 #include "test.h"
@@ -67,10 +68,30 @@ static const char *random_path(void)
 
 static void open_something(void)
 {
-    static const int flags[] = { O_RDONLY, O_WRONLY, O_RDWR, O_RDWR | O_CREAT, O_RDWR | O_CREAT, O_RDWR | O_CREAT | O_EXCL, O_WRONLY | O_CREAT | O_TRUNC,
-                                 O_RDWR | O_APPEND | O_CREAT, O_RDONLY | O_DIRECTORY, O_RDONLY | O_NOFOLLOW, O_RDONLY | O_CREAT, O_RDWR | O_NOFOLLOW | O_CREAT };
-    static const char *const names[] = { "r", "w", "rw", "rw+creat", "rw+creat", "rw+creat+excl", "w+creat+trunc", "rw+append+creat", "directory",
-                                         "r+nofollow", "r+creat", "rw+nofollow+creat" };
+    static const int flags[] = { O_RDONLY,
+                                 O_WRONLY,
+                                 O_RDWR,
+                                 O_RDWR | O_CREAT,
+                                 O_RDWR | O_CREAT,
+                                 O_RDWR | O_CREAT | O_EXCL,
+                                 O_WRONLY | O_CREAT | O_TRUNC,
+                                 O_RDWR | O_APPEND | O_CREAT,
+                                 O_RDONLY | O_DIRECTORY,
+                                 O_RDONLY | O_NOFOLLOW,
+                                 O_RDONLY | O_CREAT,
+                                 O_RDWR | O_NOFOLLOW | O_CREAT };
+    static const char *const names[] = { "r",
+                                         "w",
+                                         "rw",
+                                         "rw+creat",
+                                         "rw+creat",
+                                         "rw+creat+excl",
+                                         "w+creat+trunc",
+                                         "rw+append+creat",
+                                         "directory",
+                                         "r+nofollow",
+                                         "r+creat",
+                                         "rw+nofollow+creat" };
     int slot = (int)random_below(FILES), way = (int)random_below(12);
     if (fds[slot] >= 0)
         close(fds[slot]);
@@ -96,11 +117,11 @@ static void use_a_file(void)
             note(text[i]);
         break;
     case 3:
-        result("lseek", "", "", fd < 0 || random_below(3) == 0 ? lseek(fd, -(long)random_below(100), SEEK_CUR) : lseek(fd, size * 3, SEEK_SET));
+        result("lseek", "", "",
+               fd < 0 || random_below(3) == 0 ? lseek(fd, -(long)random_below(100), SEEK_CUR)
+                                              : lseek(fd, size * 3, SEEK_SET));
         break;
-    case 4:
-        result("ftruncate", "", "", ftruncate(fd, size * 2));
-        break;
+    case 4: result("ftruncate", "", "", ftruncate(fd, size * 2)); break;
     case 5: {
         struct stat properties;
         if (result("fstat", "", "", fstat(fd, &properties)) == 0 && S_ISREG(properties.st_mode))
@@ -114,7 +135,8 @@ static void look(const char *path)
 {
     struct stat properties;
     int follow = (int)random_below(2);
-    if (result(follow ? "stat" : "lstat", path, "", follow ? stat(path, &properties) : lstat(path, &properties)) == 0) {
+    if (result(follow ? "stat" : "lstat", path, "",
+               follow ? stat(path, &properties) : lstat(path, &properties)) == 0) {
         note(properties.st_mode & S_IFMT);
         if (S_ISREG(properties.st_mode))
             note(properties.st_size), note((long)properties.st_nlink);
@@ -142,23 +164,13 @@ static void operate(void)
     const char *path = random_path(), *other;
     switch (random_below(15)) {
     case 0:
-    case 1:
-        open_something();
-        break;
+    case 1: open_something(); break;
     case 2:
     case 3:
-    case 4:
-        use_a_file();
-        break;
-    case 5:
-        result("mkdir", path, "", mkdir(path, 0777));
-        break;
-    case 6:
-        result("rmdir", path, "", rmdir(path));
-        break;
-    case 7:
-        result("unlink", path, "", unlink(path));
-        break;
+    case 4: use_a_file(); break;
+    case 5: result("mkdir", path, "", mkdir(path, 0777)); break;
+    case 6: result("rmdir", path, "", rmdir(path)); break;
+    case 7: result("unlink", path, "", unlink(path)); break;
     case 8:
     case 9:
         other = random_path();
@@ -179,12 +191,8 @@ static void operate(void)
             note(target[i]);
         break;
     }
-    case 13:
-        look(path);
-        break;
-    case 14:
-        list(path);
-        break;
+    case 13: look(path); break;
+    case 14: list(path); break;
     }
 }
 

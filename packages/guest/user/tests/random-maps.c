@@ -1,6 +1,7 @@
 /*
- * Eight thousand random operations on 64 pages of addresses, and a model that knows what each must give: maps come and go,
- * protections change, pages are read, written and executed by the program and by the kernel for it, processes fork.
+ * Eight thousand random operations on 64 pages of addresses, and a model that knows what each must give: maps
+ * come and go, protections change, pages are read, written and executed by the program and by the kernel for
+ * it, processes fork.
  *
  * Whatever keeps translations of addresses or of code is wrong here as soon as it keeps one too long.
  */
@@ -47,7 +48,8 @@ static void expect(const char *what, int page, int holds)
     if (holds)
         return;
     if (wrong++ < 10)
-        printf("page %d, protection %d: %s is wrong\n", page, model[page].mapped ? model[page].protection : -1, what);
+        printf("page %d, protection %d: %s is wrong\n", page,
+               model[page].mapped ? model[page].protection : -1, what);
 }
 
 /* Sees to it that a fault was right, and told rightly. */
@@ -132,7 +134,13 @@ static void pass_to_kernel(int page)
 static void change(int first, int count)
 {
     static const int protections[] = {
-        PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC, PROT_READ | PROT_EXEC, PROT_READ | PROT_WRITE | PROT_EXEC, PROT_READ | PROT_WRITE | PROT_EXEC,
+        PROT_NONE,
+        PROT_READ,
+        PROT_READ | PROT_WRITE,
+        PROT_READ | PROT_EXEC,
+        PROT_READ | PROT_EXEC,
+        PROT_READ | PROT_WRITE | PROT_EXEC,
+        PROT_READ | PROT_WRITE | PROT_EXEC,
     };
     int protection = protections[random_below(7)], way = (int)random_below(16), all = 1;
     char *where = area + first * PAGE;
@@ -140,7 +148,9 @@ static void change(int first, int count)
         all &= model[page].mapped;
 
     if (way < 2) {
-        expect("mmap", first, mmap(where, (size_t)count * PAGE, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == where);
+        expect("mmap", first,
+               mmap(where, (size_t)count * PAGE, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+                    0) == where);
         for (int page = first; page < first + count; page++) {
             model[page].mapped = 1;
             model[page].protection = protection;
@@ -188,9 +198,7 @@ static void operate(int forks)
     switch (random_below(14)) {
     case 0:
     case 1:
-    case 2:
-        write_page(page, 1 + random_below(1000000));
-        break;
+    case 2: write_page(page, 1 + random_below(1000000)); break;
     case 9:
     case 10:
         write_page(page, 1 + random_below(1000000));
@@ -202,22 +210,15 @@ static void operate(int forks)
             execute_page(i);
         break;
     case 3:
-    case 4:
-        read_page(page);
-        break;
+    case 4: read_page(page); break;
     case 5:
-    case 6:
-        execute_page(page);
-        break;
-    case 7:
-        pass_to_kernel(page);
-        break;
+    case 6: execute_page(page); break;
+    case 7: pass_to_kernel(page); break;
     case 8:
         if (forks && random_below(8) == 0)
             split();
         break;
-    default:
-        change(page, page + count > PAGES ? PAGES - page : count);
+    default: change(page, page + count > PAGES ? PAGES - page : count);
     }
 }
 
@@ -231,7 +232,8 @@ int main(void)
     for (int i = 1; i <= OPERATIONS; i++) {
         operate(1);
         if (i % 1000 == 0)
-            printf("%d operations: %ld faults, %ld functions executed, %ld wrong\n", i, faults, executed, wrong);
+            printf("%d operations: %ld faults, %ld functions executed, %ld wrong\n", i, faults, executed,
+                   wrong);
     }
     return wrong > 0;
 }

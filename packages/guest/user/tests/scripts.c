@@ -49,7 +49,8 @@ int main(int argc, char **argv)
     run("a script as an interpreter", "./nested");
     make("self", "#!./self\n");
     run("a script that names itself", "./self");
-    unlink("plain"), unlink("option"), unlink("unended"), unlink("absent"), unlink("empty"), unlink("blank"), unlink("folder");
+    unlink("plain"), unlink("option"), unlink("unended"), unlink("absent"), unlink("empty"), unlink("blank"),
+        unlink("folder");
     unlink("closed"), unlink("nested"), unlink("self");
     leave_scratch();
     return verdict();

@@ -1,4 +1,5 @@
-/* The bases of FS and GS: set by arch_prctl, kept over switches and signals, inherited, forgotten by execution. */
+/* The bases of FS and GS: set by arch_prctl, kept over switches and signals, inherited, forgotten by
+ * execution. */
 #include "test.h"
 #include <sys/syscall.h>
 

@@ -1,4 +1,5 @@
-/* Code that a program writes while it runs: through mprotect, through a second map, over itself, in a child. */
+/* Code that a program writes while it runs: through mprotect, through a second map, over itself, in a child.
+ */
 #include "test.h"
 #include <sys/mman.h>
 
@@ -12,10 +13,7 @@ static void write_function(unsigned char *where, unsigned value)
     where[5] = 0xc3;
 }
 
-static unsigned run(unsigned char *code)
-{
-    return ((unsigned (*)(void))code)();
-}
+static unsigned run(unsigned char *code) { return ((unsigned (*)(void))code)(); }
 
 int main(void)
 {
@@ -49,23 +47,23 @@ int main(void)
 
     /* A loop that overwrites an instruction of its own: the first round adds 1, the others 100. */
     static const unsigned char loop[] = {
-        0x31, 0xc0,             /*    xor eax, eax          */
-        0xb9, 5, 0, 0, 0,       /*    mov ecx, 5            */
-        0x83, 0xc0, 0x01,       /* 1: add eax, 1            */
-        0xc6, 0x47, 9, 100,     /*    mov byte [rdi+9], 100 */
-        0xff, 0xc9,             /*    dec ecx               */
-        0x75, 0xf5,             /*    jnz 1b                */
-        0xc3,                   /*    ret                   */
+        0x31, 0xc0,               /*    xor eax, eax          */
+        0xb9, 5,    0,    0,   0, /*    mov ecx, 5            */
+        0x83, 0xc0, 0x01,         /* 1: add eax, 1            */
+        0xc6, 0x47, 9,    100,    /*    mov byte [rdi+9], 100 */
+        0xff, 0xc9,               /*    dec ecx               */
+        0x75, 0xf5,               /*    jnz 1b                */
+        0xc3,                     /*    ret                   */
     };
     memcpy(code, loop, sizeof(loop));
     printf("a loop that changes itself: %u\n", ((unsigned (*)(unsigned char *))code)(code));
 
     /* The store hits the instruction right behind it. */
     static const unsigned char next[] = {
-        0xb0, 7,                /* mov al, 7             */
-        0xc6, 0x47, 7, 42,      /* mov byte [rdi+7], 42  */
-        0xb0, 1,                /* mov al, 1 -> 42       */
-        0x0f, 0xb6, 0xc0,       /* movzx eax, al         */
+        0xb0, 7,              /* mov al, 7             */
+        0xc6, 0x47, 7,    42, /* mov byte [rdi+7], 42  */
+        0xb0, 1,              /* mov al, 1 -> 42       */
+        0x0f, 0xb6, 0xc0,     /* movzx eax, al         */
         0xc3,
     };
     sum = 0;
@@ -88,12 +86,14 @@ int main(void)
 
     /* Other code at the same address, by a new map. */
     munmap(code, 2 * PAGE);
-    unsigned char *again = mmap(code, 2 * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    unsigned char *again = mmap(code, 2 * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC,
+                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     write_function(again, 33);
     printf("a new map gives %u\n", run(again));
 
     /* One page in two processes: this one writes the code, the other executes it. */
-    unsigned char *shared = mmap(0, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    unsigned char *shared =
+        mmap(0, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int down[2], up[2];
     pipe(down);
     pipe(up);

@@ -1,4 +1,5 @@
-/* A handler changes the interrupted program through its context: where it goes on, its registers, its mask. */
+/* A handler changes the interrupted program through its context: where it goes on, its registers, its mask.
+ */
 #include "test.h"
 
 static void skip(int signal, siginfo_t *info, void *context)
@@ -89,7 +90,11 @@ static int go_nowhere(void)
 /* A signal frame of nothing but garbage. */
 static int false_return(void)
 {
-    __asm__ volatile("sub $2048, %%rsp; mov %%rsp, %%rdi; mov $2048, %%ecx; mov $0xa5, %%al; rep stosb; mov $15, %%eax; syscall" : : : "memory");
+    __asm__ volatile(
+        "sub $2048, %%rsp; mov %%rsp, %%rdi; mov $2048, %%ecx; mov $0xa5, %%al; rep stosb; mov $15, %%eax; syscall"
+        :
+        :
+        : "memory");
     return 0;
 }
 
@@ -100,7 +105,10 @@ int main(void)
     sigset_t mask;
 
     on_undefined(skip);
-    __asm__ volatile("clc; mov %0, %%rbx; ud2; setc %b2; movzbl %b2, %k2; mov %%rbx, %0" : "+r"(doubled), "+r"(counted), "=&q"(carry) : : "rbx", "cc");
+    __asm__ volatile("clc; mov %0, %%rbx; ud2; setc %b2; movzbl %b2, %k2; mov %%rbx, %0"
+                     : "+r"(doubled), "+r"(counted), "=&q"(carry)
+                     :
+                     : "rbx", "cc");
     printf("doubled %lu, counted %lu, carry %lu\n", doubled, counted, carry);
     sigprocmask(SIG_SETMASK, 0, &mask);
     check("the mask is what the handler left", mask == 1UL << (SIGUSR2 - 1));

@@ -55,7 +55,8 @@ int main(void)
     sigset_t mask = 0, old, pending;
     struct sigaction action = { .sa_sigaction = informed, .sa_flags = SA_SIGINFO }, before;
 
-    check("signal gives the old handler", signal(SIGUSR1, plain) == SIG_DFL && signal(SIGUSR1, plain) == plain);
+    check("signal gives the old handler",
+          signal(SIGUSR1, plain) == SIG_DFL && signal(SIGUSR1, plain) == plain);
     raise(SIGUSR1);
     raise(SIGUSR1);
     printf("%d signals, the last %d\n", count, last);
@@ -90,7 +91,8 @@ int main(void)
     sigfillset(&mask);
     sigprocmask(SIG_SETMASK, &mask, 0);
     sigprocmask(SIG_SETMASK, 0, &old);
-    check("SIGKILL and SIGSTOP are never blocked", !sigismember(&old, SIGKILL) && !sigismember(&old, SIGSTOP) && sigismember(&old, SIGTERM));
+    check("SIGKILL and SIGSTOP are never blocked",
+          !sigismember(&old, SIGKILL) && !sigismember(&old, SIGSTOP) && sigismember(&old, SIGTERM));
     sigemptyset(&mask);
     sigprocmask(SIG_SETMASK, &mask, 0);
     printf("%d came, the last %d\n", count, last);
@@ -123,8 +125,8 @@ int main(void)
 
     in_child("SA_RESETHAND", default_again);
     in_child("ignored ones", ignored);
-    static const int fatal[] = { SIGHUP, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGKILL, SIGUSR1, SIGSEGV, SIGPIPE,
-                                 SIGALRM, SIGTERM, SIGIO, SIGSYS };
+    static const int fatal[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGILL,  SIGTRAP, SIGABRT, SIGBUS, SIGFPE,
+                                 SIGKILL, SIGUSR1, SIGSEGV, SIGPIPE, SIGALRM, SIGTERM, SIGIO,  SIGSYS };
     signal(SIGUSR1, SIG_DFL);
     for (size_t i = 0; i < sizeof(fatal) / sizeof(*fatal); i++)
         default_of(fatal[i]);

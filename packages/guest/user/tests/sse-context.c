@@ -1,4 +1,5 @@
-/* SSE registers and MXCSR belong to a process: fork, other processes, signals and execution leave them as they were. */
+/* SSE registers and MXCSR belong to a process: fork, other processes, signals and execution leave them as
+ * they were. */
 #include "test.h"
 #include <sys/time.h>
 
@@ -21,18 +22,19 @@ static void fill(struct vector_state *state, int seed)
 }
 
 /*
- * Loads everything, spins for `rounds` (with no call, so that only interrupts come between) and stores it again. The stores
- * are what is found afterwards.
+ * Loads everything, spins for `rounds` (with no call, so that only interrupts come between) and stores it
+ * again. The stores are what is found afterwards.
  */
 static void spin(const struct vector_state *want, struct vector_state *got, long rounds)
 {
     unsigned plain;
     __asm__ volatile("stmxcsr %0" : "=m"(plain));
-    __asm__ volatile("ldmxcsr 256(%0)\n" EACH(LOAD) "1: sub $1, %1\n jnz 1b\n mov %2, %0\n" EACH(STORE) "stmxcsr 256(%0)\n ldmxcsr %3"
+    __asm__ volatile("ldmxcsr 256(%0)\n" EACH(LOAD) "1: sub $1, %1\n jnz 1b\n mov %2, %0\n" EACH(
+                         STORE) "stmxcsr 256(%0)\n ldmxcsr %3"
                      : "+&r"(want), "+&r"(rounds)
                      : "r"(got), "m"(plain)
-                     : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
-                       "xmm12", "xmm13", "xmm14", "xmm15");
+                     : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
+                       "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 }
 
 /* The number of bytes that changed while it spun, and one for MXCSR. */

@@ -20,10 +20,7 @@ __attribute__((noinline)) static int one_large_frame(void)
     return frame[0] + frame[sizeof(frame) - 1] + frame[sizeof(frame) / 2];
 }
 
-static int too_deep(void)
-{
-    return (int)descend(1 << 30);
-}
+static int too_deep(void) { return (int)descend(1 << 30); }
 
 int main(void)
 {

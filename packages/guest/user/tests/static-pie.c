@@ -1,11 +1,13 @@
-/* A position-independent program: pointers in its data are right wherever it was loaded, and it was not at address 0. */
+/* A position-independent program: pointers in its data are right wherever it was loaded, and it was not at
+ * address 0. */
 #include <stdio.h>
 #include <string.h>
 
 static int first(void) { return 1; }
 static int second(void) { return 2; }
 
-/* Volatile, so that the compiler takes the addresses from the table, which the start-up code must have moved. */
+/* Volatile, so that the compiler takes the addresses from the table, which the start-up code must have moved.
+ */
 static volatile struct {
     const char *name;
     int (*function)(void);

@@ -22,7 +22,8 @@ int main(void)
         for (;;)
             pause();
     }
-    check("the parent hears of the stop", waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+    check("the parent hears of the stop",
+          waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
     show("only once", waitpid(child, &status, WUNTRACED | WNOHANG));
     fcntl(gate[0], F_SETFL, O_NONBLOCK);
     show("a stopped process does nothing", read(gate[0], &letter, 1));

@@ -1,4 +1,5 @@
-/* REP MOVS, STOS, LODS, SCAS and CMPS: both directions, all widths, overlaps, and faults in the middle that are repaired. */
+/* REP MOVS, STOS, LODS, SCAS and CMPS: both directions, all widths, overlaps, and faults in the middle that
+ * are repaired. */
 #include "test.h"
 #include <sys/mman.h>
 
@@ -23,14 +24,17 @@ static unsigned sum(const unsigned char *bytes, int size)
     return total;
 }
 
-#define MOVE(name, instruction, setup)                                                                                                 \
-    static void name(long from, long to, long count)                                                                                   \
-    {                                                                                                                                  \
-        unsigned char *source = buffer + from, *target = buffer + to;                                                                  \
-        fill();                                                                                                                        \
-        __asm__ volatile(setup "; rep " instruction "; cld" : "+S"(source), "+D"(target), "+c"(count) : : "memory", "cc");             \
-        printf("%s %s from %ld to %ld: %08x, pointers %ld %ld, count %ld\n", setup, instruction, from, to, sum(buffer, 512),           \
-               (long)(source - buffer), (long)(target - buffer), count);                                                               \
+#define MOVE(name, instruction, setup)                                                                     \
+    static void name(long from, long to, long count)                                                       \
+    {                                                                                                      \
+        unsigned char *source = buffer + from, *target = buffer + to;                                      \
+        fill();                                                                                            \
+        __asm__ volatile(setup "; rep " instruction "; cld"                                                \
+                         : "+S"(source), "+D"(target), "+c"(count)                                         \
+                         :                                                                                 \
+                         : "memory", "cc");                                                                \
+        printf("%s %s from %ld to %ld: %08x, pointers %ld %ld, count %ld\n", setup, instruction, from, to, \
+               sum(buffer, 512), (long)(source - buffer), (long)(target - buffer), count);                 \
     }
 
 MOVE(move_bytes, "movsb", "cld")
@@ -40,13 +44,17 @@ MOVE(move_quads, "movsq", "cld")
 MOVE(move_bytes_down, "movsb", "std")
 MOVE(move_quads_down, "movsq", "std")
 
-#define STORE(name, instruction, setup)                                                                                                \
-    static void name(long to, long count)                                                                                              \
-    {                                                                                                                                  \
-        unsigned char *target = buffer + to;                                                                                           \
-        fill();                                                                                                                        \
-        __asm__ volatile(setup "; rep " instruction "; cld" : "+D"(target), "+c"(count) : "a"(0x1122334455667788) : "memory", "cc");   \
-        printf("%s %s to %ld: %08x, pointer %ld, count %ld\n", setup, instruction, to, sum(buffer, 512), (long)(target - buffer), count); \
+#define STORE(name, instruction, setup)                                                                  \
+    static void name(long to, long count)                                                                \
+    {                                                                                                    \
+        unsigned char *target = buffer + to;                                                             \
+        fill();                                                                                          \
+        __asm__ volatile(setup "; rep " instruction "; cld"                                              \
+                         : "+D"(target), "+c"(count)                                                     \
+                         : "a"(0x1122334455667788)                                                       \
+                         : "memory", "cc");                                                              \
+        printf("%s %s to %ld: %08x, pointer %ld, count %ld\n", setup, instruction, to, sum(buffer, 512), \
+               (long)(target - buffer), count);                                                          \
     }
 
 STORE(store_bytes, "stosb", "cld")
@@ -60,11 +68,17 @@ static void scan(const char *what, unsigned char byte, long count)
     unsigned char *at = buffer, found;
     long left = count;
     fill();
-    __asm__ volatile("cld; cmp %%ecx, %%ecx; repne scasb; sete %2" : "+D"(at), "+c"(left), "=&q"(found) : "a"(byte) : "memory", "cc");
+    __asm__ volatile("cld; cmp %%ecx, %%ecx; repne scasb; sete %2"
+                     : "+D"(at), "+c"(left), "=&q"(found)
+                     : "a"(byte)
+                     : "memory", "cc");
     printf("%s: at %ld, left %ld, found %d\n", what, (long)(at - buffer), left, found);
     at = buffer;
     left = count;
-    __asm__ volatile("cld; cmp %%ecx, %%ecx; repe scasb; setb %2" : "+D"(at), "+c"(left), "=&q"(found) : "a"(byte) : "memory", "cc");
+    __asm__ volatile("cld; cmp %%ecx, %%ecx; repe scasb; setb %2"
+                     : "+D"(at), "+c"(left), "=&q"(found)
+                     : "a"(byte)
+                     : "memory", "cc");
     printf("  the same: at %ld, left %ld, below %d\n", (long)(at - buffer), left, found);
 }
 
@@ -92,13 +106,11 @@ static void repair(int signal, siginfo_t *info, void *context)
     seen_rcx = c->uc_mcontext.gregs[REG_RCX];
     seen_rsi = c->uc_mcontext.gregs[REG_RSI] - (unsigned long)area;
     seen_rdi = c->uc_mcontext.gregs[REG_RDI] - (unsigned long)area;
-    mprotect((char *)((unsigned long)info->si_addr & ~(unsigned long)(PAGE - 1)), PAGE, PROT_READ | PROT_WRITE);
+    mprotect((char *)((unsigned long)info->si_addr & ~(unsigned long)(PAGE - 1)), PAGE,
+             PROT_READ | PROT_WRITE);
 }
 
-static void protect(int page)
-{
-    mprotect(area + page * PAGE, PAGE, PROT_NONE);
-}
+static void protect(int page) { mprotect(area + page * PAGE, PAGE, PROT_NONE); }
 
 int main(void)
 {

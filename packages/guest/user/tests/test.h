@@ -1,6 +1,7 @@
 /*
- * What test programs print. A line holds what was done and what came of it, and never a number that differs from run to run
- * (process ids, addresses, times): the same program on Linux has written the output that is expected.
+ * What test programs print. A line holds what was done and what came of it, and never a number that differs
+ * from run to run (process ids, addresses, times): the same program on Linux has written the output that is
+ * expected.
  */
 #pragma once
 #include <errno.h>
@@ -44,10 +45,7 @@ __attribute__((unused)) static int check(const char *what, int holds)
 }
 
 /* The status of a program that has printed no "NO". */
-__attribute__((unused)) static int verdict(void)
-{
-    return failures > 0;
-}
+__attribute__((unused)) static int verdict(void) { return failures > 0; }
 
 /* Waits for a child and prints how it ended. */
 __attribute__((unused)) static int show_end(const char *what, pid_t child)
@@ -74,7 +72,8 @@ __attribute__((unused)) static int in_child(const char *what, int (*body)(void))
     return show_end(what, child);
 }
 
-/* A folder of this process's own under /tmp, made the current one. Its name holds the process id: it is not for printing. */
+/* A folder of this process's own under /tmp, made the current one. Its name holds the process id: it is not
+ * for printing. */
 static char scratch[64];
 
 __attribute__((unused)) static void enter_scratch(void)

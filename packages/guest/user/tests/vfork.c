@@ -28,7 +28,8 @@ int main(void)
     show_end("vfork and a failing execve", child);
 
     static int number;
-    child = (pid_t)syscall(SYS_clone, (long)(CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD), 0L, 0L, &number, 0L);
+    child = (pid_t)syscall(SYS_clone, (long)(CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD), 0L, 0L,
+                           &number, 0L);
     if (child == 0)
         _exit(number == getpid() && shared == 42 ? 0 : 1);
     show_end("clone writes the child's number in the child", child);

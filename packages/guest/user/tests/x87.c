@@ -32,7 +32,8 @@ static int changed_after(long rounds)
                      : "+r"(rounds)
                      : "r"(values)
                      : "memory", "cc", "st", "st(1)", "st(2)", "st(3)");
-    return (values[0] != 0.6931471805599453) + (values[1] != 1) + (values[2] != 1.4426950408889634) + (values[3] != 3.141592653589793);
+    return (values[0] != 0.6931471805599453) + (values[1] != 1) + (values[2] != 1.4426950408889634) +
+           (values[3] != 3.141592653589793);
 }
 
 int main(void)
@@ -51,7 +52,8 @@ int main(void)
     show_extended("sqrt(2)", __builtin_sqrtl(2.0L));
     show_extended("-7 mod 3", (long double)(-7.0L - (long)(-7.0L / 3) * 3));
     printf("to integers: %ld %ld %d\n", (long)(third * 1e18L), (long)(-2.9L * one), (int)(1e5L * one));
-    printf("from integers: %.3f %.1f\n", (double)((long double)-123456789 / 1000), (double)(long double)(1L << 40));
+    printf("from integers: %.3f %.1f\n", (double)((long double)-123456789 / 1000),
+           (double)(long double)(1L << 40));
     printf("compare: %d %d %d\n", third < one, three < one, third == third);
 
     long double result;
@@ -67,14 +69,22 @@ int main(void)
     for (int mode = 0; mode < 4; mode++) {
         unsigned short rounding = (unsigned short)(0x37f | mode << 10);
         long rounded;
-        __asm__("fldcw %1; fldl %2; fistpll %0; fldcw %3" : "=m"(rounded) : "m"(rounding), "m"(half), "m"(control));
+        __asm__("fldcw %1; fldl %2; fistpll %0; fldcw %3"
+                : "=m"(rounded)
+                : "m"(rounding), "m"(half), "m"(control));
         printf("mode %d rounds 2.5 to %ld\n", mode, rounded);
     }
 
     unsigned short status;
-    __asm__ volatile("fld1; fldz; fdivrp; fstp %%st(0); fnstsw %%ax; mov %%ax, %0; fnclex" : "=m"(status) : : "rax", "st", "st(1)");
+    __asm__ volatile("fld1; fldz; fdivrp; fstp %%st(0); fnstsw %%ax; mov %%ax, %0; fnclex"
+                     : "=m"(status)
+                     :
+                     : "rax", "st", "st(1)");
     printf("1/0 sets %#x\n", status & 0x3f);
-    __asm__ volatile("fldz; fldz; fdivp; fstp %%st(0); fnstsw %%ax; mov %%ax, %0; fnclex" : "=m"(status) : : "rax", "st", "st(1)");
+    __asm__ volatile("fldz; fldz; fdivp; fstp %%st(0); fnstsw %%ax; mov %%ax, %0; fnclex"
+                     : "=m"(status)
+                     :
+                     : "rax", "st", "st(1)");
     printf("0/0 sets %#x\n", status & 0x3f);
 
     /* Processes and handlers. */

@@ -1,9 +1,11 @@
 /*
  * count NAME N [NAME N...]: how many units of time one operation of each benchmark takes, kernel included.
  *
- * On a machine whose clock advances by a nanosecond per instruction (QEMU with `-icount shift=0`), these are instructions:
+ * On a machine whose clock advances by a nanosecond per instruction (QEMU with `-icount shift=0`), these are
+ * instructions:
  *
- *     QEMU_EXTRA="-icount shift=0,sleep=off" scripts/guest.py --file build/tools/count --file build/bin/bench -- /bin/count sieve 40
+ *     QEMU_EXTRA="-icount shift=0,sleep=off" scripts/guest.py --file build/tools/count --file build/bin/bench
+ * -- /bin/count sieve 40
  *
  * A run of N operations is compared with a run of one, so that starting the program does not count.
  */
@@ -45,7 +47,8 @@ int main(int argc, char **argv)
     for (int i = 1; i + 1 < argc; i += 2) {
         long operations = atoi(argv[i + 1]), one = run(argv[i], 1), all = run(argv[i], operations);
         if (operations > 1)
-            printf("%-16s %8ld per operation, %10ld for N = %ld\n", argv[i], (all - one) / (2 * (operations - 1)), all, operations);
+            printf("%-16s %8ld per operation, %10ld for N = %ld\n", argv[i],
+                   (all - one) / (2 * (operations - 1)), all, operations);
     }
     return 0;
 }

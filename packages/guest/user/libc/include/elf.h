@@ -1,4 +1,5 @@
-/* The parts of the ELF-64 format that programs here read or write (System V ABI, chapters 4 and 5; x86-64 psABI). */
+/* The parts of the ELF-64 format that programs here read or write (System V ABI, chapters 4 and 5; x86-64
+ * psABI). */
 #pragma once
 #include <stdint.h>
 

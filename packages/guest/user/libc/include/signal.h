@@ -1,4 +1,5 @@
-/* Signals, with the layouts of the Linux x86-64 kernel (Linux, arch/x86/include/uapi/asm/{signal,sigcontext,ucontext}.h). */
+/* Signals, with the layouts of the Linux x86-64 kernel (Linux,
+ * arch/x86/include/uapi/asm/{signal,sigcontext,ucontext}.h). */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -99,8 +100,29 @@ typedef struct {
 
 /* Indexes into uc_mcontext.gregs. */
 enum {
-    REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RDI, REG_RSI, REG_RBP, REG_RBX,
-    REG_RDX, REG_RAX, REG_RCX, REG_RSP, REG_RIP, REG_EFL, REG_CSGSFS, REG_ERR, REG_TRAPNO, REG_OLDMASK, REG_CR2
+    REG_R8,
+    REG_R9,
+    REG_R10,
+    REG_R11,
+    REG_R12,
+    REG_R13,
+    REG_R14,
+    REG_R15,
+    REG_RDI,
+    REG_RSI,
+    REG_RBP,
+    REG_RBX,
+    REG_RDX,
+    REG_RAX,
+    REG_RCX,
+    REG_RSP,
+    REG_RIP,
+    REG_EFL,
+    REG_CSGSFS,
+    REG_ERR,
+    REG_TRAPNO,
+    REG_OLDMASK,
+    REG_CR2
 };
 
 typedef struct {
@@ -148,7 +170,4 @@ static inline int sigdelset(sigset_t *set, int signal)
     *set &= ~(1UL << (signal - 1));
     return 0;
 }
-static inline int sigismember(const sigset_t *set, int signal)
-{
-    return (*set >> (signal - 1)) & 1;
-}
+static inline int sigismember(const sigset_t *set, int signal) { return (*set >> (signal - 1)) & 1; }

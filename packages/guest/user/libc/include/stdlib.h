@@ -16,12 +16,14 @@ int atoi(const char *s);
 int abs(int value);
 
 void qsort(void *base, size_t count, size_t size, int (*compare)(const void *, const void *));
-void *bsearch(const void *key, const void *base, size_t count, size_t size, int (*compare)(const void *, const void *));
+void *bsearch(const void *key, const void *base, size_t count, size_t size,
+              int (*compare)(const void *, const void *));
 
 /* Strings of the form NAME=value, the last one followed by a null pointer. */
 extern char **environ;
 char *getenv(const char *name);
-/* `assignment` (NAME=value) becomes part of the environment and must live on. Returns 0, or -1 with ENOMEM. */
+/* `assignment` (NAME=value) becomes part of the environment and must live on. Returns 0, or -1 with ENOMEM.
+ */
 int putenv(char *assignment);
 
 /* At most 16 functions, called last first by exit. */
