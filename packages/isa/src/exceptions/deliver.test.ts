@@ -289,6 +289,21 @@ describe("NMI", () => {
     bench.go();
     expect(bench.state.rbx).toBe(2n);
   });
+
+  test("that waited is taken before the instruction that IRET returns to, also with IF = 0", () => {
+    const bench: KernelBench = new KernelBench({
+      ports: { read: () => 0, write: () => bench.processor.requestNmi() },
+    });
+    const handler = bench.handler(
+      0,
+      "inc ebx\ncmp ebx, 2\nje done\nout 0x10, al\niretq\ndone: mov rcx, [rsp]\nhlt",
+    );
+    bench.setGate(2, handler);
+    bench.load(ADDRESS.code, "out 0x10, al\nnop\nnop\nhlt");
+    bench.enter();
+    bench.go();
+    expect([bench.state.rbx, bench.state.rcx]).toEqual([2n, BigInt(ADDRESS.code + 2)]);
+  });
 });
 
 // Intel SDM Vol. 3B §18.3.1.4, "Single-Step Exception Condition".

@@ -12,6 +12,7 @@ import { returnFar } from "../segmentation/far-return.ts";
 import { TRANSFER, transferFar } from "../segmentation/far-transfer.ts";
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";
 import { segmentSlots, slots, type Slot } from "../state/layout.ts";
+import { recheckWhenPending } from "./control-registers.ts";
 
 const stackBase: Slot = segmentSlots(2).effectiveBase;
 
@@ -206,6 +207,8 @@ export const iret: Instruction = {
     const mask = returnedFlags(m, bytes);
     m.call(returnFar, rip, cs, m.get(rsp), m.get(ss), loadsStack, m.constant(3 * bytes));
     m.writeFlagsRegister(flags, mask);
+    // An NMI that waited for this return is taken whatever IF is.
+    recheckWhenPending(m);
     m.resumeAt(m.state(slots.rip));
   },
 };
