@@ -1,5 +1,4 @@
-/* Bytes and strings. Compiled without the optimization that would turn these loops into calls of themselves.
- */
+/* Bytes and strings. Compiled without the optimization that makes these loops call themselves. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -26,8 +26,7 @@ int main(void)
     unsigned before = sum(heap);
     pipe(fds);
 
-    /* The child writes everywhere, then the parent looks; the parent writes everywhere, then the child looks.
-     */
+    /* The child writes everywhere and the parent looks, then the other way round. */
     pid_t child = fork();
     if (child == 0) {
         data = 10, on_stack = 20;

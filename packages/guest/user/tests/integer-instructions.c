@@ -134,8 +134,7 @@ UNARY(not_64, "not", "q", ALL)
 UNARY(bswap_32, "bswap", "k", ALL)
 UNARY(bswap_64, "bswap", "q", ALL)
 
-/* Shifts and rotates by CL. OF is defined only for counts of one, AF never; a count of zero changes no flag.
- */
+/* Shifts and rotates by CL. OF is defined for counts of one, AF never; a count of 0 changes no flag. */
 #define SHIFT(name, instruction, modifier, bits)                                                        \
     static void name(void)                                                                              \
     {                                                                                                   \

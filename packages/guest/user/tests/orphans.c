@@ -9,8 +9,7 @@ int main(void)
     pipe(gate);
     pipe(done);
 
-    /* Each child leaves a grandchild behind, which writes one letter and ends in the hands of somebody else.
-     */
+    /* Each child leaves a grandchild behind, which writes a letter and ends as somebody else's. */
     for (int i = 0; i < 300; i++) {
         pid_t child = fork();
         if (child == 0) {

@@ -1,5 +1,4 @@
-/* Code that a program writes while it runs: through mprotect, through a second map, over itself, in a child.
- */
+/* Code that a program writes while it runs: through mprotect, over itself, in other processes. */
 #include "test.h"
 #include <sys/mman.h>
 

@@ -1,5 +1,4 @@
-/* A handler changes the interrupted program through its context: where it goes on, its registers, its mask.
- */
+/* A handler changes the interrupted program through its context: where it goes on, registers, mask. */
 #include "test.h"
 
 static void skip(int signal, siginfo_t *info, void *context)

@@ -12,8 +12,7 @@ typedef union {
     uint32_t d[4];
 } __attribute__((aligned(16))) vector;
 
-/* Doubles, then floats, then integers: zeros, ones, denormals, infinities, NaNs, large and small, patterns.
- */
+/* Doubles, then floats, then integers: zeros, ones, denormals, infinities, NaNs, extremes, patterns. */
 static const vector operands[] = {
     { .q = { 0, 0x8000000000000000 } },
     { .q = { 0x3ff0000000000000, 0xbff0000000000000 } },

@@ -6,8 +6,7 @@
 static int first(void) { return 1; }
 static int second(void) { return 2; }
 
-/* Volatile, so that the compiler takes the addresses from the table, which the start-up code must have moved.
- */
+/* Volatile, so that the compiler takes the addresses from the table, which must have been moved. */
 static volatile struct {
     const char *name;
     int (*function)(void);

@@ -22,8 +22,7 @@ void *bsearch(const void *key, const void *base, size_t count, size_t size,
 /* Strings of the form NAME=value, the last one followed by a null pointer. */
 extern char **environ;
 char *getenv(const char *name);
-/* `assignment` (NAME=value) becomes part of the environment and must live on. Returns 0, or -1 with ENOMEM.
- */
+/* `assignment` (NAME=value) becomes part of the environment and must live on. 0, or -1 with ENOMEM. */
 int putenv(char *assignment);
 
 /* At most 16 functions, called last first by exit. */

@@ -1,5 +1,4 @@
-/* Processes, file descriptors and directories. Every function that fails returns -1 with the reason in errno.
- */
+/* Processes, file descriptors and directories. What fails returns -1 with the reason in errno. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
