@@ -5,9 +5,9 @@
  * Procedure".
  */
 import { opcodes, type Classification, type Instruction } from "../dsl.ts";
-import { hasBits } from "../exceptions/mode.ts";
+import { hasBits, updateMode } from "../exceptions/mode.ts";
 import { leaveWithCallGate } from "../exceptions/monitor.ts";
-import { RFLAGS, STATUS_FLAGS } from "../profile/registers.ts";
+import { CR4, RFLAGS, STATUS_FLAGS } from "../profile/registers.ts";
 import { returnFar } from "../segmentation/far-return.ts";
 import { TRANSFER, transferFar } from "../segmentation/far-transfer.ts";
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";
@@ -207,6 +207,8 @@ export const iret: Instruction = {
     const mask = returnedFlags(m, bytes);
     m.call(returnFar, rip, cs, m.get(rsp), m.get(ss), loadsStack, m.constant(3 * bytes));
     m.writeFlagsRegister(flags, mask);
+    // Under SMAP, EFLAGS.AC decides what the supervisor may reach.
+    m.when(hasBits(m, m.state(slots.cr4), CR4.SMAP), () => void m.call(updateMode));
     // An NMI that waited for this return is taken whatever IF is.
     recheckWhenPending(m);
     m.resumeAt(m.state(slots.rip));

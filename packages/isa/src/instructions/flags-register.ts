@@ -6,9 +6,9 @@
  * Intel SDM Vol. 2B, "PUSHF/PUSHFD/PUSHFQ—Push EFLAGS Register Onto the Stack"; "POPF/POPFD/POPFQ—Pop Stack Into EFLAGS
  * Register"; Vol. 2A, "CLI—Clear Interrupt Flag"; Vol. 2B, "STI—Set Interrupt Flag".
  */
-import { opcodes, type Classification, type Instruction } from "../dsl.ts";
-import { hasBits } from "../exceptions/mode.ts";
-import { RFLAGS, STATUS_FLAGS } from "../profile/registers.ts";
+import { opcodes, type Classification, type Encoding, type Instruction } from "../dsl.ts";
+import { hasBits, updateMode } from "../exceptions/mode.ts";
+import { CR4, RFLAGS, STATUS_FLAGS } from "../profile/registers.ts";
 import type { SemanticsBuilder } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
 import { interruptFlagsMask } from "./far-transfers.ts";
@@ -78,8 +78,56 @@ export const popf: Instruction = {
       m.and(value, m.constant(~RFLAGS.RF)),
       m.or(m.constant(mask), interruptFlagsMask(m)),
     );
+    followAlignmentCheck(m);
   },
 };
+
+/** Under SMAP, EFLAGS.AC decides what the supervisor may reach. */
+function followAlignmentCheck(m: SemanticsBuilder): void {
+  m.when(hasBits(m, m.state(slots.cr4), CR4.SMAP), () => void m.call(updateMode));
+}
+
+function alignmentCheckRow(mnemonic: "clac" | "stac", encodings: readonly Encoding[]): Instruction {
+  return {
+    mnemonic,
+    reference: `Intel SDM Vol. ${mnemonic === "clac" ? "2A, CLAC—Clear" : "2B, STAC—Set"} AC Flag in EFLAGS Register`,
+    feature: "smap",
+    classification: {
+      privilege: "cpl0",
+      sensitive: "control",
+      why: "It decides whether the kernel may reach the pages of programs.",
+    },
+    counted: true,
+    encodings,
+    semantics(m) {
+      // Not #GP: outside CPL 0 the opcode is undefined.
+      m.raiseWhen(m.state(slots.cpl), "UD");
+      const flags = m.state(slots.flagsSystem);
+      const changed =
+        mnemonic === "stac"
+          ? m.or(flags, m.constant(RFLAGS.AC))
+          : m.and(flags, m.constant(~RFLAGS.AC));
+      m.setState(slots.flagsSystem, changed);
+      m.call(updateMode);
+    },
+  };
+}
+
+export const clac: Instruction = alignmentCheckRow(
+  "clac",
+  opcodes`
+    Opcode      | Instruction |
+    NP 0F 01 CA | CLAC        |
+  `,
+);
+
+export const stac: Instruction = alignmentCheckRow(
+  "stac",
+  opcodes`
+    Opcode      | Instruction |
+    NP 0F 01 CB | STAC        |
+  `,
+);
 
 export const cli: Instruction = {
   mnemonic: "cli",

@@ -13,7 +13,8 @@ import { cpuid } from "./cpuid.ts";
 import { lar, lsl, verr, verw } from "./descriptor-checks.ts";
 import { lgdt, lidt, lldt, ltr, sgdt, sidt, sldt, str } from "./descriptor-tables.ts";
 import { callFar, iret, jmpFar, retf } from "./far-transfers.ts";
-import { cli, popf, pushf, sti } from "./flags-register.ts";
+import { clac, cli, popf, pushf, stac, sti } from "./flags-register.ts";
+import { rdfsbase, rdgsbase, wrfsbase, wrgsbase } from "./segment-bases.ts";
 import { hlt } from "./halt.ts";
 import { int, int1, int3, into } from "./interrupts.ts";
 import { rdmsr, rsm, swapgs, wrmsr } from "./model-specific-registers.ts";
@@ -80,6 +81,8 @@ export const systemInstructions: readonly Instruction[] = [
   popf,
   cli,
   sti,
+  clac,
+  stac,
   input,
   output,
   insb,
@@ -99,5 +102,9 @@ export const systemInstructions: readonly Instruction[] = [
   rdmsr,
   wrmsr,
   swapgs,
+  rdfsbase,
+  rdgsbase,
+  wrfsbase,
+  wrgsbase,
   rsm,
 ];

@@ -97,7 +97,8 @@ function neededDenial(m: Recorder, access: Value): Value {
   const kind = m.select(
     execute,
     m.constant(DENY_SUPERVISOR_EXECUTE),
-    m.select(write, m.constant(DENY_SUPERVISOR_WRITE), m.constant(DENY_SUPERVISOR_READ)),
+    // A write needs the right to read as well: under SMAP, only reading is denied to the supervisor.
+    m.select(write, m.constant(DENY_SUPERVISOR_WRITE | DENY_SUPERVISOR_READ), m.constant(DENY_SUPERVISOR_READ)),
   );
   const user = m.notEqual(m.and(access, m.constant(ACCESS_USER)), m.constant(0));
   return m.shiftLeft(kind, m.select(user, m.constant(USER_DENIAL_SHIFT), m.constant(0)));

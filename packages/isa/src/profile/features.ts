@@ -20,7 +20,7 @@ const BASIC = 1;
 const STRUCTURED = 7;
 const EXTENDED = 0x8000_0001;
 
-/** Every feature that a profile can name. */
+/** Every feature that a profile can name: those that work, and those that an extension or a machine brings. */
 export const FEATURES: Readonly<Record<string, FeaturePlace>> = {
   fpu: place(BASIC, "edx", 0),
   de: place(BASIC, "edx", 2),
@@ -41,16 +41,9 @@ export const FEATURES: Readonly<Record<string, FeaturePlace>> = {
   sse: place(BASIC, "edx", 25),
   sse2: place(BASIC, "edx", 26),
   sse3: place(BASIC, "ecx", 0),
-  monitor: place(BASIC, "ecx", 3),
   vmx: place(BASIC, "ecx", 5),
-  ssse3: place(BASIC, "ecx", 9),
   cx16: place(BASIC, "ecx", 13),
-  sse4_1: place(BASIC, "ecx", 19),
-  sse4_2: place(BASIC, "ecx", 20),
-  x2apic: place(BASIC, "ecx", 21),
-  movbe: place(BASIC, "ecx", 22),
   popcnt: place(BASIC, "ecx", 23),
-  tsc_deadline: place(BASIC, "ecx", 24),
   hypervisor: place(BASIC, "ecx", 31),
   fsgsbase: place(STRUCTURED, "ebx", 0),
   smep: place(STRUCTURED, "ebx", 7),
