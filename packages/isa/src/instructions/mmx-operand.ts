@@ -1,7 +1,7 @@
 /**
  * MMX registers, which are the x87's: what makes them usable, and what using them does to the x87.
  *
- * Intel SDM Vol. 1 §9.2.1, "MMX Registers" and §9.5.1, "Effect of MMX Instructions on x87 FPU State"; Vol. 3A §12.1,
+ * Intel SDM Vol. 1 §9.2.2, "MMX Registers" and §9.5.1, "MMX Instructions and the x87 FPU Tag Word"; Vol. 3A §12.1,
  * "Emulation of the MMX Instruction Set".
  */
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";

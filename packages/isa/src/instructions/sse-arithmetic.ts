@@ -1,8 +1,8 @@
 /**
  * ADD, SUB, MUL, DIV, SQRT, MIN, MAX and the reciprocals, packed and scalar, single and double precision.
  *
- * Intel SDM Vol. 1 §10.4.1.2, "SSE Arithmetic Instructions" and §11.4.1.2, "SSE2 Packed and Scalar Double Precision
- * Floating-Point Arithmetic Instructions".
+ * Intel SDM Vol. 1 §10.4.1.2, "SSE Arithmetic Instructions" and §11.4.1.2, "SSE2 Arithmetic
+ * Instructions".
  */
 import { opcodes, type Instruction } from "../dsl.ts";
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";

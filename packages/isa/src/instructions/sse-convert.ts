@@ -1,8 +1,8 @@
 /**
  * Conversions between single precision, double precision and integers.
  *
- * Intel SDM Vol. 1 §10.4.3 and §11.4.1.6, "SSE2 Conversion Instructions". An integer that does not fit is the most
- * negative one, with #I. Conversions that are exact raise nothing, whatever MXCSR says.
+ * Intel SDM Vol. 1 §10.4.3, "SSE Conversion Instructions" and §11.4.1.6, "SSE2 Conversion Instructions". An integer that
+ * does not fit is the most negative one, with #I. Conversions that are exact raise nothing, whatever MXCSR says.
  */
 import { opcodes, type Instruction } from "../dsl.ts";
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";

@@ -1,7 +1,7 @@
 /**
  * Shuffles, insertions and extractions of SSE and SSE2, and bitwise logic on floating-point registers.
  *
- * Intel SDM Vol. 1 §10.4.3, "SSE Shuffle and Unpack Instructions" and §11.4.1.4, "SSE2 Shuffle and Unpack Instructions".
+ * Intel SDM Vol. 1 §10.4.2.2, "SSE Shuffle and Unpack Instructions" and §11.4.1.5, "SSE2 Shuffle and Unpack Instructions".
  * The immediate is not known when the table is built, so lane numbers become byte indices at run time, which a swizzle
  * takes.
  */

@@ -24,7 +24,7 @@ export function requireNoPending(m: SemanticsBuilder): void {
   m.raiseWhen(m.and(m.state(slots.fsw), m.constant(ERROR_SUMMARY)), "MF");
 }
 
-/** What every instruction but the control instructions checks, and RIP for the next handler of an exception. */
+/** What every instruction checks but those that do not wait. */
 export function requireX87(m: SemanticsBuilder): void {
   requireX87Enabled(m);
   requireNoPending(m);

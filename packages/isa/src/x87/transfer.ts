@@ -4,7 +4,7 @@
  * Semantics load memory into the state block's scratch fields before they call, and store from there after. A helper for
  * a store returns whether there is something to store.
  *
- * Intel SDM Vol. 1 §8.3.3, "Data Transfer Instructions" and §8.3.10, "x87 FPU Control Instructions".
+ * Intel SDM Vol. 1 §8.3.3, "Data Transfer Instructions" and §8.3.11, "x87 FPU Control Instructions".
  */
 import type { Helper, HelperContext } from "../helpers.ts";
 import { convert, toInteger } from "../floating-point/compare.ts";
