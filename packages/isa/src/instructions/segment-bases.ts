@@ -60,7 +60,7 @@ export const rdfsbase: Instruction = readBase(
   FS,
   opcodes`
     Opcode            | Instruction  | Access | Mode
-    F3 o32 0F AE /0   | RDFSBASE r32 | w      | 64
+    F3 0F AE /0   | RDFSBASE r32 | w      | 64
     F3 REX.W 0F AE /0 | RDFSBASE r64 | w      | 64
   `,
 );
@@ -70,7 +70,7 @@ export const rdgsbase: Instruction = readBase(
   GS,
   opcodes`
     Opcode            | Instruction  | Access | Mode
-    F3 o32 0F AE /1   | RDGSBASE r32 | w      | 64
+    F3 0F AE /1   | RDGSBASE r32 | w      | 64
     F3 REX.W 0F AE /1 | RDGSBASE r64 | w      | 64
   `,
 );
@@ -80,7 +80,7 @@ export const wrfsbase: Instruction = writeBase(
   FS,
   opcodes`
     Opcode            | Instruction  | Access | Mode
-    F3 o32 0F AE /2   | WRFSBASE r32 | r      | 64
+    F3 0F AE /2   | WRFSBASE r32 | r      | 64
     F3 REX.W 0F AE /2 | WRFSBASE r64 | r      | 64
   `,
 );
@@ -90,7 +90,7 @@ export const wrgsbase: Instruction = writeBase(
   GS,
   opcodes`
     Opcode            | Instruction  | Access | Mode
-    F3 o32 0F AE /3   | WRGSBASE r32 | r      | 64
+    F3 0F AE /3   | WRGSBASE r32 | r      | 64
     F3 REX.W 0F AE /3 | WRGSBASE r64 | r      | 64
   `,
 );
