@@ -58,7 +58,7 @@ export class ContainerMachine implements MachineCore {
     this.#claim = host.claim(STRATEGY, guest.memoryBytes + OWN_BYTES);
     const mark = options.trace?.mark;
     this.#processor = new Processor({
-      memory: host.memory,
+      memory: this.#claim.memory,
       // Programs reach no port: IOPL is 0, and there is no I/O permission map.
       ports: { read: () => 0xffff_ffff, write: () => {} },
       interrupts: { acknowledge: () => 0, readTaskPriority: () => 0, writeTaskPriority: () => {} },
@@ -115,6 +115,14 @@ export class ContainerMachine implements MachineCore {
       stderr,
     });
     this.#refusal = "kind" in started ? started : undefined;
+    const program = guest.argv[0] ?? "";
+    if (this.#refusal?.kind === "not-started" && !guest.files.has(program)) {
+      throw new StrategyError(
+        STRATEGY,
+        "invalid-guest",
+        `The program ${JSON.stringify(program)} is not among the guest's files. Make argv[0] the absolute path of one of them.`,
+      );
+    }
     if (this.#refusal?.kind === "bad-path") {
       throw new StrategyError(
         STRATEGY,
@@ -275,7 +283,13 @@ function checkOptions(guest: ProgramGuest, options: CreateOptions & ContainerOpt
   if (!Number.isSafeInteger(memoryBytes) || memoryBytes < SMALLEST_MEMORY_BYTES) {
     fail(`memoryBytes is ${memoryBytes}. Pass an integer of at least ${SMALLEST_MEMORY_BYTES}.`);
   }
-  if (argv.length === 0) fail("argv is empty. Pass at least the path of the program.");
+  if (argv.length === 0) {
+    throw new StrategyError(
+      STRATEGY,
+      "invalid-guest",
+      "argv is empty. Pass at least the path of the program.",
+    );
+  }
   const { pidsLimit = 1, hostName = "", seed = 0 } = options;
   if (!Number.isSafeInteger(pidsLimit) || pidsLimit < 1) {
     fail(`pidsLimit is ${pidsLimit}. Pass an integer of at least 1.`);

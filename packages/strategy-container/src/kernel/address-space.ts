@@ -98,6 +98,8 @@ export class AddressSpace {
   environmentEnd = 0;
   readonly #host: AddressSpaceHost;
   readonly #memory: PhysicalMemory;
+  readonly #words: Uint32Array;
+  readonly #bytes: Uint8Array;
   #lastArea: Area | undefined;
   /** No gap above this that begins at or below MMAP_BASE is larger than {@link #skippedGap}. */
   #searchTop = MMAP_BASE;
@@ -106,6 +108,8 @@ export class AddressSpace {
   private constructor(host: AddressSpaceHost, group: ControlGroup, root: number) {
     this.#host = host;
     this.#memory = host.frames.memory;
+    this.#words = host.frames.words;
+    this.#bytes = host.frames.bytes;
     this.group = group;
     this.tables = new PageTables(host.frames, group, root);
   }
@@ -394,7 +398,7 @@ export class AddressSpace {
 
     const entry = this.tables.entry(linear, true);
     if (entry === 0) return "out-of-memory";
-    const low = this.#memory.readU32(entry);
+    const low = (this.#words[entry / 4] ?? 0);
     const page = linear - (linear % PAGE_BYTES);
     const result =
       (low & ENTRY_PRESENT) === 0
@@ -494,7 +498,7 @@ export class AddressSpace {
     const first = this.tables.entry(start, false);
     for (let linear = start; linear < end; linear += PAGE_BYTES) {
       const entry = first + ((linear - start) / PAGE_BYTES) * 8;
-      if ((this.#memory.readU32(entry) & ENTRY_PRESENT) !== 0) continue;
+      if (((this.#words[entry / 4] ?? 0) & ENTRY_PRESENT) !== 0) continue;
       const offset = source.offset + (linear - area.start);
       this.#mapFilePage(area, entry, inode.page(offset / PAGE_BYTES, false));
     }
@@ -516,7 +520,7 @@ export class AddressSpace {
   #makeWritable(area: Area, entry: number, low: number): FaultResult {
     const { frames } = this.#host;
     const executable = (area.protection & PROT_EXEC) !== 0;
-    const frame = frameOf(low, this.#memory.readU32(entry + 4));
+    const frame = frameOf(low, (this.#words[entry / 4 + 1] ?? 0));
     if (area.shared || frames.references(frame) === 1) {
       this.tables.write(entry, frame, this.#leafFlags(area, true), executable);
       return "resolved";
@@ -595,30 +599,30 @@ export class AddressSpace {
     if (!(linear >= 0 && linear < USER_END)) return -1;
     const need = ENTRY_PRESENT | ENTRY_USER | (write ? ENTRY_WRITABLE : 0);
     let entry = this.tables.entry(linear, false);
-    let low = entry === 0 ? 0 : this.#memory.readU32(entry);
+    let low = entry === 0 ? 0 : (this.#words[entry / 4] ?? 0);
     if ((low & need) !== need) {
       const result = this.fault(linear, write ? "write" : "read");
       if (result === "out-of-memory") this.outOfMemory = true;
       if (result !== "resolved") return -1;
       if (entry === 0) entry = this.tables.entry(linear, false);
-      low = this.#memory.readU32(entry);
+      low = (this.#words[entry / 4] ?? 0);
     }
-    return frameOf(low, this.#memory.readU32(entry + 4)) + (linear % PAGE_BYTES);
+    return frameOf(low, (this.#words[entry / 4 + 1] ?? 0)) + (linear % PAGE_BYTES);
   }
 
   /** Physical address behind `linear` as the tables are now, without a fault, or -1. */
   locate(linear: number): number {
     if (!(linear >= 0 && linear < USER_END)) return -1;
     const entry = this.tables.entry(linear, false);
-    const low = entry === 0 ? 0 : this.#memory.readU32(entry);
+    const low = entry === 0 ? 0 : (this.#words[entry / 4] ?? 0);
     if ((low & ENTRY_HELD) === 0) return -1;
-    return frameOf(low, this.#memory.readU32(entry + 4)) + (linear % PAGE_BYTES);
+    return frameOf(low, (this.#words[entry / 4 + 1] ?? 0)) + (linear % PAGE_BYTES);
   }
 
   /** Whether a page has a frame now. */
   isPresent(linear: number): boolean {
     const entry = this.tables.entry(linear, false);
-    return entry !== 0 && (this.#memory.readU32(entry) & ENTRY_HELD) !== 0;
+    return entry !== 0 && ((this.#words[entry / 4] ?? 0) & ENTRY_HELD) !== 0;
   }
 
   /** Copies `bytes` to the program; gives how many fit before an inaccessible page. */
@@ -654,22 +658,21 @@ export class AddressSpace {
 
   /** Reads exactly `lengthBytes`, or undefined when part of the range is inaccessible. */
   get(linear: number, lengthBytes: number): Uint8Array | undefined {
-    if (lengthBytes === 0) return new Uint8Array(0);
-    const offset = linear % PAGE_BYTES;
-    if (offset + lengthBytes <= PAGE_BYTES) {
-      const physical = this.translate(linear, false);
-      return physical < 0 ? undefined : this.#memory.read(physical, lengthBytes);
-    }
     const bytes = new Uint8Array(lengthBytes);
+    return this.read(linear, bytes) ? bytes : undefined;
+  }
+
+  /** Fills `bytes`; false when part of the range is inaccessible. */
+  read(linear: number, bytes: Uint8Array): boolean {
     let done = 0;
-    while (done < lengthBytes) {
+    while (done < bytes.length) {
       const physical = this.translate(linear + done, false);
-      if (physical < 0) return undefined;
-      const count = Math.min(lengthBytes - done, PAGE_BYTES - (physical % PAGE_BYTES));
-      bytes.set(this.#memory.read(physical, count), done);
+      if (physical < 0) return false;
+      const count = Math.min(bytes.length - done, PAGE_BYTES - (physical % PAGE_BYTES));
+      bytes.set(this.#bytes.subarray(physical, physical + count), done);
       done += count;
     }
-    return bytes;
+    return true;
   }
 
   /** Writes a 32-bit word; false when it is inaccessible. */
@@ -690,7 +693,16 @@ export class AddressSpace {
       return bytes === undefined ? -1 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
     }
     const physical = this.translate(linear, false);
-    return physical < 0 ? -1 : this.#memory.readU32(physical);
+    if (physical < 0) return -1;
+    if (physical % 4 === 0) return this.#words[physical / 4] ?? 0;
+    const bytes = this.#bytes;
+    return (
+      ((bytes[physical] ?? 0) |
+        ((bytes[physical + 1] ?? 0) << 8) |
+        ((bytes[physical + 2] ?? 0) << 16) |
+        ((bytes[physical + 3] ?? 0) << 24)) >>>
+      0
+    );
   }
 
   /** Reads a pointer or size of 64 bits as a number (inexact above 2^53, where no address is valid), or -1. */

@@ -44,6 +44,9 @@ export class Cpu implements TranslationCache {
   readonly #words: Uint32Array;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
+  readonly #image: Uint8Array = new Uint8Array(FXSAVE_BYTES);
+  readonly #imageView: DataView = new DataView(this.#image.buffer);
+  readonly #imageWords: Uint32Array = new Uint32Array(this.#image.buffer);
   #activeRoot = 0;
 
   constructor(processor: Processor) {
@@ -245,10 +248,10 @@ export class Cpu implements TranslationCache {
     return mxcsr & ~(mxcsr >>> 7) & 0x3f;
   }
 
-  /** The FXSAVE image of the running thread. Intel SDM Vol. 1 §10.5.1, "FXSAVE Area". */
+  /** The FXSAVE image of the running thread; valid until the next call. Intel SDM Vol. 1 §10.5.1, "FXSAVE Area". */
   saveFxsave(): Uint8Array {
-    const image = new Uint8Array(FXSAVE_BYTES);
-    const out = new DataView(image.buffer);
+    const image = this.#image;
+    const out = this.#imageView;
     const state = this.#view;
     const status = state.getUint16(slots.fsw.offset, true);
     const tags = state.getUint16(slots.ftw.offset, true);
@@ -260,17 +263,26 @@ export class Cpu implements TranslationCache {
     }
     image[4] = used;
     out.setUint16(6, state.getUint16(slots.fop.offset, true), true);
-    out.setBigUint64(8, state.getBigUint64(slots.fip.offset, true), true);
-    out.setBigUint64(16, state.getBigUint64(slots.fdp.offset, true), true);
-    out.setUint32(24, state.getUint32(slots.mxcsr.offset, true), true);
+    this.#copyToImage(slots.fip.offset, 8, 2);
+    this.#copyToImage(slots.fdp.offset, 16, 2);
+    this.#copyToImage(slots.mxcsr.offset, 24, 1);
     out.setUint32(28, MXCSR_MASK, true);
     const top = (status >>> 11) & 7;
     for (let index = 0; index < 8; index++) {
-      const from = slots.x87.offset + ((top + index) & 7) * 16;
-      image.set(this.#bytes.subarray(from, from + 10), FXSAVE_REGISTERS + index * 16);
+      const to = FXSAVE_REGISTERS + index * 16;
+      this.#copyToImage(slots.x87.offset + ((top + index) & 7) * 16, to, 2);
+      out.setUint32(to + 8, state.getUint16(slots.x87.offset + ((top + index) & 7) * 16 + 8, true), true);
     }
-    image.set(this.#bytes.subarray(slots.xmm.offset, slots.xmm.offset + 256), FXSAVE_XMM);
+    this.#copyToImage(slots.xmm.offset, FXSAVE_XMM, 64);
     return image;
+  }
+
+  #copyToImage(from: number, to: number, words: number): void {
+    const source = from >> 2;
+    const target = to >> 2;
+    for (let index = 0; index < words; index++) {
+      this.#imageWords[target + index] = this.#words[source + index] ?? 0;
+    }
   }
 
   /** Loads an FXSAVE image of 512 bytes that a program may have changed: bits of MXCSR that do not exist are dropped. */
@@ -281,8 +293,10 @@ export class Cpu implements TranslationCache {
     state.setUint16(slots.fcw.offset, input.getUint16(0, true), true);
     state.setUint16(slots.fsw.offset, status, true);
     state.setUint16(slots.fop.offset, input.getUint16(6, true), true);
-    state.setBigUint64(slots.fip.offset, input.getBigUint64(8, true), true);
-    state.setBigUint64(slots.fdp.offset, input.getBigUint64(16, true), true);
+    for (let byte = 0; byte < 8; byte += 4) {
+      state.setUint32(slots.fip.offset + byte, input.getUint32(8 + byte, true), true);
+      state.setUint32(slots.fdp.offset + byte, input.getUint32(16 + byte, true), true);
+    }
     state.setUint32(slots.mxcsr.offset, input.getUint32(24, true) & MXCSR_MASK, true);
     const top = (status >>> 11) & 7;
     const used = image[4] ?? 0;
@@ -290,19 +304,25 @@ export class Cpu implements TranslationCache {
     for (let index = 0; index < 8; index++) {
       const from = FXSAVE_REGISTERS + index * 16;
       const physical = (top + index) & 7;
-      const register = image.subarray(from, from + 10);
-      this.#bytes.set(register, slots.x87.offset + physical * 16);
-      tags |= ((used >>> physical) & 1 ? tagOf(register) : 3) << (physical * 2);
+      const low = input.getUint32(from, true);
+      const middle = input.getUint32(from + 4, true);
+      const high = input.getUint16(from + 8, true);
+      const to = slots.x87.offset + physical * 16;
+      state.setUint32(to, low, true);
+      state.setUint32(to + 4, middle, true);
+      state.setUint16(to + 8, high, true);
+      tags |= ((used >>> physical) & 1 ? tagOf(low, middle, high) : 3) << (physical * 2);
     }
     state.setUint16(slots.ftw.offset, tags, true);
-    this.#bytes.set(image.subarray(FXSAVE_XMM, FXSAVE_XMM + 256), slots.xmm.offset);
+    for (let byte = 0; byte < 256; byte += 4) {
+      state.setUint32(slots.xmm.offset + byte, input.getUint32(FXSAVE_XMM + byte, true), true);
+    }
   }
 }
 
 /** Tag of a register that is not empty: 0 valid, 1 zero, 2 special. Intel SDM Vol. 1 §8.1.7, "x87 FPU Tag Word". */
-function tagOf(register: Uint8Array): number {
-  const exponent = ((register[9] ?? 0) & 0x7f) * 256 + (register[8] ?? 0);
-  const integerBit = (register[7] ?? 0) >>> 7;
-  if (exponent === 0 && register.subarray(0, 8).every((byte) => byte === 0)) return 1;
-  return exponent === 0 || exponent === 0x7fff || integerBit === 0 ? 2 : 0;
+function tagOf(low: number, middle: number, high: number): number {
+  const exponent = high & 0x7fff;
+  if (exponent === 0 && low === 0 && middle === 0) return 1;
+  return exponent === 0 || exponent === 0x7fff || middle >>> 31 === 0 ? 2 : 0;
 }

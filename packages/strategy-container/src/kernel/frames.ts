@@ -14,6 +14,10 @@ export const NO_FRAME = 0;
 
 export class Frames {
   readonly memory: PhysicalMemory;
+  /** All of physical memory as 32-bit words, for reading page tables and the like fast. */
+  readonly words: Uint32Array;
+  /** All of physical memory, for reading. */
+  readonly bytes: Uint8Array;
   /** A frame of zeros that read faults on anonymous memory share. Charged to nobody. */
   readonly zeroFrame: number;
   /** Frames handed out so far, for reports. */
@@ -31,6 +35,8 @@ export class Frames {
    */
   constructor(memory: PhysicalMemory, firstPhysical: number, sizeBytes: number) {
     this.memory = memory;
+    this.words = new Uint32Array(memory.buffer, memory.baseOffset, memory.sizeBytes / 4);
+    this.bytes = new Uint8Array(memory.buffer, memory.baseOffset, memory.sizeBytes);
     this.#first = firstPhysical / PAGE_BYTES;
     const count = sizeBytes / PAGE_BYTES;
     this.#references = new Uint32Array(count);

@@ -41,20 +41,22 @@ export class PageTables {
   /** Frames that the tables themselves take. */
   tableFrames = 1;
   readonly #memory: PhysicalMemory;
+  readonly #words: Uint32Array;
   readonly #frames: Frames;
   readonly #group: ControlGroup;
 
   /** @param root A cleared frame, whose reference passes to the tables. */
   constructor(frames: Frames, group: ControlGroup, root: number) {
     this.#memory = frames.memory;
+    this.#words = frames.words;
     this.#frames = frames;
     this.#group = group;
     this.root = root;
   }
 
   #descend(entry: number, create: boolean): number {
-    const low = this.#memory.readU32(entry);
-    if ((low & ENTRY_PRESENT) !== 0) return frameOf(low, this.#memory.readU32(entry + 4));
+    const low = this.#words[entry / 4] ?? 0;
+    if ((low & ENTRY_PRESENT) !== 0) return frameOf(low, this.#words[entry / 4 + 1] ?? 0);
     if (!create) return NO_FRAME;
     const table = this.#frames.allot(this.#group);
     if (table === NO_FRAME) return NO_FRAME;
@@ -100,7 +102,7 @@ export class PageTables {
     end: number,
     visit: (linear: number, entry: number, low: number, high: number) => void,
   ): void {
-    const memory = this.#memory;
+    const words = this.#words;
     let linear = start;
     while (linear < end) {
       const next = Math.min(end, (Math.floor(linear / TABLE_REACH_BYTES) + 1) * TABLE_REACH_BYTES);
@@ -110,8 +112,8 @@ export class PageTables {
         continue;
       }
       for (; linear < next; linear += PAGE_BYTES, entry += 8) {
-        const low = memory.readU32(entry);
-        if ((low & ENTRY_HELD) !== 0) visit(linear, entry, low, memory.readU32(entry + 4));
+        const low = words[entry / 4] ?? 0;
+        if ((low & ENTRY_HELD) !== 0) visit(linear, entry, low, words[entry / 4 + 1] ?? 0);
       }
     }
   }
@@ -155,8 +157,9 @@ export class PageTables {
   }
 
   #freeIfEmpty(parentEntry: number, table: number): boolean {
-    for (let offset = 0; offset < PAGE_BYTES; offset += 8) {
-      if ((this.#memory.readU32(table + offset) & ENTRY_HELD) !== 0) return false;
+    const first = table / 4;
+    for (let index = first; index < first + PAGE_BYTES / 4; index += 2) {
+      if (((this.#words[index] ?? 0) & ENTRY_HELD) !== 0) return false;
     }
     this.#memory.writeU32(parentEntry, 0);
     this.#memory.writeU32(parentEntry + 4, 0);

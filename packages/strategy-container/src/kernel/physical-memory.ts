@@ -5,7 +5,9 @@
  */
 export interface PhysicalMemory {
   readonly sizeBytes: number;
-  readU32(physical: number): number;
+  /** Holds physical address 0 at {@link baseOffset}. For reading only: writes go through the methods. */
+  readonly buffer: ArrayBuffer;
+  readonly baseOffset: number;
   writeU32(physical: number, value: number): void;
   /** A copy of `lengthBytes` bytes. */
   read(physical: number, lengthBytes: number): Uint8Array;

@@ -279,22 +279,24 @@ function enterHandler(
   return true;
 }
 
+/** What rt_sigreturn reads, made once. */
+const returnedFrame = new Uint8Array(FRAME_BYTES);
+const returnedState = new Uint8Array(FXSAVE_BYTES);
+
 /** rt_sigreturn: goes back to what the frame at RSP - 8 holds. A bad frame is SIGSEGV. */
 export function returnFromHandler(kernel: Kernel, thread: Thread): void {
   const { cpu } = kernel;
   const { space } = thread.process.running;
-  const bytes = space.get(cpu.number(RSP) - 8, FRAME_BYTES);
-  if (bytes === undefined) {
+  if (!space.read(cpu.number(RSP) - 8, returnedFrame)) {
     forceSignal(thread, { signal: SIGSEGV, code: SI_KERNEL });
     return;
   }
-  const { mask, stack, image } = restoreFrame(cpu, bytes);
+  const { mask, stack, image } = restoreFrame(cpu, returnedFrame);
   thread.blocked.assign(mask.withoutUnblockable());
   if ((stack.flags & SS_DISABLE) === 0 && stack.sizeBytes > 0) {
     thread.alternateStack = { ...stack, flags: stack.flags & SS_AUTODISARM };
   }
   if (image === 0) return;
-  const state = space.get(image, FXSAVE_BYTES);
-  if (state === undefined) forceSignal(thread, { signal: SIGSEGV, code: SI_KERNEL });
-  else cpu.loadFxsave(state);
+  if (space.read(image, returnedState)) cpu.loadFxsave(returnedState);
+  else forceSignal(thread, { signal: SIGSEGV, code: SI_KERNEL });
 }

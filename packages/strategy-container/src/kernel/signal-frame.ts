@@ -43,36 +43,44 @@ const RESTORED_FLAGS = 0x5_0dd5;
 export const USER_CODE_SELECTOR = 0x33;
 export const USER_DATA_SELECTOR = 0x2b;
 
+/** The frame being made. One serves all: it is copied to the stack before the next one begins. */
+const frameBytes = new Uint8Array(FRAME_BYTES);
+const frameView = new DataView(frameBytes.buffer);
+const faultSignals = [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP];
+
 function setU64(view: DataView, offset: number, value: number): void {
   view.setUint32(offset, value >>> 0, true);
   view.setUint32(offset + 4, Math.floor(value / 0x1_0000_0000) >>> 0, true);
 }
 
-/** siginfo_t: which union member applies follows from the signal and the code, as in Linux's siginfo_layout. */
+/** siginfo_t, 128 bytes. */
 export function encodeSignalInfo(info: SignalInfo): Uint8Array {
   const bytes = new Uint8Array(SIGINFO_BYTES);
-  const view = new DataView(bytes.buffer);
-  view.setInt32(0, info.signal, true);
-  view.setInt32(8, info.code, true);
-  const fault = [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP].includes(info.signal) && info.code > 0;
-  if (fault) {
-    setU64(view, 16, info.linear ?? 0);
-  } else if (info.code === SI_TIMER) {
-    view.setInt32(16, info.timer ?? 0, true);
-  } else {
-    view.setInt32(16, info.process ?? 0, true);
-    view.setUint32(20, info.user ?? 0, true);
-  }
-  if (info.signal === SIGCHLD && info.code > 0) {
-    view.setInt32(24, info.status ?? 0, true);
-  } else if (info.value !== undefined) {
-    view.setUint32(24, info.value[0], true);
-    view.setUint32(28, info.value[1], true);
-  }
+  writeSignalInfo(new DataView(bytes.buffer), 0, info);
   return bytes;
 }
 
-/** Everything of the frame below the FXSAVE image. */
+/** Which union member applies follows from the signal and the code, as in Linux's siginfo_layout. */
+function writeSignalInfo(view: DataView, at: number, info: SignalInfo): void {
+  view.setInt32(at, info.signal, true);
+  view.setInt32(at + 8, info.code, true);
+  if (info.code > 0 && faultSignals.includes(info.signal)) {
+    setU64(view, at + 16, info.linear ?? 0);
+  } else if (info.code === SI_TIMER) {
+    view.setInt32(at + 16, info.timer ?? 0, true);
+  } else {
+    view.setInt32(at + 16, info.process ?? 0, true);
+    view.setUint32(at + 20, info.user ?? 0, true);
+  }
+  if (info.signal === SIGCHLD && info.code > 0) {
+    view.setInt32(at + 24, info.status ?? 0, true);
+  } else if (info.value !== undefined) {
+    view.setUint32(at + 24, info.value[0], true);
+    view.setUint32(at + 28, info.value[1], true);
+  }
+}
+
+/** Everything of the frame below the FXSAVE image; valid until the next call. */
 export function encodeFrame(
   cpu: Cpu,
   info: SignalInfo,
@@ -86,17 +94,19 @@ export function encodeFrame(
     image: number;
   },
 ): Uint8Array {
-  const bytes = new Uint8Array(FRAME_BYTES);
-  const view = new DataView(bytes.buffer);
+  const view = frameView;
+  frameBytes.fill(0);
   setU64(view, 0, options.restorer);
   setU64(view, UCONTEXT_OFFSET, UC_FLAGS);
   setU64(view, STACK_OFFSET, options.stack?.linear ?? 0);
   view.setUint32(STACK_OFFSET + 8, options.stackFlags >>> 0, true);
   setU64(view, STACK_OFFSET + 16, options.stack?.sizeBytes ?? 0);
-  CONTEXT_ORDER.forEach((register, index) => {
-    view.setUint32(CONTEXT_OFFSET + index * 8, cpu.low(register), true);
-    view.setUint32(CONTEXT_OFFSET + index * 8 + 4, cpu.high(register), true);
-  });
+  let at = CONTEXT_OFFSET;
+  for (const register of CONTEXT_ORDER) {
+    view.setUint32(at, cpu.low(register), true);
+    view.setUint32(at + 4, cpu.high(register), true);
+    at += 8;
+  }
   const [ripLow, ripHigh] = cpu.ripPair;
   view.setUint32(CONTEXT_OFFSET + RIP_INDEX * 8, ripLow, true);
   view.setUint32(CONTEXT_OFFSET + RIP_INDEX * 8 + 4, ripHigh, true);
@@ -111,8 +121,8 @@ export function encodeFrame(
   setU64(view, FPSTATE_OFFSET, options.image);
   view.setUint32(MASK_OFFSET, options.mask.low >>> 0, true);
   view.setUint32(MASK_OFFSET + 4, options.mask.high >>> 0, true);
-  bytes.set(encodeSignalInfo(info), SIGINFO_OFFSET);
-  return bytes;
+  writeSignalInfo(view, SIGINFO_OFFSET, info);
+  return frameBytes;
 }
 
 /** What rt_sigreturn reads back. */
@@ -128,10 +138,11 @@ export function restoreFrame(cpu: Cpu, frame: Uint8Array): RestoredFrame {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
   const number = (offset: number) =>
     view.getUint32(offset + 4, true) * 0x1_0000_0000 + view.getUint32(offset, true);
-  CONTEXT_ORDER.forEach((register, index) => {
-    const at = CONTEXT_OFFSET + index * 8;
+  let at = CONTEXT_OFFSET;
+  for (const register of CONTEXT_ORDER) {
     cpu.setPair(register, view.getUint32(at, true), view.getUint32(at + 4, true));
-  });
+    at += 8;
+  }
   const rip = CONTEXT_OFFSET + RIP_INDEX * 8;
   cpu.setRipPair(view.getUint32(rip, true), view.getUint32(rip + 4, true));
   const flags = view.getUint32(CONTEXT_OFFSET + FLAGS_INDEX * 8, true);

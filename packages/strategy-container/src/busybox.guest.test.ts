@@ -1,0 +1,63 @@
+/** Debian's static busybox, which nobody here wrote: its output in a container is that on the host. */
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { Host } from "@ringside/strategy";
+import { describe, expect, test } from "vitest";
+import { container } from "./index.ts";
+
+const busybox = "/bin/busybox";
+const memoryBytes = 64 * 1024 * 1024;
+
+/** The package `busybox-static` has a program without an interpreter; `busybox` has not. */
+function isStatic(): boolean {
+  return existsSync(busybox) && !readFileSync(busybox).includes("/lib64/ld-linux-x86-64.so.2");
+}
+
+function inContainer(args: readonly string[], input: Uint8Array): string {
+  let stdout = "";
+  using vm = container.create(
+    Host.create({ memoryBytes: memoryBytes + 1024 * 1024 }),
+    {
+      kind: "program",
+      argv: [busybox, ...args],
+      env: ["PATH=/bin"],
+      files: new Map([[busybox, { bytes: new Uint8Array(readFileSync(busybox)), mode: 0o755 }]]),
+      memoryBytes,
+    },
+    { output: { stdout: (bytes) => (stdout += new TextDecoder().decode(bytes)) } },
+  );
+  vm.input.write(input);
+  vm.input.end();
+  const exit = vm.run(5_000_000_000);
+  expect(exit).toEqual({ reason: "exited", status: { kind: "code", code: 0 } });
+  return stdout;
+}
+
+function onHost(args: readonly string[], input: Uint8Array): string {
+  return execFileSync(busybox, args, { input, env: { PATH: "/bin" } }).toString();
+}
+
+const nothing = new Uint8Array();
+const megabyte = Uint8Array.from({ length: 1 << 20 }, (_, index) => (index * 7 + (index >> 9)) & 0xff);
+const script =
+  "i=0; while [ $i -lt 300 ]; do echo $i; i=$((i+1)); done | busybox sort -rn | busybox sha256sum";
+
+const cases: readonly { readonly args: readonly string[]; readonly input: Uint8Array }[] = [
+  { args: ["sh", "-c", script], input: nothing },
+  { args: ["sha256sum"], input: megabyte },
+  {
+    args: ["sh", "-c", "echo one >/tmp/a; cat /tmp/a /tmp/a | busybox wc -l; test -d /proc/self && echo yes"],
+    input: nothing,
+  },
+  { args: ["sh", "-c", "trap 'echo caught' TERM; kill -TERM $$; (exit 3); echo $?"], input: nothing },
+  { args: ["gzip", "-c"], input: megabyte },
+  { args: ["awk", "{ n += $1 } END { print n }"], input: new TextEncoder().encode("1\n2\n39\n") },
+];
+
+describe.skipIf(!isStatic())("busybox of the package busybox-static", () => {
+  for (const { args, input } of cases) {
+    test(`prints what it prints on the host: ${args.join(" ")}`, () => {
+      expect(inContainer(args, input)).toBe(onHost(args, input));
+    });
+  }
+});

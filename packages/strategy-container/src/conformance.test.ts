@@ -1,0 +1,4 @@
+import { describeStrategy } from "@ringside/conformance/vitest";
+import { container } from "./index.ts";
+
+describeStrategy(container);
