@@ -178,7 +178,7 @@ static u64 build_stack(struct stack *stack, const struct exec *exec, const struc
     u64 random_at = stack->at;
 
     u64 auxiliary[][2] = {
-        {AT_HWCAP, 0x078bfbfd}, {AT_PAGESZ, PAGE_SIZE}, {AT_CLKTCK, CLOCK_TICKS},
+        {AT_HWCAP, machine_features()}, {AT_PAGESZ, PAGE_SIZE}, {AT_CLKTCK, CLOCK_TICKS},
         {AT_PHDR, headers_address(image)}, {AT_PHENT, sizeof(struct elf_segment)},
         {AT_PHNUM, image->header.segment_count}, {AT_BASE, interpreter_base}, {AT_FLAGS, 0},
         {AT_ENTRY, image->bias + image->header.entry}, {AT_UID, current->uid},

@@ -59,6 +59,8 @@ static struct inode *parent_of(const char *path, const char **name, usize *lengt
             *length = part;
             return here;
         }
+        if (part > NAME_MAX || (part == 2 && path[0] == '.' && path[1] == '.'))
+            panic("initrd: impossible name %s", path);
         if (part == 1 && path[0] == '.') {
             path = rest;
             continue;

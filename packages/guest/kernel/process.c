@@ -226,8 +226,8 @@ _Noreturn void process_exit(i32 status) {
     current->exit_status = status;
     current->state = STATE_ZOMBIE;
     i32 signal = status & 0x7f;
-    struct signal_info info = {signal == 0 ? CLD_EXITED : status & 0x80 ? CLD_DUMPED : CLD_KILLED,
-                               current->pid, signal ? signal : status >> 8, 0};
+    struct signal_info info = {signal ? CLD_KILLED : CLD_EXITED, current->pid,
+                               signal ? signal : status >> 8, 0};
     const struct linux_sigaction *action = &parent->signals->actions[SIGCHLD - 1];
     bool unwanted = action->handler == SIG_IGN || action->flags & SA_NOCLDWAIT;
     if (!unwanted || action->handler != SIG_IGN) signal_send(parent, SIGCHLD, &info);

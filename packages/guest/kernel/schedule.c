@@ -67,13 +67,8 @@ void use_space(struct space *space) {
     machine_load_tables(root);
 }
 
-static void account(struct process *process) {
-    u64 now = machine_time();
-    if (process) process->run_time += now - process->run_since;
-}
-
-static void start_running(struct process *next) {
-    next->run_since = machine_time();
+static void start_running(struct process *next, u64 now) {
+    next->run_since = now;
     next->state = STATE_RUNNING;
 }
 
@@ -86,12 +81,17 @@ void schedule(void) {
         previous->state = STATE_READY;
         append(&ready, previous);
     }
-    account(previous);
-    while (!(next = take_first(&ready))) {
-        timer_before_idle();
-        machine_idle();
+    u64 now = machine_time();
+    previous->run_time += now - previous->run_since;
+    if (!ready.head) {
+        do {
+            timer_before_idle();
+            machine_idle();
+        } while (!ready.head);
+        now = machine_time();
     }
-    start_running(next);
+    next = take_first(&ready);
+    start_running(next, now);
     if (ready.head) timer_start_slice();
     if (next == previous) return;
     previous->switches++;
@@ -109,7 +109,7 @@ void schedule(void) {
 _Noreturn void schedule_first(struct process *first) {
     u64 boot_stack;
     current = first;
-    start_running(first);
+    start_running(first, machine_time());
     machine_fpu_load(first->fpu);
     machine_set_bases(first->fs, first->gs);
     machine_set_kernel_stack(machine_stack_top(first->slot));

@@ -11,9 +11,6 @@
 #define UNBLOCKABLE (BIT(SIGKILL) | BIT(SIGSTOP))
 #define STOPS (BIT(SIGSTOP) | BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU))
 #define IGNORED_BY_DEFAULT (BIT(SIGCHLD) | BIT(SIGCONT) | BIT(SIGURG) | BIT(SIGWINCH))
-#define DUMPS                                                                                      \
-    (BIT(SIGQUIT) | BIT(SIGILL) | BIT(SIGTRAP) | BIT(SIGABRT) | BIT(SIGBUS) | BIT(SIGFPE) |        \
-     BIT(SIGSEGV) | BIT(SIGSYS) | BIT(24) | BIT(25))
 
 bool signal_waiting(const struct process *process) {
     return process->killed || process->pending & ~process->blocked;
@@ -193,6 +190,7 @@ static void stop(int signal) {
 static void finish_call(struct registers *r, const struct linux_sigaction *handler) {
     if (r->vector != VECTOR_SYSCALL) return;
     i64 result = (i64)r->rax;
+    if (handler) current->restart_deadline = 0;
     if (result != -ERESTARTSYS && result != -ERESTARTNOHAND) return;
     if (handler && (result == -ERESTARTNOHAND || !(handler->flags & SA_RESTART))) {
         r->rax = (u64)-EINTR;
@@ -221,7 +219,7 @@ static void deliver(struct registers *r) {
                 stop(signal);
                 continue;
             }
-            process_exit(signal | (BIT(signal) & DUMPS ? 0x80 : 0));
+            process_exit(signal); /* nobody writes core files, so never with the core flag */
         }
         finish_call(r, action);
         u64 mask = current->restore_blocked ? current->saved_blocked : current->blocked;

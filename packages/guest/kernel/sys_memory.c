@@ -94,7 +94,7 @@ i64 sys_mprotect(u64 start, u64 length, u32 protection) {
 i64 sys_brk(u64 wanted) {
     struct space *space = current->space;
     u64 before = page_up(space->break_end), after = page_up(wanted);
-    if (wanted < space->break_start || after > MAP_TOP) return (i64)space->break_end;
+    if (wanted < space->break_start || wanted > MAP_TOP) return (i64)space->break_end;
     if (after > before) {
         if (!space_free_range(space, before, after) ||
             space_add(space, before, after, PROT_READ | PROT_WRITE, 0, NULL, 0))
@@ -140,8 +140,12 @@ i64 sys_mremap(u64 old, u64 old_length, u64 length, u32 flags, u64 wanted) {
     }
     u64 offset = area->inode ? area->offset + (old - area->start) : 0;
     i64 error = space_add(space, wanted, wanted + length, area->protection, area->flags, area->inode, offset);
-    if (!error) error = space_move_pages(space, old, wanted, MIN(old_length, length));
     if (error) return error;
+    if (space_move_pages(space, old, wanted, MIN(old_length, length))) {
+        /* Half is here and half there: memory is out, and this program cannot go on. */
+        signal_send(current, SIGKILL, NULL);
+        return -ENOMEM;
+    }
     error = space_remove(space, old, old + old_length);
     return error ? error : (i64)wanted;
 }

@@ -62,11 +62,10 @@ i64 sys_waitid(i32 type, i32 id, u64 info_at, u32 options, u64 usage_at) {
         i32 signal = status & 0x7f;
         info.signo = SIGCHLD;
         info.child.pid = (i32)found;
-        info.code = status == 0xffff    ? CLD_CONTINUED
-                    : signal == 0x7f    ? CLD_STOPPED
-                    : !signal           ? CLD_EXITED
-                    : status & 0x80     ? CLD_DUMPED
-                                        : CLD_KILLED;
+        info.code = status == 0xffff ? CLD_CONTINUED
+                    : signal == 0x7f ? CLD_STOPPED
+                    : signal         ? CLD_KILLED
+                                     : CLD_EXITED;
         info.child.status = status == 0xffff ? SIGCONT : !signal || signal == 0x7f ? status >> 8 & 0xff : signal;
     }
     if (info_at && copy_out(info_at, &info, sizeof info)) return -EFAULT;

@@ -65,16 +65,17 @@ i64 sys_clock_nanosleep(u32 clock, u32 flags, u64 at, u64 left_at) {
     u64 length = MIN((u64)asked.seconds, SECOND) * SECOND + (u64)asked.nanoseconds;
     bool absolute = flags & TIMER_ABSTIME;
     if (absolute) length = length > now ? length - now : 0;
-    u64 deadline = machine_time() + length;
+    u64 deadline = current->restart_deadline ? current->restart_deadline : machine_time() + length;
+    current->restart_deadline = 0;
     struct queue nobody = {0};
     do error = sleep_until(&nobody, deadline);
     while (!error);
     if (error == -ETIMEDOUT) return 0;
-    if (absolute) return -ERESTARTNOHAND;
     u64 end = machine_time(), left = deadline > end ? deadline - end : 0;
     struct linux_timespec rest = {(i64)(left / SECOND), (i64)(left % SECOND)};
-    if (left_at && copy_out(left_at, &rest, sizeof rest)) return -EFAULT;
-    return -EINTR;
+    if (!absolute && left_at && copy_out(left_at, &rest, sizeof rest)) return -EFAULT;
+    current->restart_deadline = deadline;
+    return -ERESTARTNOHAND;
 }
 
 i64 sys_nanosleep(u64 at, u64 left_at) { return sys_clock_nanosleep(CLOCK_MONOTONIC, 0, at, left_at); }

@@ -1,6 +1,7 @@
 /**
  * The prebuilt guests. Each call gives a new copy, which the caller may change.
  */
+import { disk } from "./images/disk.ts";
 import { kernel } from "./images/kernel.ts";
 import { nano } from "./images/nano.ts";
 import { programs } from "./images/programs.ts";
@@ -20,6 +21,15 @@ export function kernelImage(): Uint8Array<ArrayBuffer> {
  */
 export function nanoImage(): Uint8Array<ArrayBuffer> {
   return unpackImage(nano);
+}
+
+/**
+ * A boot sector of 512 bytes that enters a kernel as PVH says, for machines that start from disks alone.
+ *
+ * What the rest of the disk has to hold is described in boot/disk.S.
+ */
+export function diskBootSector(): Uint8Array<ArrayBuffer> {
+  return unpackImage(disk);
 }
 
 /** What {@link nanoImage} measures. */

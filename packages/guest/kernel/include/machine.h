@@ -118,6 +118,8 @@ void machine_console_write(const u8 *bytes, usize count);
 int machine_console_read(void);
 void machine_console_listen(bool on); /* interrupts for input, or none */
 
+u32 machine_features(void); /* EDX of CPUID leaf 1, for programs */
+
 /* power.c */
 void machine_log(const char *bytes, usize count);
 _Noreturn void machine_power_off(u32 value);

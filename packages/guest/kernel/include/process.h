@@ -54,6 +54,7 @@ struct process {
     struct queue *queue; /* where `next` links it, or NULL */
     struct process *next;
     bool timed_out;
+    u64 restart_deadline; /* of a sleep that goes on after a stop; 0: none */
     struct timer sleep, alarm;
     u64 alarm_interval;
 

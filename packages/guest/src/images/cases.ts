@@ -23,6 +23,16 @@ export const cases: readonly ProgramCase[] = [
       "depth 0: 1 processes\ndepth 1: 3 processes\ndepth 2: 7 processes\ndepth 3: 15 processes\ndepth 4: 31 processes\ndepth 5: 63 processes\na chain of 20\n",
   },
   {
+    name: "orphans",
+    category: "test",
+    program: "tests/orphans",
+    args: [],
+    env: [],
+    statuses: [0],
+    output:
+      "300 orphans\nnobody is left to wait for: -1 ECHILD\n100 at once, their numbers add up to 4950\n0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 \nall are gone: -1 ECHILD\n",
+  },
+  {
     name: "vfork",
     category: "test",
     program: "tests/vfork",
@@ -80,7 +90,17 @@ export const cases: readonly ProgramCase[] = [
     env: [],
     statuses: [0],
     output:
-      "create: ok\ncreate again: -1 EEXIST\nwrite: 12\na: 0\n  12 bytes, mode 644, regular 1, links 1\nposition: 12\nSEEK_SET: 7\nread: 5\n'world'\nread at the end: 0\nSEEK_END: 7\noverwrite: 1\nbefore the beginning: -1 EINVAL\na wrong whence: -1 EINVAL\npread: 5\n'Hello'\npwrite: 1\nthe position stayed: 8\npread at a negative place: -1 EINVAL\na: 'Jello, World'\nfar beyond the end: 100000\nwrite there: 3\na: 0\n  100003 bytes, mode 644, regular 1, links 1\nthe hole holds 99988 zeros\ncut: 0\na: 0\n  5 bytes, mode 644, regular 1, links 1\nlengthen: 0\na: 'Jello...'\nto a negative size: -1 EINVAL\nappending moves the position: 12\na: 'Jello...tail'\na: 0\n  0 bytes, mode 644, regular 1, links 1\nwritev: 8\nwritev of a negative number of pieces: -1 EINVAL\nb: 0\n  8 bytes, mode 640, regular 1, links 1\nreadv: 8\n'one' ', two'\nftruncate of a file open for reading: -1 EINVAL\nopen what is not there: -1 ENOENT\nthrough a file: -1 ENOTDIR\nan empty name: -1 ENOENT\na folder for writing: -1 EISDIR\na file as a folder: -1 ENOTDIR\na name of 299 letters: -1 ENAMETOOLONG\naccess: 0\naccess to nothing: -1 ENOENT\nchmod: 0\nb: 0\n  8 bytes, mode 400, regular 1, links 1\nrename: 0\nb: -1 ENOENT\nc: 0\n  8 bytes, mode 400, regular 1, links 1\nrename onto another: 0\na: 'one, two'\nunlink: 0\nunlink again: -1 ENOENT\n0 links, 8 bytes\nit can still be read: 8\nthe test leaves nothing behind: yes\n",
+      "create: ok\ncreate again: -1 EEXIST\nwrite: 12\na: 0\n  12 bytes, mode 644, regular 1, links 1\nposition: 12\nSEEK_SET: 7\nread: 5\n'world'\nread at the end: 0\nSEEK_END: 7\noverwrite: 1\nbefore the beginning: -1 EINVAL\na wrong whence: -1 EINVAL\npread: 5\n'Hello'\npwrite: 1\nthe position stayed: 8\npread at a negative place: -1 EINVAL\na: 'Jello, World'\nfar beyond the end: 100000\nwrite there: 3\na: 0\n  100003 bytes, mode 644, regular 1, links 1\nthe hole holds 99988 zeros\ncut: 0\na: 0\n  5 bytes, mode 644, regular 1, links 1\nlengthen: 0\na: 'Jello...'\nto a negative size: -1 EINVAL\nappending moves the position: 12\na: 'Jello...tail'\na: 0\n  0 bytes, mode 644, regular 1, links 1\nwritev: 8\nwritev of a negative number of pieces: -1 EINVAL\nb: 0\n  8 bytes, mode 640, regular 1, links 1\nreadv: 8\n'one' ', two'\nftruncate of a file open for reading: -1 EINVAL\nopen what is not there: -1 ENOENT\nthrough a file: -1 ENOTDIR\nan empty name: -1 ENOENT\na folder for writing: -1 EISDIR\na file as a folder: -1 ENOTDIR\na name of 299 letters: -1 ENAMETOOLONG\naccess: 0\naccess to nothing: -1 ENOENT\nchmod: 0\nb: 0\n  8 bytes, mode 600, regular 1, links 1\nrename: 0\nb: -1 ENOENT\nc: 0\n  8 bytes, mode 600, regular 1, links 1\nrename onto another: 0\na: 'one, two'\nunlink: 0\nunlink again: -1 ENOENT\n0 links, 8 bytes\nit can still be read: 8\nthe test leaves nothing behind: yes\n",
+  },
+  {
+    name: "large-file",
+    category: "test",
+    program: "tests/large-file",
+    args: [],
+    env: [],
+    statuses: [0],
+    output:
+      "written: 2097152\n2097152 bytes read, 0 wrong\nmapped: 0 wrong\ncut in the middle of a page: 0\nand grown: 0\n100000 bytes, 0 wrong before the cut, 65433 zeros behind it\na write far away: 1\n100000001 bytes, few of them there: 1\nunlink: 0\nthe test leaves nothing behind: yes\n",
   },
   {
     name: "directories",
@@ -103,6 +123,16 @@ export const cases: readonly ProgramCase[] = [
       "symlink: 0\nsymlink again: -1 EEXIST\nan empty target: -1 ENOENT\nlink -> 'folder/file'\nfolder/file: -1 EINVAL\nabsent: -1 ENOENT\na short buffer: 3\n'fol'\nlink: 'content'\nstat follows, lstat does not: yes\nthe link has 11 bytes\nO_NOFOLLOW: -1 ELOOP\nshortcut/file: 'content'\nshortcut/back: 'content'\nmkdir through a link: 0\nrmdir: 0\nrmdir of a link: -1 ENOTDIR\na loop: -1 ELOOP\na longer loop: -1 ELOOP\na dangling link: -1 ENOENT\ncreate through it: -1 EEXIST\ncreate through it without O_EXCL: 4\ngone: 'made'\nlink: 0\nlink again: -1 EEXIST\nlink of a folder: -1 EPERM\nboth names are one file: yes\n2 links\nfolder/file: 'changed'\n1 link\nthe symbolic link hangs now: -1 ENOENT\nthe test leaves nothing behind: yes\n",
   },
   {
+    name: "random-files",
+    category: "test",
+    program: "tests/random-files",
+    args: [],
+    env: [],
+    statuses: [0],
+    output:
+      "500 operations: 7cf5e1af0d208a4d\n1000 operations: d9f8d2ca7ea438c8\n1500 operations: 0f08f9509cdaa752\n2000 operations: 0dc0dddd5ac3d768\n2500 operations: 09fe4ca3bd535e35\n3000 operations: 33c622dd6dfb4d3c\n3500 operations: ab903cbf74b59f3f\n4000 operations: 38bf976bbb29da39\n4500 operations: a9fdc76c7cbf1a71\n5000 operations: 072ae74bbb99c6d7\n5500 operations: b035cd638cc4caad\n6000 operations: cbc7ad0ed66d8401\n6500 operations: 0724f86ee00ff619\n7000 operations: 5d3a48156aad99b7\n7500 operations: b7dbf106f0582f52\n8000 operations: 6cd6a9e060a202da\n8500 operations: a0bf03276cf32ecf\n9000 operations: 0cadbbf3cc05ebd6\n9500 operations: 60c7223b09f833e7\n10000 operations: 2f87ceb17cc081ce\nthe test leaves nothing behind: yes\n",
+  },
+  {
     name: "permissions",
     category: "test",
     program: "tests/permissions",
@@ -121,6 +151,16 @@ export const cases: readonly ProgramCase[] = [
     statuses: [0],
     output:
       "  argument 1: 'arguments'\n  argument 2: ''\n  argument 3: 'with blank'\n  argument 4: 'é'\n  variable 0: 'A=1'\n  variable 1: 'EMPTY='\n  variable 2: 'B=two words'\n  the vector ends: 1\narguments and environment: exited with 5\n  argument 1: 'arguments'\n  the vector ends: 1\nno environment: exited with 2\n  a caught signal is default again: 1\n  an ignored signal stays ignored: 1\n  the mask stays: 1\n  the descriptor 10: 0\n  the descriptor 11, closed on execution: -1 EBADF\nstate: exited with 0\n  102 arguments of 100005 bytes\nsize: exited with 0\na file that is not there: -1 ENOENT\na file that is not executable: -1 EACCES\na text: -1 ENOEXEC\na damaged ELF file: -1 ENOEXEC\nan empty file: -1 ENOEXEC\na folder: -1 EACCES\na path through a file: -1 ENOTDIR\na null path: -1 EFAULT\nan empty path: -1 ENOENT\narguments nowhere: -1 EFAULT\nthe test leaves nothing behind: yes\n",
+  },
+  {
+    name: "scripts",
+    category: "test",
+    program: "tests/scripts",
+    args: [],
+    env: [],
+    statuses: [0],
+    output:
+      "  argument 1: './plain'\n  argument 2: 'one'\n  argument 3: 'two words'\n  A is 1\nwithout argument: exited with 4\n  argument 1: '-x  and more'\n  argument 2: './option'\n  argument 3: 'one'\n  argument 4: 'two words'\n  A is 1\nwith argument: exited with 5\n  argument 1: './unended'\n  argument 2: 'one'\n  argument 3: 'two words'\n  A is 1\nwithout an end of line: exited with 4\nan interpreter that is not there: -1 ENOENT\nan interpreter that is not there: exited with 100\nno interpreter: -1 ENOEXEC\nno interpreter: exited with 100\nblanks for an interpreter: -1 ENOEXEC\nblanks for an interpreter: exited with 100\na folder for an interpreter: -1 EACCES\na folder for an interpreter: exited with 100\na script that is not executable: -1 EACCES\na script that is not executable: exited with 100\n  argument 1: './plain'\n  argument 2: './nested'\n  argument 3: 'one'\n  argument 4: 'two words'\n  A is 1\na script as an interpreter: exited with 5\na script that names itself: -1 ELOOP\na script that names itself: exited with 100\nthe test leaves nothing behind: yes\n",
   },
   {
     name: "proc-self",
@@ -151,6 +191,16 @@ export const cases: readonly ProgramCase[] = [
     statuses: [0],
     output:
       "a map begins on a page: yes\nfresh memory adds up to 0\na hole: 0\nthe page is gone, its neighbours are not: yes\nunmapping the hole again: 0\nMAP_FIXED fills it: yes\nMAP_FIXED replaces what was there: yes\nunmapping across maps and holes: 0\nall is gone: yes\na hint that is taken does not replace: yes\na size of zero: -1 EINVAL\nneither private nor shared: -1 EINVAL\nfixed, but not on a page: -1 EINVAL\na closed descriptor: -1 EBADF\nmore than the address space: -1 ENOMEM\nmunmap not on a page: -1 EINVAL\nmunmap of nothing: -1 EINVAL\nmunmap of the kernel: -1 EINVAL\na gigabyte of addresses: yes\nits few pages add up to 120\nunmapped: 0\nmremap where there is no room: -1 ENOMEM\nmremap moves: yes\n1 2 3 4 0\nthe old place is free: yes\nmremap shrinks: yes\nmremap grows in place: yes\nmadvise: not needed: 0\n0 9\n'0123456789', then 0\nfile: '0123456789'\noffset in the middle of a page: -1 EINVAL\nafter the file is closed: 'x123456789'\nb c\nthe child sees the same: exited with 0\nand keeps its own: 'bXbb'\nthe test leaves nothing behind: yes\nshared memory holds 1012\n",
+  },
+  {
+    name: "random-maps",
+    category: "test",
+    program: "tests/random-maps",
+    args: [],
+    env: [],
+    statuses: [0],
+    output:
+      "1000 operations: 959 faults, 50 functions executed, 0 wrong\n2000 operations: 1773 faults, 101 functions executed, 0 wrong\n3000 operations: 2485 faults, 219 functions executed, 0 wrong\n4000 operations: 3259 faults, 356 functions executed, 0 wrong\n5000 operations: 3894 faults, 438 functions executed, 0 wrong\n6000 operations: 4493 faults, 544 functions executed, 0 wrong\n7000 operations: 5259 faults, 672 functions executed, 0 wrong\n8000 operations: 5924 faults, 767 functions executed, 0 wrong\n",
   },
   {
     name: "copy-on-write",
@@ -291,6 +341,26 @@ export const cases: readonly ProgramCase[] = [
     statuses: [0],
     output:
       "getppid: yes\ngetppid: rbx 1001 rdx 1003 rsi 1004 rdi 1005 rbp 1006 r8 1008 r9 1009 r10 100a r12 100c r13 100d r14 100e r15 100f\n  flags 0x202\nrcx is the address after SYSCALL: yes\nr11 is the flags: 0x202\nwith all flags set: rbx 1001 rdx 1003 rsi 1004 rdi 1005 rbp 1006 r8 1008 r9 1009 r10 100a r12 100c r13 100d r14 100e r15 100f\n  flags 0xed7\nr11 is the flags: 0xed7\na call that is none: rbx 1001 rdx 1003 rsi 1004 rdi 1005 rbp 1006 r8 1008 r9 1009 r10 100a r12 100c r13 100d r14 100e r15 100f\n  flags 0x202\nrax -38\nclose of a wrong descriptor: rbx 1001 rdx 1003 rsi 1004 rdi 1005 rbp 1006 r8 1008 r9 1009 r10 100a r12 100c r13 100d r14 100e r15 100f\n  flags 0x202\nrax -9\nprivilege level 3, stack 3\n",
+  },
+  {
+    name: "user-flags",
+    category: "test",
+    program: "tests/user-flags",
+    args: [],
+    env: [],
+    statuses: [0],
+    output:
+      "nothing: 0x202\narithmetic flags: 0xad7\ndirection: 0x602\nprivilege and no interrupts: 0x202\nprivilege and interrupts: 0x202\nnested task: 0x4202\nidentification: 0x200202\nall but trap, alignment and resume: 0x204ed7\n16 bits: 0x4ed7\nafter a system call: 0x204a03\nafter a long loop: 0x204e03\nanother process: exited with 0\nlar of the code segment: 1 0xfb00\nlar of the stack segment: 1 0xf300\nlsl of the stack segment: 1 0xffffffff\nverr of the code segment: 1\nverw of the code segment: 0\nverw of the stack segment: 1\nlar of the null selector: 0\nlar beyond the table: 0\nds 0 es 0\n",
+  },
+  {
+    name: "single-step",
+    category: "test",
+    program: "tests/single-step",
+    args: [],
+    env: [],
+    statuses: [0],
+    output:
+      "nops: 1 2 4 5 6 13 14\na taken jump: 2 6 7 8 15 16\na call: 7 8 5 9 10 11 18 19\na loop: 5 5 5 7 8 9 16 17\nrep movsb: 7 14 19 19 19 19 21 22 23 30 31\nmoved 'abcd'\nrep movsb of nothing: 2 4 5 6 13 14\npushf and popf: 1 2 3 4 11 12\na fault between: 5 6 7 8 15 16\nmemory: 1 2 8 9 10 17 18\nfloating point: 5 9 11 13 14 21 22\nTF is 1, 5 traps\n0 traps without\n",
   },
   {
     name: "sse-context",

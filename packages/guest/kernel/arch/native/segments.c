@@ -73,6 +73,12 @@ bool machine_user_registers(struct registers *r) {
     return r->rip < USER_TOP; /* IRET and SYSRET fault in the kernel on others */
 }
 
+u32 machine_features(void) {
+    u32 a, b, c, d;
+    cpuid(1, &a, &b, &c, &d);
+    return d;
+}
+
 bool machine_recover(struct registers *r) {
     if (r->rip < (u64)usercopy_start || r->rip >= (u64)usercopy_end) return false;
     r->rip = (u64)usercopy_failed;
