@@ -38,7 +38,10 @@ function onHost(args: readonly string[], input: Uint8Array): string {
 }
 
 const nothing = new Uint8Array();
-const megabyte = Uint8Array.from({ length: 1 << 20 }, (_, index) => (index * 7 + (index >> 9)) & 0xff);
+const megabyte = Uint8Array.from(
+  { length: 1 << 20 },
+  (_, index) => (index * 7 + (index >> 9)) & 0xff,
+);
 const script =
   "i=0; while [ $i -lt 300 ]; do echo $i; i=$((i+1)); done | busybox sort -rn | busybox sha256sum";
 
@@ -46,10 +49,17 @@ const cases: readonly { readonly args: readonly string[]; readonly input: Uint8A
   { args: ["sh", "-c", script], input: nothing },
   { args: ["sha256sum"], input: megabyte },
   {
-    args: ["sh", "-c", "echo one >/tmp/a; cat /tmp/a /tmp/a | busybox wc -l; test -d /proc/self && echo yes"],
+    args: [
+      "sh",
+      "-c",
+      "echo one >/tmp/a; cat /tmp/a /tmp/a | busybox wc -l; test -d /proc/self && echo yes",
+    ],
     input: nothing,
   },
-  { args: ["sh", "-c", "trap 'echo caught' TERM; kill -TERM $$; (exit 3); echo $?"], input: nothing },
+  {
+    args: ["sh", "-c", "trap 'echo caught' TERM; kill -TERM $$; (exit 3); echo $?"],
+    input: nothing,
+  },
   { args: ["gzip", "-c"], input: megabyte },
   { args: ["awk", "{ n += $1 } END { print n }"], input: new TextEncoder().encode("1\n2\n39\n") },
 ];

@@ -232,9 +232,10 @@ export class ContainerMachine implements MachineCore {
 
   #readMemory(linear: number, lengthBytes: number): Uint8Array | undefined {
     const space = this.#kernel.lastSpace;
-    if (space === undefined || !Number.isSafeInteger(lengthBytes) || lengthBytes < 0) return undefined;
+    if (space === undefined || !Number.isSafeInteger(lengthBytes) || lengthBytes < 0)
+      return undefined;
     const bytes = new Uint8Array(lengthBytes);
-    for (let done = 0; done < lengthBytes; ) {
+    for (let done = 0; done < lengthBytes;) {
       const physical = space.locate(linear + done);
       if (physical < 0) return undefined;
       const count = Math.min(lengthBytes - done, PAGE_BYTES - (physical % PAGE_BYTES));

@@ -12,7 +12,9 @@ const REFUSES_KERNELS =
   "A container has no kernel of its own: all containers share one, written in TypeScript. Run a program instead.";
 
 function accepts(guest: Guest): Acceptance {
-  return guest.kind === "program" ? { accepted: true } : { accepted: false, reason: REFUSES_KERNELS };
+  return guest.kind === "program"
+    ? { accepted: true }
+    : { accepted: false, reason: REFUSES_KERNELS };
 }
 
 export const container: Strategy<ContainerOptions> = {

@@ -4,15 +4,7 @@
  * An inode lives while a directory entry, an open file or a memory area refers to it; the last reference frees its
  * pages and returns what its control group paid.
  */
-import {
-  S_IFCHR,
-  S_IFDIR,
-  S_IFIFO,
-  S_IFLNK,
-  S_IFMT,
-  S_IFREG,
-  S_IFSOCK,
-} from "../abi/files.ts";
+import { S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from "../abi/files.ts";
 import { PAGE_BYTES } from "../abi/memory.ts";
 import { NO_FRAME } from "../kernel/frames.ts";
 import { recordPrice } from "../namespaces/control-group.ts";

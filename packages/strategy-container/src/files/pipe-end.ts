@@ -77,4 +77,3 @@ export class PipeEnd extends OpenFile {
     super.closed();
   }
 }
-

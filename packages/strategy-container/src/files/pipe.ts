@@ -85,11 +85,7 @@ export class Pipe {
         failure = ENOMEM;
         break;
       }
-      const length = Math.min(
-        PAGE_BYTES - within,
-        PIPE_BYTES - this.#length,
-        transfer.remaining,
-      );
+      const length = Math.min(PAGE_BYTES - within, PIPE_BYTES - this.#length, transfer.remaining);
       const count = transfer.takePhysical(page + within, length);
       this.#length += count;
       moved += count;

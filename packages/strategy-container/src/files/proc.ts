@@ -103,7 +103,8 @@ export function makeProcRoot(
     if (name === "mounts") return new ComputedLink(fileSystem, "self/mounts", 6);
     if (name === "sys") return systemControls(kernel, fileSystem, root);
     const text = texts[name];
-    if (text !== undefined) return new GeneratedInode(fileSystem, 0o444, 16 + names.indexOf(name), text);
+    if (text !== undefined)
+      return new GeneratedInode(fileSystem, 0o444, 16 + names.indexOf(name), text);
     const process = /^[1-9][0-9]*$/.test(name) ? pids.processes.get(Number(name)) : undefined;
     return process && processDirectory(kernel, fileSystem, root, process);
   };
@@ -185,7 +186,11 @@ function systemFiles(
   };
 }
 
-function systemControls(kernel: Kernel, fileSystem: FileSystem, root: DirectoryInode): DirectoryInode {
+function systemControls(
+  kernel: Kernel,
+  fileSystem: FileSystem,
+  root: DirectoryInode,
+): DirectoryInode {
   const current = () => kernel.current?.process.parts?.uts;
   const values: Record<string, () => string> = {
     domainname: () => `${current()?.domainName ?? ""}\n`,
@@ -254,7 +259,10 @@ function processDirectory(
         const text = texts[name];
         if (text !== undefined) {
           const place = inodeNumber(process.id, 16 + names.indexOf(name));
-          return own(process, new GeneratedInode(fileSystem, 0o444, place, text, writer(process, name)));
+          return own(
+            process,
+            new GeneratedInode(fileSystem, 0o444, place, text, writer(process, name)),
+          );
         }
         if (links.includes(name)) return placeLink(fileSystem, process, name);
         if (name === "fd") return descriptorDirectory(fileSystem, directory, process);
@@ -555,4 +563,3 @@ function statusText(kernel: Kernel, process: Process, sizeBytes: number, residen
   ];
   return lines.join("\n");
 }
-

@@ -398,7 +398,7 @@ export class AddressSpace {
 
     const entry = this.tables.entry(linear, true);
     if (entry === 0) return "out-of-memory";
-    const low = (this.#words[entry / 4] ?? 0);
+    const low = this.#words[entry / 4] ?? 0;
     const page = linear - (linear % PAGE_BYTES);
     const result =
       (low & ENTRY_PRESENT) === 0
@@ -520,7 +520,7 @@ export class AddressSpace {
   #makeWritable(area: Area, entry: number, low: number): FaultResult {
     const { frames } = this.#host;
     const executable = (area.protection & PROT_EXEC) !== 0;
-    const frame = frameOf(low, (this.#words[entry / 4 + 1] ?? 0));
+    const frame = frameOf(low, this.#words[entry / 4 + 1] ?? 0);
     if (area.shared || frames.references(frame) === 1) {
       this.tables.write(entry, frame, this.#leafFlags(area, true), executable);
       return "resolved";
@@ -605,9 +605,9 @@ export class AddressSpace {
       if (result === "out-of-memory") this.outOfMemory = true;
       if (result !== "resolved") return -1;
       if (entry === 0) entry = this.tables.entry(linear, false);
-      low = (this.#words[entry / 4] ?? 0);
+      low = this.#words[entry / 4] ?? 0;
     }
-    return frameOf(low, (this.#words[entry / 4 + 1] ?? 0)) + (linear % PAGE_BYTES);
+    return frameOf(low, this.#words[entry / 4 + 1] ?? 0) + (linear % PAGE_BYTES);
   }
 
   /** Physical address behind `linear` as the tables are now, without a fault, or -1. */
@@ -616,7 +616,7 @@ export class AddressSpace {
     const entry = this.tables.entry(linear, false);
     const low = entry === 0 ? 0 : (this.#words[entry / 4] ?? 0);
     if ((low & ENTRY_HELD) === 0) return -1;
-    return frameOf(low, (this.#words[entry / 4 + 1] ?? 0)) + (linear % PAGE_BYTES);
+    return frameOf(low, this.#words[entry / 4 + 1] ?? 0) + (linear % PAGE_BYTES);
   }
 
   /** Whether a page has a frame now. */
@@ -690,7 +690,9 @@ export class AddressSpace {
   getU32(linear: number): number {
     if (linear % PAGE_BYTES > PAGE_BYTES - 4) {
       const bytes = this.get(linear, 4);
-      return bytes === undefined ? -1 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+      return bytes === undefined
+        ? -1
+        : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
     }
     const physical = this.translate(linear, false);
     if (physical < 0) return -1;

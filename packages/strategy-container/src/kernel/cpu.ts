@@ -271,7 +271,11 @@ export class Cpu implements TranslationCache {
     for (let index = 0; index < 8; index++) {
       const to = FXSAVE_REGISTERS + index * 16;
       this.#copyToImage(slots.x87.offset + ((top + index) & 7) * 16, to, 2);
-      out.setUint32(to + 8, state.getUint16(slots.x87.offset + ((top + index) & 7) * 16 + 8, true), true);
+      out.setUint32(
+        to + 8,
+        state.getUint16(slots.x87.offset + ((top + index) & 7) * 16 + 8, true),
+        true,
+      );
     }
     this.#copyToImage(slots.xmm.offset, FXSAVE_XMM, 64);
     return image;

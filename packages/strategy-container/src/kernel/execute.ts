@@ -4,7 +4,17 @@
  * The new address space is built beside the old one, which is given up only when nothing can fail any more; so every
  * failure is an error number to the caller. Linux, fs/exec.c, fs/binfmt_elf.c, fs/binfmt_script.c; execve(2).
  */
-import { EACCES, E2BIG, EIO, ELOOP, ENOENT, ENOEXEC, ENOMEM, ETXTBSY, isError } from "../abi/errno.ts";
+import {
+  EACCES,
+  E2BIG,
+  EIO,
+  ELOOP,
+  ENOENT,
+  ENOEXEC,
+  ENOMEM,
+  ETXTBSY,
+  isError,
+} from "../abi/errno.ts";
 import { S_ISGID, S_ISUID } from "../abi/files.ts";
 import { PAGE_BYTES, PROT_EXEC, PROT_READ, PROT_WRITE } from "../abi/memory.ts";
 import { decodeName } from "../files/file-name.ts";
@@ -175,7 +185,12 @@ function resolve(process: Process, path: string): Location | number {
   return found.location ?? ENOENT;
 }
 
-function readBytes(kernel: Kernel, inode: RegularInode, offset: number, length: number): Uint8Array {
+function readBytes(
+  kernel: Kernel,
+  inode: RegularInode,
+  offset: number,
+  length: number,
+): Uint8Array {
   const available = Math.max(0, Math.min(length, inode.sizeBytes - offset));
   const buffer = new KernelBuffer(kernel.frames.memory, new Uint8Array(available));
   const moved = inode.read(buffer, offset);
@@ -240,17 +255,25 @@ function buildSpace(
     entry = interpreter.header.entry + base;
   }
   space.stackLimitBytes = process.limits[RLIMIT_STACK]?.soft ?? 8 * 1024 * 1024;
-  const stack = buildStack(kernel, process, space, request, givenPath, {
-    [AT_HWCAP]: kernel.cpu.featureWord,
-    [AT_PAGESZ]: PAGE_BYTES,
-    [AT_CLKTCK]: CLOCK_TICKS,
-    [AT_PHDR]: headersAddress(image, bias),
-    [AT_PHENT]: PROGRAM_HEADER_BYTES,
-    [AT_PHNUM]: image.header.programHeaderCount,
-    [AT_BASE]: base,
-    [AT_FLAGS]: 0,
-    [AT_ENTRY]: image.header.entry + bias,
-  }, image.program.executableStack);
+  const stack = buildStack(
+    kernel,
+    process,
+    space,
+    request,
+    givenPath,
+    {
+      [AT_HWCAP]: kernel.cpu.featureWord,
+      [AT_PAGESZ]: PAGE_BYTES,
+      [AT_CLKTCK]: CLOCK_TICKS,
+      [AT_PHDR]: headersAddress(image, bias),
+      [AT_PHENT]: PROGRAM_HEADER_BYTES,
+      [AT_PHNUM]: image.header.programHeaderCount,
+      [AT_BASE]: base,
+      [AT_FLAGS]: 0,
+      [AT_ENTRY]: image.header.entry + bias,
+    },
+    image.program.executableStack,
+  );
   if (isError(stack)) return stack;
   return { entry, stack };
 }
@@ -261,7 +284,9 @@ function firstPage(program: ElfProgram): number {
 }
 
 function lastPage(program: ElfProgram): number {
-  return Math.max(...program.segments.map(({ linear, memoryBytes }) => roundUp(linear + memoryBytes)));
+  return Math.max(
+    ...program.segments.map(({ linear, memoryBytes }) => roundUp(linear + memoryBytes)),
+  );
 }
 
 /** Where the program headers are in memory: in the segment that holds their place in the file. */
@@ -397,12 +422,7 @@ function buildStack(
 }
 
 /** Gives up the old program. Nothing fails from here on. */
-function commit(
-  kernel: Kernel,
-  thread: Thread,
-  space: AddressSpace,
-  image: Image,
-): void {
+function commit(kernel: Kernel, thread: Thread, space: AddressSpace, image: Image): void {
   const { process } = thread;
   const parts = process.running;
   endOtherThreads(kernel, thread);

@@ -12,7 +12,7 @@ import {
 import { recordPrice } from "../namespaces/control-group.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Process } from "./process.ts";
-import { signalProcess } from "./signal-delivery.ts";
+import { signalProcess } from "./signal-sending.ts";
 import type { Thread } from "./thread.ts";
 
 /** Ends one thread; the last one ends its process with `status`, a wait status. */
@@ -83,7 +83,8 @@ export function endProcess(kernel: Kernel, process: Process, status: number): vo
 /** Gives up the address space, and lets a parent that lent its memory (vfork) go on. */
 export function releaseMemory(kernel: Kernel, process: Process): void {
   const { space } = process.running;
-  if (kernel.cpu.activeRoot === space.tables.root && space.references === 1) kernel.cpu.leaveSpace();
+  if (kernel.cpu.activeRoot === space.tables.root && space.references === 1)
+    kernel.cpu.leaveSpace();
   space.release();
   process.borrowsMemory = false;
   process.released.wakeAll();

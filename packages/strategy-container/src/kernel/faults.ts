@@ -29,7 +29,7 @@ import { USER_END } from "../abi/memory.ts";
 import type { AccessKind } from "./address-space.ts";
 import { endProcess } from "./exit.ts";
 import type { Kernel } from "./kernel.ts";
-import { forceSignal } from "./signal-delivery.ts";
+import { forceSignal } from "./signal-sending.ts";
 import type { Thread } from "./thread.ts";
 
 const DEBUG = 1;
@@ -102,7 +102,11 @@ function floatingPointCode(flags: number): number {
 function handlePageFault(kernel: Kernel, thread: Thread, errorCode: number, linear: number): void {
   const { space } = thread.process.running;
   const access: AccessKind =
-    (errorCode & ERROR_FETCH) !== 0 ? "execute" : (errorCode & ERROR_WRITE) !== 0 ? "write" : "read";
+    (errorCode & ERROR_FETCH) !== 0
+      ? "execute"
+      : (errorCode & ERROR_WRITE) !== 0
+        ? "write"
+        : "read";
   const result = linear < USER_END ? space.fault(linear, access) : "unmapped";
   if (result === "resolved") return;
   if (result === "out-of-memory") {

@@ -157,8 +157,7 @@ function copyRegisters(kernel: Kernel, child: Thread, request: CloneRequest): vo
   cpu.set(RAX, 0);
   if (request.stack !== 0) cpu.set(RSP, request.stack);
   if ((request.flags & CLONE_SETTLS) !== 0) {
-    cpu.fsBase =
-      (BigInt(request.threadPointer[1]) << 32n) | BigInt(request.threadPointer[0] >>> 0);
+    cpu.fsBase = (BigInt(request.threadPointer[1]) << 32n) | BigInt(request.threadPointer[0] >>> 0);
   }
   child.context = cpu.saveContext();
   cpu.setPair(RAX, ...result);
@@ -167,7 +166,13 @@ function copyRegisters(kernel: Kernel, child: Thread, request: CloneRequest): vo
 }
 
 /** The process that stands for number 1 of a new namespace: it has no program and reaps what is left to it. */
-export function makeReaper(kernel: Kernel, template: Omit<ConstructorParameters<typeof Process>[0], "id" | "pids" | "parent" | "parts" | "name" | "startTime" | "exitSignal">): Process {
+export function makeReaper(
+  kernel: Kernel,
+  template: Omit<
+    ConstructorParameters<typeof Process>[0],
+    "id" | "pids" | "parent" | "parts" | "name" | "startTime" | "exitSignal"
+  >,
+): Process {
   const pids = new PidNamespace();
   const reaper = new Process({
     ...template,

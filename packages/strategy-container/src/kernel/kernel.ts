@@ -27,7 +27,8 @@ import type { Frames } from "./frames.ts";
 import { Futexes } from "./futexes.ts";
 import type { Process } from "./process.ts";
 import { RandomSource } from "./random.ts";
-import { deliverSignals, signalProcess } from "./signal-delivery.ts";
+import { deliverSignals } from "./signal-delivery.ts";
+import { signalProcess } from "./signal-sending.ts";
 import type { SignalInfo } from "./signals.ts";
 import type { SystemCallTable } from "./system-call.ts";
 import type { RunQueue, Thread } from "./thread.ts";
@@ -123,8 +124,11 @@ export class Kernel implements RunQueue, AddressSpaceHost {
   /** Holds shared anonymous memory. */
   readonly sharedMemory: FileSystem;
   /** What killed processes, newest last, for reports; a few. */
-  readonly deaths: { readonly process: number; readonly name: string; readonly info: SignalInfo }[] =
-    [];
+  readonly deaths: {
+    readonly process: number;
+    readonly name: string;
+    readonly info: SignalInfo;
+  }[] = [];
   readonly #systemCalls: SystemCallTable;
   readonly #trace: KernelOptions["trace"];
   readonly #queue: Thread[] = [];
@@ -388,13 +392,7 @@ export class Kernel implements RunQueue, AddressSpaceHost {
             this.#perform(thread);
             return undefined;
           case "exception":
-            handleException(
-              this,
-              thread,
-              event.vector,
-              event.errorCode ?? 0,
-              Number(event.linear),
-            );
+            handleException(this, thread, event.vector, event.errorCode ?? 0, Number(event.linear));
             return undefined;
           case "software-interrupt":
             handleSoftwareInterrupt(this, thread, event.vector);

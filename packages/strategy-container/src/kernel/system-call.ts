@@ -26,7 +26,9 @@ export function systemCallTable(groups: readonly (readonly SystemCall[])[]): Sys
     while (rows.length <= row.number) rows.push(undefined);
     const other = rows[row.number];
     if (other !== undefined) {
-      throw new SyntaxError(`System call ${row.number} has two rows, ${other.name} and ${row.name}.`);
+      throw new SyntaxError(
+        `System call ${row.number} has two rows, ${other.name} and ${row.name}.`,
+      );
     }
     rows[row.number] = row;
   }

@@ -175,7 +175,12 @@ function symlinkAt(
   return 0;
 }
 
-function linkAt(call: Call, from: Location | number, descriptor: number, path: string | number): number {
+function linkAt(
+  call: Call,
+  from: Location | number,
+  descriptor: number,
+  path: string | number,
+): number {
   if (typeof from === "number") return from;
   const place = vacancy(call, descriptor, path, false);
   if (typeof place === "number") return place;
@@ -209,10 +214,17 @@ function plainLinkAt(call: Call): number {
 /** In a sticky directory only the owners of file and directory may remove. */
 function mayRemove(call: Call, directory: MemoryDirectory, inode: Inode): boolean {
   const { credentials } = call.process;
-  return (directory.mode & S_ISVTX) === 0 || owns(credentials, inode) || owns(credentials, directory);
+  return (
+    (directory.mode & S_ISVTX) === 0 || owns(credentials, inode) || owns(credentials, directory)
+  );
 }
 
-function remove(call: Call, descriptor: number, path: string | number, asDirectory: boolean): number {
+function remove(
+  call: Call,
+  descriptor: number,
+  path: string | number,
+  asDirectory: boolean,
+): number {
   const found = find(call, descriptor, path, false);
   if (typeof found === "number") return found;
   if (asDirectory && found.name === ".") return EINVAL;

@@ -14,24 +14,17 @@ import {
   ESPIPE,
   isError,
 } from "../abi/errno.ts";
-import {
-  MAX_RW_COUNT,
-  O_APPEND,
-  O_CLOEXEC,
-  O_NONBLOCK,
-  O_PATH,
-  O_WRONLY,
-} from "../abi/files.ts";
+import { MAX_RW_COUNT, O_APPEND, O_CLOEXEC, O_NONBLOCK, O_PATH, O_WRONLY } from "../abi/files.ts";
 import { SIGPIPE, SI_USER } from "../abi/signals.ts";
 import { KernelBuffer } from "../files/kernel-buffer.ts";
 import { HostInput } from "../files/host-stream.ts";
-import { chargeInode, FifoInode, RegularInode } from "../files/inode.ts";
+import { chargeInode, FifoInode, type RegularInode } from "../files/inode.ts";
 import { RegularFile, WOULD_BLOCK, type OpenFile } from "../files/open-file.ts";
 import { Pipe } from "../files/pipe.ts";
 import { PipeEnd } from "../files/pipe-end.ts";
 import type { Transfer } from "../files/transfer.ts";
 import type { Call } from "../kernel/call.ts";
-import { signalThread } from "../kernel/signal-delivery.ts";
+import { signalThread } from "../kernel/signal-sending.ts";
 import { row, type SystemCall } from "../kernel/system-call.ts";
 import { UserTransfer, type UserRange } from "../kernel/user-transfer.ts";
 import { install } from "./opening.ts";
@@ -382,10 +375,7 @@ function moveBetween(
   let target = places.to;
   const { memory } = call.kernel.frames;
   while (moved < count) {
-    const chunk = new KernelBuffer(
-      memory,
-      new Uint8Array(Math.min(CHUNK_BYTES, count - moved)),
-    );
+    const chunk = new KernelBuffer(memory, new Uint8Array(Math.min(CHUNK_BYTES, count - moved)));
     const position = from.position;
     const got = source === undefined ? from.read(chunk) : from.readAt(chunk, source);
     if (got === WOULD_BLOCK) {
@@ -495,7 +485,13 @@ export const ioCalls: readonly SystemCall[] = [
   row(1, "write", write),
   row(3, "close", (call) => call.parts.descriptors.close(call.int(0))),
   row(8, "lseek", seek),
-  row(16, "ioctl", ioctl, "partial", "FIONREAD, FIONBIO, FIOCLEX, FIONCLEX; there are no terminals"),
+  row(
+    16,
+    "ioctl",
+    ioctl,
+    "partial",
+    "FIONREAD, FIONBIO, FIOCLEX, FIONCLEX; there are no terminals",
+  ),
   row(17, "pread64", (call) =>
     positioned(call, transferOf(call, call.size(1), call.size(2)), call.long(3), "read"),
   ),

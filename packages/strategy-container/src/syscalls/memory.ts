@@ -70,7 +70,8 @@ function mmap(call: Call): number {
   const type = flags & MAP_TYPE;
   if (type !== MAP_SHARED && type !== MAP_PRIVATE && type !== MAP_SHARED_VALIDATE) return EINVAL;
   if ((flags & MAP_HUGETLB) !== 0) return ENOMEM;
-  const backing = (flags & MAP_ANONYMOUS) === 0 ? fileBacking(call, request) : anonymous(call, request);
+  const backing =
+    (flags & MAP_ANONYMOUS) === 0 ? fileBacking(call, request) : anonymous(call, request);
   if (typeof backing === "number") return backing;
   const start = place(call.space, request);
   if (isError(start)) {
@@ -155,14 +156,17 @@ function place(space: AddressSpace, request: MapRequest): number {
     if (space.isFree(hint, hint + lengthBytes)) return hint;
   }
   const gap =
-    (flags & MAP_32BIT) === 0
-      ? space.findGap(lengthBytes)
-      : space.findGap(lengthBytes, LOW_END);
+    (flags & MAP_32BIT) === 0 ? space.findGap(lengthBytes) : space.findGap(lengthBytes, LOW_END);
   return gap === 0 ? ENOMEM : gap;
 }
 
 /** MAP_POPULATE and MADV_POPULATE: touches every page; failures show at the first real access. */
-function populate(space: AddressSpace, start: number, lengthBytes: number, protection: number): void {
+function populate(
+  space: AddressSpace,
+  start: number,
+  lengthBytes: number,
+  protection: number,
+): void {
   const write = (protection & PROT_WRITE) !== 0;
   for (let linear = start; linear < start + lengthBytes; linear += PAGE_BYTES) {
     if (space.translate(linear, write) < 0) break;
@@ -191,7 +195,7 @@ function mprotect(call: Call): number {
     if (area === undefined || !area.growsDown) return EINVAL;
     start = area.start;
   }
-  for (let at = start; at < end; ) {
+  for (let at = start; at < end;) {
     const area = call.space.find(at);
     if (area === undefined) return ENOMEM;
     if (area.shared && (protection & PROT_WRITE) !== 0 && area.source?.readOnly === true) {
@@ -229,7 +233,8 @@ function mremap(call: Call): number {
       return failure === 0 ? start : failure;
     }
     const end = start + oldLength;
-    const fits = area.end === end && start + newLength <= USER_END && space.isFree(end, start + newLength);
+    const fits =
+      area.end === end && start + newLength <= USER_END && space.isFree(end, start + newLength);
     if (fits) {
       const failure = space.map({
         ...area,

@@ -1,13 +1,5 @@
 /** Mounts and namespaces. mount(2), umount2(2), unshare(2), pivot_root(2). */
-import {
-  EBUSY,
-  EFAULT,
-  EINVAL,
-  ENODEV,
-  ENOMEM,
-  ENOTDIR,
-  EPERM,
-} from "../abi/errno.ts";
+import { EBUSY, EFAULT, EINVAL, ENODEV, ENOMEM, ENOTDIR, EPERM } from "../abi/errno.ts";
 import { AT_FDCWD } from "../abi/files.ts";
 import { TMPFS_MAGIC } from "../files/file-system.ts";
 import { chargeInode, DirectoryInode, MemoryDirectory } from "../files/inode.ts";

@@ -119,7 +119,9 @@ function openDevice(
   }
   const { input, output } = call.kernel.console;
   if (device === DEVICE_CONSOLE) {
-    return (flags & O_ACCMODE) === 0 ? new HostInputFile(input, flags) : new HostOutputFile(output, flags);
+    return (flags & O_ACCMODE) === 0
+      ? new HostInputFile(input, flags)
+      : new HostOutputFile(output, flags);
   }
   // /dev/tty among them: no process has a controlling terminal.
   return ENXIO;
@@ -152,19 +154,11 @@ function openFifo(
 }
 
 /** Creates a regular file, as open does with O_CREAT. */
-function create(
-  call: Call,
-  parent: Location,
-  name: string,
-  mode: number,
-): RegularInode | number {
+function create(call: Call, parent: Location, name: string, mode: number): RegularInode | number {
   const directory = writableDirectory(call, parent);
   if (typeof directory === "number") return directory;
   if (!chargeInode(directory.fileSystem)) return ENOSPC;
-  const inode = new RegularInode(
-    directory.fileSystem,
-    mode & 0o7777 & ~call.parts.paths.umask,
-  );
+  const inode = new RegularInode(directory.fileSystem, mode & 0o7777 & ~call.parts.paths.umask);
   own(call, inode, directory);
   directory.add(name, inode);
   return inode;
@@ -213,7 +207,12 @@ function openAt(
     location = { mount: found.parent.mount, inode };
     return install(
       call,
-      new RegularFile(inode, flags & KEPT_FLAGS, absolute(call, location, path, found.parent, found.name), location),
+      new RegularFile(
+        inode,
+        flags & KEPT_FLAGS,
+        absolute(call, location, path, found.parent, found.name),
+        location,
+      ),
       (flags & O_CLOEXEC) !== 0,
     );
   }
@@ -263,7 +262,12 @@ function openUnnamed(
   const inode = new RegularInode(directory.fileSystem, mode & 0o7777 & ~call.parts.paths.umask);
   own(call, inode, directory);
   const location = { mount: found.location.mount, inode };
-  const file = new RegularFile(inode, flags & KEPT_FLAGS, `${path}/#${inode.number} (deleted)`, location);
+  const file = new RegularFile(
+    inode,
+    flags & KEPT_FLAGS,
+    `${path}/#${inode.number} (deleted)`,
+    location,
+  );
   return install(call, file, (flags & O_CLOEXEC) !== 0);
 }
 

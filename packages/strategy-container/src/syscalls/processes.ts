@@ -17,13 +17,14 @@ import { SymlinkInode } from "../files/inode.ts";
 import { NO_RESULT, type Call } from "../kernel/call.ts";
 import { execute, STRING_MAXIMUM, STRINGS_MAXIMUM } from "../kernel/execute.ts";
 import { endProcess, endThread, reap } from "../kernel/exit.ts";
+import { clone, CLONE_VFORK, CLONE_VM, type CloneRequest } from "../kernel/fork.ts";
 import {
-  clone,
-  CLONE_VFORK,
-  CLONE_VM,
-  type CloneRequest,
-} from "../kernel/fork.ts";
-import { INFINITE, MAXIMUM_DESCRIPTORS, RLIMIT_COUNT, RLIMIT_NOFILE, RLIMIT_STACK } from "../kernel/limits.ts";
+  INFINITE,
+  MAXIMUM_DESCRIPTORS,
+  RLIMIT_COUNT,
+  RLIMIT_NOFILE,
+  RLIMIT_STACK,
+} from "../kernel/limits.ts";
 import type { Process } from "../kernel/process.ts";
 import { encodeSignalInfo } from "../kernel/signal-frame.ts";
 import { row, type SystemCall } from "../kernel/system-call.ts";
@@ -471,7 +472,9 @@ export const processCalls: readonly SystemCall[] = [
   ),
   row(60, "exit", exitThread),
   row(61, "wait4", wait4, "partial", "of struct rusage only user time is filled in"),
-  row(97, "getrlimit", (call) => changeLimit(call, call.process, call.unsigned(0), 0, call.size(1))),
+  row(97, "getrlimit", (call) =>
+    changeLimit(call, call.process, call.unsigned(0), 0, call.size(1)),
+  ),
   row(98, "getrusage", getrusage, "partial", "user time only"),
   row(109, "setpgid", setpgid),
   row(110, "getppid", (call) => call.process.parentId),
@@ -483,7 +486,9 @@ export const processCalls: readonly SystemCall[] = [
   row(141, "setpriority", () => 0, "accepted", "there is one priority"),
   row(144, "sched_setscheduler", () => 0, "accepted", "there is one policy"),
   row(145, "sched_getscheduler", () => 0, "partial", "there is one policy"),
-  row(160, "setrlimit", (call) => changeLimit(call, call.process, call.unsigned(0), call.size(1), 0)),
+  row(160, "setrlimit", (call) =>
+    changeLimit(call, call.process, call.unsigned(0), call.size(1), 0),
+  ),
   row(186, "gettid", (call) => call.thread.id),
   row(202, "futex", futex, "partial", "wait, wake and requeue; no priority inheritance"),
   row(203, "sched_setaffinity", () => 0, "accepted", "there is one processor"),
@@ -491,7 +496,13 @@ export const processCalls: readonly SystemCall[] = [
   row(218, "set_tid_address", setThreadIdAddress),
   row(231, "exit_group", exitGroup),
   row(247, "waitid", waitid),
-  row(273, "set_robust_list", setRobustList, "partial", "locks of a thread that dies are not released"),
+  row(
+    273,
+    "set_robust_list",
+    setRobustList,
+    "partial",
+    "locks of a thread that dies are not released",
+  ),
   row(302, "prlimit64", prlimit),
   row(309, "getcpu", (call) => {
     for (const index of [0, 1] as const) {

@@ -18,12 +18,8 @@ import {
 import { NO_RESULT, type Call } from "../kernel/call.ts";
 import { RSP } from "../kernel/cpu.ts";
 import type { Process } from "../kernel/process.ts";
-import {
-  alternateStackState,
-  returnFromHandler,
-  signalProcess,
-  signalThread,
-} from "../kernel/signal-delivery.ts";
+import { alternateStackState, returnFromHandler } from "../kernel/signal-delivery.ts";
+import { signalProcess, signalThread } from "../kernel/signal-sending.ts";
 import { encodeSignalInfo } from "../kernel/signal-frame.ts";
 import { isSignal, SignalSet } from "../kernel/signal-set.ts";
 import type { SignalInfo } from "../kernel/signals.ts";

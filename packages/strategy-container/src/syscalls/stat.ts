@@ -138,7 +138,13 @@ function statx(call: Call): number {
 }
 
 /** access uses the real identity, unless AT_EACCESS asks for the effective one. */
-function accessAt(call: Call, descriptor: number, path: string | number, mode: number, flags: number): number {
+function accessAt(
+  call: Call,
+  descriptor: number,
+  path: string | number,
+  mode: number,
+  flags: number,
+): number {
   if ((mode & ~7) !== 0) return EINVAL;
   const location = locate(call, descriptor, path, (flags & AT_SYMLINK_NOFOLLOW) === 0);
   if (typeof location === "number") return location;
@@ -374,7 +380,13 @@ export const statCalls: readonly SystemCall[] = [
   row(190, "fsetxattr", () => EOPNOTSUPP, "partial", noAttributes),
   row(191, "getxattr", (call) => getAttribute(call, true), "partial", noAttributes),
   row(192, "lgetxattr", (call) => getAttribute(call, false), "partial", noAttributes),
-  row(193, "fgetxattr", (call) => (call.file(0) === EBADF ? EBADF : ENODATA), "partial", noAttributes),
+  row(
+    193,
+    "fgetxattr",
+    (call) => (call.file(0) === EBADF ? EBADF : ENODATA),
+    "partial",
+    noAttributes,
+  ),
   row(194, "listxattr", (call) => listAttributes(call, true), "partial", noAttributes),
   row(195, "llistxattr", (call) => listAttributes(call, false), "partial", noAttributes),
   row(196, "flistxattr", (call) => (call.file(0) === EBADF ? EBADF : 0), "partial", noAttributes),
@@ -394,4 +406,3 @@ export const statCalls: readonly SystemCall[] = [
     accessAt(call, call.int(0), call.path(1), call.int(2), call.int(3)),
   ),
 ];
-

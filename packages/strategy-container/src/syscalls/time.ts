@@ -205,8 +205,7 @@ function timerSettime(call: Call): number {
 function timerGet(call: Call, id: number, linear: number): number {
   const timer = call.process.posixTimers.get(id);
   if (timer === undefined) return EINVAL;
-  const left =
-    timer.timer === undefined ? 0 : Math.max(1, timer.timer.deadline - call.kernel.now);
+  const left = timer.timer === undefined ? 0 : Math.max(1, timer.timer.deadline - call.kernel.now);
   const written =
     putTime(call, linear, Math.floor(timer.interval / 1e9), timer.interval % 1e9) &&
     putTime(call, linear + 16, Math.floor(left / 1e9), left % 1e9);
@@ -247,9 +246,7 @@ export const timeCalls: readonly SystemCall[] = [
   row(222, "timer_create", timerCreate, "partial", "SIGEV_SIGNAL and SIGEV_NONE"),
   row(223, "timer_settime", timerSettime),
   row(224, "timer_gettime", (call) => timerGet(call, call.int(0), call.size(1))),
-  row(225, "timer_getoverrun", (call) =>
-    call.process.posixTimers.has(call.int(0)) ? 0 : EINVAL,
-  ),
+  row(225, "timer_getoverrun", (call) => (call.process.posixTimers.has(call.int(0)) ? 0 : EINVAL)),
   row(226, "timer_delete", timerDelete),
   row(227, "clock_settime", () => EPERM, "partial", "the clock cannot be set"),
   row(228, "clock_gettime", clockGettime),
