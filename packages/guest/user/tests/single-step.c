@@ -23,16 +23,16 @@ static void show_steps(const char *what, const char *start)
 }
 
 /* Runs `code` with TF set; `1:` is where it begins. Everything it touches is to be listed. */
-#define STEP(what, code, ...)                                                                                \
-    do {                                                                                                     \
-        const char *start;                                                                                   \
-        __asm__ volatile("lea 1f(%%rip), %0\n sub $128, %%rsp\n pushf\n orl $0x100, (%%rsp)\n popf\n"        \
-                         "1: " code "\n"                                                                     \
-                         "pushf\n andl $~0x100, (%%rsp)\n popf\n add $128, %%rsp"                            \
-                         : "=&r"(start)                                                                      \
-                         :                                                                                   \
-                         : "memory", "cc", ##__VA_ARGS__);                                                   \
-        show_steps(what, start);                                                                             \
+#define STEP(what, code, ...)                                                                         \
+    do {                                                                                              \
+        const char *start;                                                                            \
+        __asm__ volatile("lea 1f(%%rip), %0\n sub $128, %%rsp\n pushf\n orl $0x100, (%%rsp)\n popf\n" \
+                         "1: " code "\n"                                                              \
+                         "pushf\n andl $~0x100, (%%rsp)\n popf\n add $128, %%rsp"                     \
+                         : "=&r"(start)                                                               \
+                         :                                                                            \
+                         : "memory", "cc", ##__VA_ARGS__);                                            \
+        show_steps(what, start);                                                                      \
     } while (0)
 
 /* Not static: the compiler does not see that the assembly uses them. */
@@ -47,7 +47,8 @@ int main(void)
     STEP("a taken jump", "xor %%eax, %%eax; jz 2f; nop; nop; 2: nop", "rax");
     STEP("a call", "call 2f; jmp 3f; 2: nop; ret; 3: nop");
     STEP("a loop", "mov $3, %%ecx; 2: loop 2b; nop", "rcx");
-    STEP("rep movsb", "lea from(%%rip), %%rsi; lea to(%%rip), %%rdi; mov $4, %%ecx; rep movsb; nop", "rsi", "rdi", "rcx");
+    STEP("rep movsb", "lea from(%%rip), %%rsi; lea to(%%rip), %%rdi; mov $4, %%ecx; rep movsb; nop", "rsi",
+         "rdi", "rcx");
     printf("moved '%s'\n", to);
     STEP("rep movsb of nothing", "xor %%ecx, %%ecx; rep movsb; nop", "rcx");
     STEP("pushf and popf", "pushf; popf; nop");

@@ -3,8 +3,18 @@
 #include <sys/syscall.h>
 
 enum {
-    CARRY = 1, PARITY = 4, ADJUST = 16, ZERO = 64, SIGN = 128, TRAP = 256, INTERRUPT = 512, DIRECTION = 1024, OVERFLOW = 2048,
-    PRIVILEGE = 0x3000, NESTED = 0x4000, IDENTIFICATION = 1 << 21,
+    CARRY = 1,
+    PARITY = 4,
+    ADJUST = 16,
+    ZERO = 64,
+    SIGN = 128,
+    TRAP = 256,
+    INTERRUPT = 512,
+    DIRECTION = 1024,
+    OVERFLOW = 2048,
+    PRIVILEGE = 0x3000,
+    NESTED = 0x4000,
+    IDENTIFICATION = 1 << 21,
 };
 
 /* Loads the flags, reads them back, and puts ordinary ones in their place. */
@@ -37,26 +47,29 @@ int main(void)
     printf("privilege and interrupts: %#lx\n", through_popf(PRIVILEGE | INTERRUPT));
     printf("nested task: %#lx\n", through_popf(NESTED));
     printf("identification: %#lx\n", through_popf(IDENTIFICATION));
-    printf("all but trap, alignment and resume: %#lx\n", through_popf(~(unsigned long)(TRAP | 1 << 18 | 1 << 16)));
+    printf("all but trap, alignment and resume: %#lx\n",
+           through_popf(~(unsigned long)(TRAP | 1 << 18 | 1 << 16)));
     printf("16 bits: %#x\n", through_popf_16(0xffff & ~TRAP));
 
     /* Flags that the kernel has no use for come through system calls, signals and time slices. */
     unsigned long seen;
-    __asm__ volatile("sub $128, %%rsp; push %1; popf; mov %2, %%eax; syscall; pushf; pop %0; push $0x202; popf; add $128, %%rsp"
-                     : "=&r"(seen)
-                     : "r"((unsigned long)(NESTED | IDENTIFICATION | CARRY | OVERFLOW)), "i"(SYS_getppid)
-                     : "memory", "cc", "rax", "rcx", "r11");
+    __asm__ volatile(
+        "sub $128, %%rsp; push %1; popf; mov %2, %%eax; syscall; pushf; pop %0; push $0x202; popf; add $128, %%rsp"
+        : "=&r"(seen)
+        : "r"((unsigned long)(NESTED | IDENTIFICATION | CARRY | OVERFLOW)), "i"(SYS_getppid)
+        : "memory", "cc", "rax", "rcx", "r11");
     printf("after a system call: %#lx\n", seen);
     pid_t child = fork();
     if (child == 0)
         for (volatile int i = 0; i < 3000000; i++)
             if (i == 2999999)
                 _exit(0);
-    __asm__ volatile("sub $128, %%rsp; push %1; popf; mov $20000000, %%ecx; 1: lea -1(%%rcx), %%rcx; jrcxz 2f; jmp 1b; 2: pushf; pop %0\n"
-                     "push $0x202; popf; add $128, %%rsp"
-                     : "=&r"(seen)
-                     : "r"((unsigned long)(NESTED | IDENTIFICATION | CARRY | OVERFLOW | DIRECTION))
-                     : "memory", "cc", "rcx");
+    __asm__ volatile(
+        "sub $128, %%rsp; push %1; popf; mov $20000000, %%ecx; 1: lea -1(%%rcx), %%rcx; jrcxz 2f; jmp 1b; 2: pushf; pop %0\n"
+        "push $0x202; popf; add $128, %%rsp"
+        : "=&r"(seen)
+        : "r"((unsigned long)(NESTED | IDENTIFICATION | CARRY | OVERFLOW | DIRECTION))
+        : "memory", "cc", "rcx");
     printf("after a long loop: %#lx\n", seen);
     show_end("another process", child);
 
