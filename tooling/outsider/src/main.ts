@@ -138,8 +138,10 @@ function runStranger(folder: string): void {
     recursive: true,
   });
   run(folder, "npx", ["tsc", "-p", "stranger"]);
-  const report = run(folder, "npx", ["vitest", "run", "--root", "stranger", "--reporter=json"]);
-  const { numPassedTests }: { numPassedTests: number } = JSON.parse(report);
+  const report = join(folder, "stranger.json");
+  const reporters = ["--reporter=dot", "--reporter=json", `--outputFile.json=${report}`];
+  run(folder, "npx", ["vitest", "run", "--root", "stranger", ...reporters]);
+  const { numPassedTests }: { numPassedTests: number } = JSON.parse(readFileSync(report, "utf8"));
   if (!(numPassedTests > 0)) throw new Error("The stranger's strategy ran no conformance case.");
   console.log(`ok the stranger's strategy: ${numPassedTests} conformance cases`);
 }
