@@ -8,11 +8,27 @@
 import { escalate } from "./exceptions/escalate.ts";
 import { DR6_SINGLE_STEP, EVENT } from "./exceptions/event.ts";
 import { decodeMonitorEvent, type MonitorEvent } from "./exceptions/monitor.ts";
-import type { ExtensionContext, ExtensionEvent, ExtensionHooks, InjectedEvent, ProcessorExtension, Verdict } from "./extension.ts";
+import type {
+  ExtensionContext,
+  ExtensionEvent,
+  ExtensionHooks,
+  InjectedEvent,
+  ProcessorExtension,
+  Verdict,
+} from "./extension.ts";
 import type { HelperContext } from "./helpers.ts";
 import { EXIT_VECTOR, VECTOR } from "./exceptions/vectors.ts";
 import { LEFT } from "./interpreter/dispatch.ts";
-import { boundFloatingPoint, compile, helperContext, instantiate, stateEngine, takeFault, type BoundHelper, type WasmFunction } from "./interpreter/engine.ts";
+import {
+  boundFloatingPoint,
+  compile,
+  helperContext,
+  instantiate,
+  stateEngine,
+  takeFault,
+  type BoundHelper,
+  type WasmFunction,
+} from "./interpreter/engine.ts";
 import { CodeCache } from "./interpreter/code-cache.ts";
 import {
   COUNTERS_OFFSET,
@@ -22,6 +38,7 @@ import {
   FIXED_RECORDS_END,
   PROCESSOR_BLOCK_BYTES,
 } from "./interpreter/layout.ts";
+import { EventCounts } from "./interpreter/event-counts.ts";
 import { Tlb } from "./interpreter/tlb.ts";
 import type { HostMemory } from "./memory/host-memory.ts";
 import { checkProfile, defaultProfile, type ProcessorProfile } from "./profile/profile.ts";
@@ -130,7 +147,7 @@ export class Processor {
   #stopRequested = false;
   #nmiPending = false;
   #interruptRequest = false;
-  #eventCounts = new Map<string, number>();
+  readonly #eventCounts = new EventCounts();
 
   constructor(options: ProcessorOptions) {
     const extensions = options.extensions ?? [];
@@ -150,8 +167,11 @@ export class Processor {
     this.#u64 = new BigUint64Array(buffer);
     this.#base = options.memory.layout.processorBlock;
     this.#counters = interpreter.counters;
-    for (const region of this.#mmio) options.memory.physical.excludeRam(region.base, region.sizeBytes);
-    options.memory.claim({ written: (physical, lengthBytes) => this.#cache.written(physical, lengthBytes) });
+    for (const region of this.#mmio)
+      options.memory.physical.excludeRam(region.base, region.sizeBytes);
+    options.memory.claim({
+      written: (physical, lengthBytes) => this.#cache.written(physical, lengthBytes),
+    });
     this.#cache = new CodeCache(options.memory, decoder, interpreter);
 
     const context = helperContext(buffer, this.#base, () => this.state);
@@ -161,8 +181,11 @@ export class Processor {
       hugePages: this.profile.features.has("pdpe1gb"),
     });
     const helpers: Record<string, BoundHelper> = { ...this.#helpers(context) };
-    const foreign = interpreter.helpers.map(({ name }) => name).filter((name) => helpers[name] === undefined);
-    for (const name of foreign) helpers[name] = (...parameters) => this.#extensionHelper(name)(...parameters);
+    const foreign = interpreter.helpers
+      .map(({ name }) => name)
+      .filter((name) => helpers[name] === undefined);
+    for (const name of foreign)
+      helpers[name] = (...parameters) => this.#extensionHelper(name)(...parameters);
     this.#function = instantiate(engine, options.memory.wasm, helpers);
     this.#execute = this.#function("execute");
     this.#lookup = this.#function("lookup");
@@ -172,7 +195,12 @@ export class Processor {
       buffer,
       this.#base,
       PROCESSOR_BLOCK_BYTES,
-      stateEngine(this.#function, this.#base, () => this.state, () => this.flushTlb(true)),
+      stateEngine(
+        this.#function,
+        this.#base,
+        () => this.state,
+        () => this.flushTlb(true),
+      ),
     );
     this.#extensions = extensions.map((extension) => this.#attach(extension));
     for (const name of foreign) this.#extensionHelper(name);
@@ -251,12 +279,8 @@ export class Processor {
       const value = Number(this.#u64[counters + index] ?? 0n);
       if (value > 0) counts[name] = value;
     }
-    for (const [name, value] of this.#eventCounts) counts[name] = value;
+    this.#eventCounts.write(counts);
     return counts;
-  }
-
-  #countEvent(name: string): void {
-    this.#eventCounts.set(name, (this.#eventCounts.get(name) ?? 0) + 1);
   }
 
   // Requests from outside.
@@ -328,7 +352,8 @@ export class Processor {
       memory: this.memory,
       now: () => this.now,
       updateMode: () => void this.#function("updateMode")(this.#base),
-      setPrivilegeLevel: (level) => void this.#function("setPrivilegeLevel")(this.#base, BigInt(level)),
+      setPrivilegeLevel: (level) =>
+        void this.#function("setPrivilegeLevel")(this.#base, BigInt(level)),
       selectTlb: (tag) => this.#tlb.select(tag),
       flushTlb: (tag, includingGlobal = true) => this.#tlb.flushTag(tag, includingGlobal),
       inject: (event) => {
@@ -338,7 +363,15 @@ export class Processor {
         if (this.#running) this.#breakSlice();
       },
     };
-    return { id: extension.id, hooks: extension.attach(context) };
+    const name = (kind: string): string => `extensions.${extension.id}.${kind}`;
+    const names = {
+      exit: name("exit"),
+      exception: name("exception"),
+      interrupt: name("interrupt"),
+      nmi: name("nmi"),
+      shutdown: name("shutdown"),
+    };
+    return { id: extension.id, hooks: extension.attach(context), names };
   }
 
   #extensionHelper(name: string): BoundHelper {
@@ -346,16 +379,18 @@ export class Processor {
       const helper = hooks.helpers?.[name];
       if (helper !== undefined) return helper;
     }
-    throw new RangeError(`No helper is called ${name}. The extension whose rows call it gives it in its hooks.`);
+    throw new RangeError(
+      `No helper is called ${name}. The extension whose rows call it gives it in its hooks.`,
+    );
   }
 
   /** Asks the extensions about an event; undefined when the processor is to deliver it. */
   #offer(event: ExtensionEvent, delivering: ExtensionEvent | undefined): Taken | undefined {
-    for (const { id, hooks } of this.#extensions) {
+    for (const { id, hooks, names } of this.#extensions) {
       const answer = hooks.event?.(event, delivering) ?? "deliver";
       if (answer === "deliver") continue;
       this.#spendUnit();
-      this.#countEvent(`extensions.${id}.${event.kind}`);
+      this.#eventCounts.addName(names[event.kind]);
       return this.#verdict(id, answer);
     }
     return undefined;
@@ -364,9 +399,10 @@ export class Processor {
   /** An instruction or a delivery was abandoned with EXIT: the first extension takes it. */
   #exit(reason: number, delivering: ExtensionEvent | undefined): Taken {
     const [first] = this.#extensions;
-    if (first === undefined) throw new RangeError("Bug in ringside: EXIT without an extension, please report.");
+    if (first === undefined)
+      throw new RangeError("Bug in ringside: EXIT without an extension, please report.");
     this.#spendUnit();
-    this.#countEvent(`extensions.${first.id}.exit`);
+    this.#eventCounts.addName(first.names.exit);
     return this.#verdict(first.id, first.hooks.exit(reason, delivering));
   }
 
@@ -399,7 +435,9 @@ export class Processor {
    */
   run(limitUnits: number): ProcessorExit {
     if (!Number.isSafeInteger(limitUnits) || limitUnits < 1) {
-      throw new RangeError(`A run of ${limitUnits} units is not possible. Give a whole number of at least 1.`);
+      throw new RangeError(
+        `A run of ${limitUnits} units is not possible. Give a whole number of at least 1.`,
+      );
     }
     this.#runEnd = this.units + limitUnits;
     this.#running = true;
@@ -435,7 +473,11 @@ export class Processor {
     const single = shadowed || trapped !== 0;
     this.#startSlice(single ? 1 : Math.min(this.#runEnd - now, SLICE_MAXIMUM));
     const record = this.#lookup(this.#base);
-    const left = this.#execute(this.#base, record, this.#i32[(this.#base + slots.remaining.offset) >> 2] ?? 0);
+    const left = this.#execute(
+      this.#base,
+      record,
+      this.#i32[(this.#base + slots.remaining.offset) >> 2] ?? 0,
+    );
     const retired = this.units > now;
     if (shadowed && retired) this.state.setNumber(slots.interruptShadow, 0);
     if (left === LEFT.fault) return this.#handleFault();
@@ -469,7 +511,7 @@ export class Processor {
 
   #leaveForMonitor(event: MonitorEvent): ProcessorExit {
     this.#spendUnit();
-    this.#countEvent(eventName(event));
+    this.#eventCounts.addMonitorEvent(event);
     return { reason: "event", event };
   }
 
@@ -482,7 +524,7 @@ export class Processor {
       this.state.setNumber(slots.halted, 0);
       if (this.delivery === "monitor") return this.#leaveForMonitor({ kind: "nmi" });
       this.state.setNumber(slots.nmiBlocked, 1);
-      this.#countEvent("nmis");
+      this.#eventCounts.addName("nmis");
       return this.#deliver(VECTOR.NMI, EVENT.EXTERNAL, undefined) ?? "delivered";
     }
     const flags = this.#u32[(this.#base + slots.flagsSystem.offset) >> 2] ?? 0;
@@ -496,7 +538,7 @@ export class Processor {
     if ((flags & FLAG_IF) === 0) return undefined;
     this.state.setNumber(slots.halted, 0);
     const vector = this.#interrupts.acknowledge();
-    this.#countEvent(`interrupts.${vector}`);
+    this.#eventCounts.addVector("interrupts", vector);
     return this.#deliver(vector, EVENT.EXTERNAL, undefined) ?? "delivered";
   }
 
@@ -524,20 +566,37 @@ export class Processor {
       const linear = vector === VECTOR.PF ? this.state.get(slots.faultLinear) : 0n;
       return this.#leaveForMonitor({ kind: "exception", vector, errorCode, linear });
     }
-    this.#countEvent(`exceptions.${vector}`);
+    this.#eventCounts.addVector("exceptions", vector);
     return this.#deliver(vector, EVENT.EXCEPTION, errorCode);
   }
 
   /** Delivers through the IDT; an exception on the way escalates. */
-  #deliver(vector: number, kind: number, errorCode: number | undefined, returnRip?: bigint): ProcessorExit | undefined {
+  #deliver(
+    vector: number,
+    kind: number,
+    errorCode: number | undefined,
+    returnRip?: bigint,
+  ): ProcessorExit | undefined {
     let first: number | undefined = kind === EVENT.EXCEPTION ? vector : undefined;
     let next = { vector, kind, errorCode };
     this.#spendUnit();
     for (;;) {
       const hasErrorCode = next.errorCode !== undefined;
       if (returnRip !== undefined && next.kind !== EVENT.EXCEPTION) {
-        this.#function("deliverSoftwareInterrupt")(this.#base, BigInt(next.vector), BigInt(next.kind), returnRip);
-      } else this.#function("deliver")(this.#base, BigInt(next.vector), BigInt(next.kind), hasErrorCode ? 1n : 0n, BigInt(next.errorCode ?? 0));
+        this.#function("deliverSoftwareInterrupt")(
+          this.#base,
+          BigInt(next.vector),
+          BigInt(next.kind),
+          returnRip,
+        );
+      } else
+        this.#function("deliver")(
+          this.#base,
+          BigInt(next.vector),
+          BigInt(next.kind),
+          hasErrorCode ? 1n : 0n,
+          BigInt(next.errorCode ?? 0),
+        );
       if (this.state.getNumber(slots.faultVector) === 0) return undefined;
       const second = takeFault(this.state);
       const delivering = this.#deliveringEvent(next.vector, next.kind, next.errorCode);
@@ -546,11 +605,15 @@ export class Processor {
       if (escalation === "shutdown") {
         const taken = this.#offer({ kind: "shutdown" }, delivering);
         if (taken !== undefined) return taken.exit;
-        return { reason: "shutdown", why: `Triple fault: exception ${second.vector} while a double fault was delivered.` };
+        return {
+          reason: "shutdown",
+          why: `Triple fault: exception ${second.vector} while a double fault was delivered.`,
+        };
       }
       if (escalation === "double fault") {
         // A page fault that ends as #DF has still written CR2.
-        if (second.vector === VECTOR.PF) this.state.set(slots.cr2, this.state.get(slots.faultLinear));
+        if (second.vector === VECTOR.PF)
+          this.state.set(slots.cr2, this.state.get(slots.faultLinear));
         first = VECTOR.DF;
         next = { vector: VECTOR.DF, kind: EVENT.EXCEPTION, errorCode: 0 };
       } else {
@@ -559,7 +622,7 @@ export class Processor {
       }
       const taken = this.#offer(this.#exceptionEvent(next.vector, next.errorCode), delivering);
       if (taken !== undefined) return taken.exit;
-      this.#countEvent(`exceptions.${next.vector}`);
+      this.#eventCounts.addVector("exceptions", next.vector);
     }
   }
 
@@ -571,7 +634,8 @@ export class Processor {
   #decode(): ProcessorExit | undefined {
     const stale = this.state.getNumber(ENGINE.currentRecord);
     const mode = this.state.mode;
-    if (!isMode(mode)) throw new RangeError(`Bug in ringside: code of ${mode} bits, please report.`);
+    if (!isMode(mode))
+      throw new RangeError(`Bug in ringside: code of ${mode} bits, please report.`);
     const { flushes } = this.#cache;
     if (stale >= FIXED_RECORDS_END) {
       // An overwritten or unfinished record: find the physical address again.
@@ -585,7 +649,9 @@ export class Processor {
     const physical = Number(this.state.get(ENGINE.decodePhysical));
     const result = this.#cache.decode(physical, mode, () => {
       const next = this.#function("nextCodePage")(this.#base) as unknown as bigint;
-      return this.state.getNumber(slots.faultVector) !== 0 ? undefined : Number(BigInt.asUintN(64, next));
+      return this.state.getNumber(slots.faultVector) !== 0
+        ? undefined
+        : Number(BigInt.asUintN(64, next));
     });
     if (result === "fault") return this.#handleFault();
     if (result === "no-memory") return this.#raise(VECTOR.UD, undefined);
@@ -604,17 +670,29 @@ export class Processor {
     const system = (): SystemHelpers => (made ??= systemHelpers(this.#systemContext()));
     return {
       ...boundFloatingPoint(context),
-      mmioRead: (low = 0, high = 0, bytes = 0) => this.#mmioAccess(low, high, (region, offset) => region.read(offset, size(bytes)), allOnes(bytes)),
+      mmioRead: (low = 0, high = 0, bytes = 0) =>
+        this.#mmioAccess(
+          low,
+          high,
+          (region, offset) => region.read(offset, size(bytes)),
+          allOnes(bytes),
+        ),
       mmioWrite: (low = 0, high = 0, bytes = 0, value = 0) => {
-        this.#mmioAccess(low, high, (region, offset) => {
-          region.write(offset, size(bytes), value >>> 0);
-          return 0;
-        }, 0);
+        this.#mmioAccess(
+          low,
+          high,
+          (region, offset) => {
+            region.write(offset, size(bytes), value >>> 0);
+            return 0;
+          },
+          0,
+        );
       },
       codeWritten: (physical = 0, bytes = 0) => this.#cache.written(physical >>> 0, bytes),
       mark: (id = 0) => this.#onMark?.(id & 0xffff),
       portRead: (port = 0, bytes = 0) => this.#ports.read(port & 0xffff, size(bytes)),
-      portWrite: (port = 0, bytes = 0, value = 0) => this.#ports.write(port & 0xffff, size(bytes), value >>> 0),
+      portWrite: (port = 0, bytes = 0, value = 0) =>
+        this.#ports.write(port & 0xffff, size(bytes), value >>> 0),
       readTaskPriority: () => this.#interrupts.readTaskPriority(),
       writeTaskPriority: (priority = 0) => this.#interrupts.writeTaskPriority(priority),
       flushTlb: (includingGlobal = 0) => this.flushTlb(includingGlobal !== 0),
@@ -647,7 +725,12 @@ export class Processor {
     };
   }
 
-  #mmioAccess(low: number, high: number, access: (region: MmioRegion, offset: number) => number, absent: number): number {
+  #mmioAccess(
+    low: number,
+    high: number,
+    access: (region: MmioRegion, offset: number) => number,
+    absent: number,
+  ): number {
     const physical = (high >>> 0) * 0x1_0000_0000 + (low >>> 0);
     for (const region of this.#mmio) {
       const offset = physical - region.base;
@@ -661,6 +744,8 @@ export class Processor {
 interface AttachedExtension {
   readonly id: string;
   readonly hooks: ExtensionHooks;
+  /** Names of its counters. */
+  readonly names: Readonly<Record<ExtensionEvent["kind"] | "exit", string>>;
 }
 
 /** An event that an extension took; `exit` when the run ends with it. */
@@ -669,7 +754,10 @@ interface Taken {
 }
 
 /** A profile with the features that extensions bring. */
-function withExtensions(profile: ProcessorProfile, extensions: readonly ProcessorExtension[]): ProcessorProfile {
+function withExtensions(
+  profile: ProcessorProfile,
+  extensions: readonly ProcessorExtension[],
+): ProcessorProfile {
   const brought = extensions.flatMap(({ features }) => features ?? []);
   if (brought.length === 0) return profile;
   return { ...profile, features: new Set([...profile.features, ...brought]) };
@@ -686,15 +774,4 @@ function size(bytes: number): 1 | 2 | 4 {
 
 function allOnes(bytes: number): number {
   return bytes === 4 ? -1 : 2 ** (bytes * 8) - 1;
-}
-
-function eventName(event: MonitorEvent): string {
-  switch (event.kind) {
-    case "exception":
-      return `monitor.exceptions.${event.vector}`;
-    case "software-interrupt":
-      return `monitor.software-interrupts.${event.vector}`;
-    default:
-      return `monitor.${event.kind}`;
-  }
 }
