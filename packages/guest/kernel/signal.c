@@ -156,7 +156,8 @@ i64 signal_return(struct registers *r) {
         r->r12 = c->r12, r->r13 = c->r13, r->r14 = c->r14, r->r15 = c->r15;
         r->rdi = c->rdi, r->rsi = c->rsi, r->rbp = c->rbp, r->rbx = c->rbx;
         r->rdx = c->rdx, r->rax = c->rax, r->rcx = c->rcx, r->rsp = c->rsp;
-        r->rip = c->rip, r->rflags = c->rflags;
+        r->rip = c->rip;
+        r->rflags = (r->rflags & ~RFLAGS_SIGNAL) | (c->rflags & RFLAGS_SIGNAL);
         current->blocked = saved->ucontext.mask & ~UNBLOCKABLE;
         struct linux_sigaltstack *stack = &saved->ucontext.stack;
         if (!(stack->flags & SS_DISABLE)) {

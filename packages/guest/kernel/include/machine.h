@@ -43,8 +43,10 @@ enum {
 #define RFLAGS_IF 0x200ull
 #define RFLAGS_DF 0x400ull
 #define RFLAGS_RF 0x10000ull
-/* What a program may set: CF PF AF ZF SF TF DF OF RF AC ID. */
-#define RFLAGS_USER 0x250dd5ull
+/* What a program may set: CF PF AF ZF SF TF DF OF NT RF AC ID; and what of it a signal handler may
+ * change in the context it returns to (Linux's FIX_EFLAGS): all but NT and ID. */
+#define RFLAGS_USER 0x254dd5ull
+#define RFLAGS_SIGNAL 0x050dd5ull
 
 /* A frame is a page of RAM by number; 0 is none. */
 typedef u32 frame;

@@ -303,6 +303,16 @@ export const cases: readonly ProgramCase[] = [
       "doubled 42, counted 6, carry 1\nthe mask is what the handler left: yes\nprivilege is not to be had: exited with 0\nnor the kernel's text: killed by signal 11\nnor an address that is none: killed by signal 11\na frame of garbage: killed by signal 11\nthe program goes on elsewhere\n",
   },
   {
+    name: "signal-vectors",
+    category: "test",
+    program: "tests/signal-vectors",
+    args: [],
+    env: [],
+    statuses: [0],
+    output:
+      "the handler saw xmm5 5555666677778888 1111222233334444, MXCSR 0x3f80, control 0x27f, st0 8000000000000000 3fff\nthe image is aligned: yes\nthe handler ran with MXCSR 0x1f80, control 0x37f\nthe program found xmm5 5555666677778888 1111222233334445, xmm9 9999 1, MXCSR 0x5f80, control 0x77f, st0 2.0\n",
+  },
+  {
     name: "alternate-stack",
     category: "test",
     program: "tests/alternate-stack",
