@@ -1,10 +1,11 @@
 /*
- * memory-eater [map | brk | sparse]: takes memory and touches it until it gets no more.
+ * memory-eater [map | brk | sparse | fork]: takes memory and touches it until it gets no more.
  *
  * "sparse" touches single pages far apart, so that page tables are most of what it uses; it stops after 2500
  * pages. Status 3: refused with ENOMEM. A kernel that has promised too much may kill it instead.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@ enum { PAGE = 4096, CHUNK = 1 << 20 };
 static int refused(const char *what)
 {
     printf("%s refused: %s\n", what, strerrorname(errno));
-    return errno == ENOMEM ? 3 : 1;
+    return errno == ENOMEM || errno == EAGAIN ? 3 : 1;
 }
 
 static void touch(char *memory, size_t size)
@@ -58,8 +59,46 @@ static int eat_tables(void)
     return 0;
 }
 
+/* Up to 200 children, each of which writes to all of two megabytes that it shares until then, and stays. */
+static int eat_copies(void)
+{
+    static char shared[2 << 20];
+    int result = 0;
+
+    setpgid(0, 0);
+    touch(shared, sizeof(shared));
+    for (int count = 0; count < 200 && result == 0; count++) {
+        int ready[2];
+        char letter;
+        if (pipe(ready) < 0)
+            return refused("pipe");
+        pid_t child = fork();
+        if (child == 0) {
+            touch(shared, sizeof(shared));
+            write(ready[1], "x", 1);
+            for (;;)
+                pause();
+        }
+        if (child < 0)
+            result = refused("fork");
+        /* One that is killed for want of memory closes the pipe without a word. */
+        close(ready[1]);
+        read(ready[0], &letter, 1);
+        close(ready[0]);
+    }
+    signal(SIGTERM, SIG_IGN);
+    kill(0, SIGTERM);
+    return result;
+}
+
 int main(int argc, char **argv)
 {
     const char *way = argc > 1 ? argv[1] : "map";
-    return strcmp(way, "brk") == 0 ? eat_data() : strcmp(way, "sparse") == 0 ? eat_tables() : eat_maps();
+    if (strcmp(way, "brk") == 0)
+        return eat_data();
+    if (strcmp(way, "sparse") == 0)
+        return eat_tables();
+    if (strcmp(way, "fork") == 0)
+        return eat_copies();
+    return eat_maps();
 }
