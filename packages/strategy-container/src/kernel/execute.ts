@@ -331,8 +331,9 @@ function mapSegment(
     const source = { inode: image.inode, offset: offset - (offset % PAGE_BYTES) };
     const failure = space.map({ ...common, start, end: fileEnd, source, name: image.path });
     if (failure !== 0) return failure;
-    const zeros = Math.min(fileEnd, linear + memoryBytes) - (linear + fileBytes);
-    // What follows the file's bytes in their last page belongs to .bss. A file that is cut off before is not a program.
+    const zeros = memoryBytes > fileBytes ? fileEnd - (linear + fileBytes) : 0;
+    // What follows the file's bytes in their last page belongs to .bss, and the rest of the page is zero too: loaders
+    // use it. A file that is cut off before is not a program.
     if (zeros > 0 && (flags & 2) !== 0 && !space.clear(linear + fileBytes, zeros)) {
       return space.outOfMemory ? ENOMEM : ENOEXEC;
     }
