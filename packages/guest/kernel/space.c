@@ -28,15 +28,29 @@ u64 *space_slot(const struct space *space, u64 address) {
     return walk(space, address, slots) == 1 ? slots[1] : NULL;
 }
 
+/* Takes away tables that were made on the way to a page that then never came: slots[level] lies in
+ * the lowest of them. */
+static void prune(u64 *slots[5], int level) {
+    for (; level < 4 && frame_users(pointer_frame(slots[level])) == 1; level++) {
+        frame table = pointer_frame(slots[level]);
+        machine_write_entry(slots[level + 1], 0);
+        machine_commit();
+        machine_flush_all();
+        machine_close_table(table, level);
+        frame_put(table);
+        frame_put(pointer_frame(slots[level + 1]));
+    }
+}
+
 /* The same, with tables made as needed; NULL when memory is out. */
 static u64 *make_slot(struct space *space, u64 address) {
     u64 *slots[5];
     int level;
     while ((level = walk(space, address, slots)) > 1) {
         frame table = frame_take_zero();
-        if (!table) return NULL;
-        if (!machine_open_table(table, level - 1)) {
-            frame_put(table);
+        if (!table || !machine_open_table(table, level - 1)) {
+            if (table) frame_put(table);
+            prune(slots, level);
             return NULL;
         }
         machine_write_entry(slots[level],

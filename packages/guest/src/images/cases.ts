@@ -641,6 +641,14 @@ export const cases: readonly ProgramCase[] = [
     statuses: [3, 137],
   },
   {
+    name: "memory-eater-fork",
+    category: "hostile",
+    program: "hostile/memory-eater",
+    args: ["fork"],
+    env: [],
+    statuses: [0, 3, 137],
+  },
+  {
     name: "memory-eater-sparse",
     category: "hostile",
     program: "hostile/memory-eater",
