@@ -23,7 +23,7 @@ import {
   boundFloatingPoint,
   compile,
   helperContext,
-  instantiate,
+  Engine,
   stateEngine,
   takeFault,
   type BoundHelper,
@@ -31,6 +31,7 @@ import {
 } from "./interpreter/engine.ts";
 import { CodeCache } from "./interpreter/code-cache.ts";
 import {
+  RECORD,
   COUNTERS_OFFSET,
   ENGINE,
   EXTENSION_BYTES,
@@ -129,12 +130,14 @@ export class Processor {
   readonly #counters: readonly string[];
   readonly #cache: CodeCache;
   readonly #u8: Uint8Array;
+  readonly #u16: Uint16Array;
   readonly #u32: Uint32Array;
   readonly #i32: Int32Array;
   readonly #u64: BigUint64Array;
   readonly #tlb: Tlb;
   readonly #extensions: readonly AttachedExtension[];
   #injected: InjectedEvent | undefined;
+  readonly #engine: Engine;
   readonly #function: (name: string) => WasmFunction;
   readonly #execute: WasmFunction;
   readonly #lookup: WasmFunction;
@@ -153,8 +156,7 @@ export class Processor {
     const extensions = options.extensions ?? [];
     this.profile = withExtensions(options.profile ?? defaultProfile, extensions);
     checkProfile(this.profile);
-    const engine = compile(this.profile, "tlb", extensions);
-    const { decoder, interpreter } = engine;
+    const { decoder, interpreter } = compile(this.profile, "tlb", extensions);
     this.memory = options.memory;
     this.#ports = options.ports;
     this.#mmio = [...(options.mmio ?? [])];
@@ -162,6 +164,7 @@ export class Processor {
     this.#onMark = options.onMark;
     const { buffer } = options.memory.wasm;
     this.#u8 = new Uint8Array(buffer);
+    this.#u16 = new Uint16Array(buffer);
     this.#u32 = new Uint32Array(buffer);
     this.#i32 = new Int32Array(buffer);
     this.#u64 = new BigUint64Array(buffer);
@@ -181,12 +184,12 @@ export class Processor {
       hugePages: this.profile.features.has("pdpe1gb"),
     });
     const helpers: Record<string, BoundHelper> = { ...this.#helpers(context) };
-    const foreign = interpreter.helpers
-      .map(({ name }) => name)
-      .filter((name) => helpers[name] === undefined);
-    for (const name of foreign)
-      helpers[name] = (...parameters) => this.#extensionHelper(name)(...parameters);
-    this.#function = instantiate(engine, options.memory.wasm, helpers);
+    this.#engine = new Engine(
+      interpreter,
+      options.memory.wasm,
+      (name) => helpers[name] ?? ((...parameters) => this.#extensionHelper(name)(...parameters)),
+    );
+    this.#function = (name) => this.#engine.function(name);
     this.#execute = this.#function("execute");
     this.#lookup = this.#function("lookup");
     this.#settleRing = this.#function("settleRing");
@@ -203,7 +206,6 @@ export class Processor {
       ),
     );
     this.#extensions = extensions.map((extension) => this.#attach(extension));
-    for (const name of foreign) this.#extensionHelper(name);
     this.reset();
     this.delivery = options.delivery ?? "architectural";
   }
@@ -485,6 +487,11 @@ export class Processor {
     // wherever RIP is by then.
     this.state.setNumber(slots.faultVector, 0);
     if (left === LEFT.decode) return this.#decode();
+    if (left === LEFT.handler) {
+      const record = this.state.getNumber(ENGINE.currentRecord);
+      this.#engine.loadHandler(this.#u16[(record + RECORD.handler.offset) >> 1] ?? 0);
+      return undefined;
+    }
     const code = this.state.getNumber(slots.monitorEvent);
     if (code !== 0) {
       this.state.setNumber(slots.monitorEvent, 0);

@@ -1,16 +1,17 @@
 /**
- * Builds the interpreter as one WebAssembly module: dispatch functions of 256 handlers each, and the routines.
+ * Builds the interpreter: dispatch functions of 256 handlers each, and the routines.
  *
  * A dispatch function executes records until control must leave: the next record's handler is a branch-table index,
- * and a handler of another function is reached by a tail call. The measured order of handlers decides the speed
- * (see order.ts): the frequent ones share the first function.
+ * and a handler of another function is reached by a tail call through a table. The measured order of handlers decides
+ * the speed (see order.ts): the frequent ones share the first function, which is made at once, in a module with the
+ * routines. The others are recorded, emitted and compiled when a record first needs them.
  */
 import type { Decoder, Form } from "../decoder/decoded.ts";
 import { recordForm, recordRoutine, type Prologue } from "../micro-operations/recorder.ts";
 import type { Recording, Statement } from "../micro-operations/tree.ts";
 import type { Routine, ValueType } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
-import { FunctionBody, ModuleBuilder, type Label } from "../webassembly/encoder.ts";
+import { FunctionBody, ModuleBuilder, type FunctionType, type Label } from "../webassembly/encoder.ts";
 import { RECHECK } from "../micro-operations/recorder.ts";
 import { emitRecording, LOCAL, type Callees, type MemoryModel } from "./emitter.ts";
 import { COUNTERS_MAXIMUM, COUNTERS_OFFSET, ENGINE, FIXED_RECORDS_END, RECORD, RECORD_BYTES } from "./layout.ts";
@@ -26,6 +27,8 @@ export const LEFT = {
   decode: 2,
   /** The driver is to look at pending events. */
   recheck: 3,
+  /** The current record's dispatch function has not been made yet. */
+  handler: 4,
 } as const;
 
 /** Handlers that no row has: they steer execution between records, and use no unit. */
@@ -46,7 +49,8 @@ export const CONTROL = {
   raise: 7,
 } as const;
 const CONTROL_COUNT = 8;
-const GROUP = 256;
+const GROUP_SHIFT = 8;
+const GROUP: number = 1 << GROUP_SHIFT;
 
 /** A helper that emitted code imports. */
 export interface HelperImport {
@@ -54,22 +58,35 @@ export interface HelperImport {
   readonly parameters: readonly ValueType[];
 }
 
-/** The interpreter's module and what is needed to use it. */
-export interface Interpreter {
-  readonly bytes: Uint8Array<ArrayBuffer>;
+/** A compiled module and what it imports beside memory, table and the core's routines. */
+export interface Part {
+  readonly module: WebAssembly.Module;
   readonly helpers: readonly HelperImport[];
-  /** Counter names in the order of their 64-bit words at COUNTERS_OFFSET. */
+}
+
+/** The interpreter of one table. */
+export interface Interpreter {
+  /** The routines, exported by name, and `execute`, the first dispatch function. */
+  readonly core: Part;
+  /** Dispatch functions in all. */
+  readonly groupCount: number;
+  /** The module of a later dispatch function, which exports `execute`; made when first asked for. */
+  group(number: number): Part;
+  /** Counter names so far, in the order of their 64-bit words at COUNTERS_OFFSET. It grows as groups are made. */
   readonly counters: readonly string[];
   handlerOf(form: Form): number;
 }
 
-interface FunctionSlot {
-  readonly index: number;
+/** The dispatch function that has a handler. */
+export function groupOf(handler: number): number {
+  return handler >> GROUP_SHIFT;
 }
 
+const DISPATCH: FunctionType = { parameters: ["i32", "i32", "i32"], results: ["i32"] };
+
 /**
- * Emits the module for a table of instructions; `routines` are those that the engine itself calls, `prologuesOf` gives
- * what extensions put in front of a form.
+ * Makes the interpreter of a table; `routines` are those that the engine itself calls, `prologuesOf` gives what
+ * extensions put in front of a form.
  */
 export function buildInterpreter(
   decoder: Decoder,
@@ -80,99 +97,36 @@ export function buildInterpreter(
   const forms = [...decoder.forms].sort((a, b) => rankOf(a) - rankOf(b) || a.id - b.id);
   const handlers = new Map<Form, number>();
   for (const [position, form] of forms.entries()) handlers.set(form, position + CONTROL_COUNT);
-
-  const recordings = forms.map((form) => recordForm(form, prologuesOf(form)));
-  const routineRecordings = recordRoutines(routines, recordings);
-
-  // Imports come first in a module, so helpers are collected before anything is emitted.
-  const helperTypes = new Map<string, readonly ValueType[]>();
-  for (const recording of [...recordings, ...routineRecordings.map(({ recording: made }) => made)]) {
-    collectHelpers(recording.statements, helperTypes);
-  }
-  const module = new ModuleBuilder();
-  const helperIndex = new Map<string, number>();
-  const helpers: HelperImport[] = [];
-  for (const [name, parameters] of helperTypes) {
-    helperIndex.set(name, module.importFunction("helpers", name, { parameters: ["i32", ...parameters], results: ["i32"] }));
-    helpers.push({ name, parameters });
-  }
-
-  const counters: string[] = [];
-  const counterIndex = new Map<string, number>();
-  const routineSlots = new Map<string, FunctionSlot>();
-  for (const { routine } of routineRecordings) {
-    const index = module.declareFunction({ parameters: ["i32", ...routine.parameters], results: [routine.result ?? "i32"] });
-    routineSlots.set(routine.name, { index });
-    module.export(routine.name, index);
-  }
   const groupCount = Math.ceil((forms.length + CONTROL_COUNT) / GROUP);
-  const groups = Array.from({ length: groupCount }, () =>
-    module.declareFunction({ parameters: ["i32", "i32", "i32"], results: ["i32"] }),
-  );
+  const counters = new CounterNames();
 
-  const callees: Callees = {
-    routine(name) {
-      const found = routineSlots.get(name);
-      if (found === undefined) throw new RangeError(`Semantics call routine ${name}, which the engine was not given.`);
-      return found.index;
-    },
-    helper(name) {
-      const found = helperIndex.get(name);
-      if (found === undefined) throw new RangeError(`Helper ${name} was not collected.`);
-      return found;
-    },
-    counter(name) {
-      let index = counterIndex.get(name);
-      if (index === undefined) {
-        index = counters.length;
-        if (index >= COUNTERS_MAXIMUM) throw new RangeError(`More than ${COUNTERS_MAXIMUM} counters are named.`);
-        counters.push(name);
-        counterIndex.set(name, index);
-      }
-      return COUNTERS_OFFSET + index * 8;
-    },
+  const recordGroup = (group: number): readonly Recording[] => {
+    const first = group * GROUP - CONTROL_COUNT;
+    return forms.slice(Math.max(first, 0), first + GROUP).map((form) => recordForm(form, prologuesOf(form)));
   };
 
-  for (const { routine, recording } of routineRecordings) {
-    const body = new FunctionBody(1 + routine.parameters.length);
-    emitRecording(recording, {
-      body,
-      callees,
-      model,
-      handler: undefined,
-      result: routine.result ?? "i32",
-      allocate: (type) => body.local(type),
-    });
-    module.define(callees.routine(routine.name), body);
-  }
-
-  for (const [group, index] of groups.entries()) {
-    const body = new FunctionBody(3);
-    const first = group * GROUP;
-    const members: ((labels: GroupLabels) => void)[] = [];
-    const pools = new LocalPools(body);
-    for (let id = first; id < first + GROUP; id += 1) {
-      if (id < CONTROL_COUNT) {
-        members.push((labels) => emitControl(id, body, labels, callees, pools));
-        continue;
-      }
-      const recording = recordings[id - CONTROL_COUNT];
-      if (recording === undefined) break;
-      members.push((labels) => {
-        pools.restart();
-        emitRecording(recording, { body, callees, model, handler: labels, result: undefined, allocate: (type) => pools.take(type) });
-      });
-    }
-    emitGroup(body, first, members, groups);
-    module.define(index, body);
-  }
-  const entry = groups[0];
-  if (entry !== undefined) module.export("execute", entry);
+  const firstRecordings = recordGroup(0);
+  const coreRoutines = recordRoutines(routines, firstRecordings, new Map());
+  const core = new PartBuilder(model, counters, new Map(), coreRoutines, firstRecordings);
+  core.emitMissing();
+  core.emitDispatch(0, firstRecordings);
+  const groups = new Map<number, Part>();
 
   return {
-    bytes: module.encode(),
-    helpers,
-    counters,
+    core: core.finish(),
+    groupCount,
+    counters: counters.names,
+    group(number) {
+      const known = groups.get(number);
+      if (known !== undefined) return known;
+      if (number < 1 || number >= groupCount) throw new RangeError(`Bug in ringside: there is no dispatch function ${number}, please report.`);
+      const recordings = recordGroup(number);
+      const part = new PartBuilder(model, counters, coreRoutines, recordRoutines([], recordings, coreRoutines), recordings);
+      part.emitDispatch(number, recordings);
+      const made = part.finish();
+      groups.set(number, made);
+      return made;
+    },
     handlerOf(form) {
       const id = handlers.get(form);
       if (id === undefined) throw new RangeError(`Form ${form.name} is not of this interpreter's table.`);
@@ -181,16 +135,146 @@ export function buildInterpreter(
   };
 }
 
+/** Names of counters, each with a word of its own. */
+class CounterNames {
+  readonly names: string[] = [];
+  readonly #index = new Map<string, number>();
+
+  /** Offset of a counter's word in the state block. */
+  offsetOf(name: string): number {
+    let index = this.#index.get(name);
+    if (index === undefined) {
+      index = this.names.length;
+      if (index >= COUNTERS_MAXIMUM) throw new RangeError(`More than ${COUNTERS_MAXIMUM} counters are named.`);
+      this.names.push(name);
+      this.#index.set(name, index);
+    }
+    return COUNTERS_OFFSET + index * 8;
+  }
+}
+
+/** One module under construction: some routines, and a dispatch function. */
+class PartBuilder {
+  readonly #module = new ModuleBuilder();
+  readonly #model: MemoryModel;
+  readonly #callees: Callees;
+  readonly #helpers: readonly HelperImport[];
+  readonly #dispatchType: number;
+
+  /** @param imported Routines of the core, which a later part imports. @param own Routines that are in this part. */
+  constructor(
+    model: MemoryModel,
+    counters: CounterNames,
+    imported: ReadonlyMap<string, RecordedRoutine>,
+    own: ReadonlyMap<string, RecordedRoutine>,
+    recordings: readonly Recording[],
+  ) {
+    this.#model = model;
+    // Imports come first in a module, so helpers are collected before anything is emitted.
+    const helperTypes = new Map<string, readonly ValueType[]>();
+    for (const recording of recordings) collectHelpers(recording.statements, helperTypes);
+    for (const { recording } of own.values()) collectHelpers(recording.statements, helperTypes);
+    this.#helpers = [...helperTypes].map(([name, parameters]) => ({ name, parameters }));
+    const functions = new Map<string, number>();
+    const helperIndex = new Map<string, number>();
+    for (const { name, parameters } of this.#helpers) {
+      helperIndex.set(name, this.#module.importFunction("helpers", name, { parameters: ["i32", ...parameters], results: ["i32"] }));
+    }
+    for (const [name, { routine }] of imported) functions.set(name, this.#module.importFunction("routines", name, typeOfRoutine(routine)));
+    this.#dispatchType = this.#module.typeIndex(DISPATCH);
+    for (const [name, { routine }] of own) {
+      const index = this.#module.declareFunction(typeOfRoutine(routine));
+      functions.set(name, index);
+      this.#module.export(name, index);
+    }
+    this.#callees = {
+      routine(name) {
+        const found = functions.get(name);
+        if (found === undefined) throw new RangeError(`Semantics call routine ${name}, which the engine was not given.`);
+        return found;
+      },
+      helper(name) {
+        const found = helperIndex.get(name);
+        if (found === undefined) throw new RangeError(`Helper ${name} was not collected.`);
+        return found;
+      },
+      counter: (name) => counters.offsetOf(name),
+    };
+    for (const [name, { routine, recording }] of own) {
+      const body = new FunctionBody(1 + routine.parameters.length);
+      emitRecording(recording, {
+        body,
+        callees: this.#callees,
+        model,
+        handler: undefined,
+        result: routine.result ?? "i32",
+        allocate: (type) => body.local(type),
+      });
+      this.#module.define(this.#callees.routine(name), body);
+    }
+  }
+
+  /** `missing`: stands in the table for dispatch functions that were not made yet. */
+  emitMissing(): void {
+    const body = new FunctionBody(DISPATCH.parameters.length);
+    storeRip(body);
+    storeRemaining(body);
+    body.i32(LEFT.handler);
+    const index = this.#module.declareFunction(DISPATCH);
+    this.#module.define(index, body);
+    this.#module.export("missing", index);
+  }
+
+  /** `execute`: the dispatch function of a group. */
+  emitDispatch(group: number, recordings: readonly Recording[]): void {
+    const body = new FunctionBody(DISPATCH.parameters.length);
+    const pools = new LocalPools(body);
+    const members: ((labels: GroupLabels) => void)[] = [];
+    if (group === 0) {
+      for (let id = 0; id < CONTROL_COUNT; id += 1) members.push((labels) => emitControl(id, body, labels, this.#callees, pools));
+    }
+    for (const recording of recordings) {
+      members.push((labels) => {
+        pools.restart();
+        emitRecording(recording, {
+          body,
+          callees: this.#callees,
+          model: this.#model,
+          handler: labels,
+          result: undefined,
+          allocate: (type) => pools.take(type),
+        });
+      });
+    }
+    emitGroup(body, group * GROUP, members, this.#dispatchType);
+    const index = this.#module.declareFunction(DISPATCH);
+    this.#module.define(index, body);
+    this.#module.export("execute", index);
+  }
+
+  finish(): Part {
+    return { module: new WebAssembly.Module(this.#module.encode()), helpers: this.#helpers };
+  }
+}
+
+function typeOfRoutine(routine: Routine): FunctionType {
+  return { parameters: ["i32", ...routine.parameters], results: [routine.result ?? "i32"] };
+}
+
 interface RecordedRoutine {
   readonly routine: Routine;
   readonly recording: Recording;
 }
 
-/** The engine's routines and all that semantics and other routines call, each once. */
-function recordRoutines(roots: readonly Routine[], recordings: readonly Recording[]): readonly RecordedRoutine[] {
+/** The roots and all that semantics and other routines call, each once; without those that are recorded elsewhere. */
+function recordRoutines(
+  roots: readonly Routine[],
+  recordings: readonly Recording[],
+  elsewhere: ReadonlyMap<string, RecordedRoutine>,
+): ReadonlyMap<string, RecordedRoutine> {
   const found = new Map<string, RecordedRoutine>();
   const add = (routine: Routine): void => {
-    const known = found.get(routine.name);
+    const known = elsewhere.get(routine.name) ?? found.get(routine.name);
     if (known !== undefined) {
       if (known.routine !== routine) throw new RangeError(`Two routines are called ${routine.name}.`);
       return;
@@ -201,7 +285,7 @@ function recordRoutines(roots: readonly Routine[], recordings: readonly Recordin
   };
   for (const routine of roots) add(routine);
   for (const recording of recordings) for (const routine of recording.routines.values()) add(routine);
-  return [...found.values()];
+  return found;
 }
 
 interface GroupLabels {
@@ -211,7 +295,7 @@ interface GroupLabels {
   readonly decode: Label;
 }
 
-function emitGroup(body: FunctionBody, first: number, members: readonly ((labels: GroupLabels) => void)[], groups: readonly number[]): void {
+function emitGroup(body: FunctionBody, first: number, members: readonly ((labels: GroupLabels) => void)[], dispatchType: number): void {
   const decode = body.block();
   const fault = body.block();
   const leave = body.block();
@@ -242,7 +326,7 @@ function emitGroup(body: FunctionBody, first: number, members: readonly ((labels
 
   body.end(); // other
   giveBack(body);
-  emitGroupSwitch(body, groups);
+  switchGroup(body, dispatchType);
   body.end(); // next
   body.unreachable();
   body.end(); // limit
@@ -307,24 +391,15 @@ function storeRip(body: FunctionBody): void {
 }
 
 /** Tail call to the function that has the record's handler. */
-function emitGroupSwitch(body: FunctionBody, groups: readonly number[]): void {
-  const outside = body.block();
-  const labels: Label[] = [];
-  for (let position = groups.length - 1; position >= 0; position -= 1) labels[position] = body.block();
+function switchGroup(body: FunctionBody, dispatchType: number): void {
+  body.get(LOCAL.processor);
+  body.get(LOCAL.record);
+  body.get(LOCAL.remaining);
   body.get(LOCAL.record);
   body.memory("i32.load16_u", RECORD.handler.offset);
-  body.i32(Math.log2(GROUP));
+  body.i32(GROUP_SHIFT);
   body.op("i32.shr_u");
-  body.branchTable(labels, outside);
-  for (const group of groups) {
-    body.end();
-    body.get(LOCAL.processor);
-    body.get(LOCAL.record);
-    body.get(LOCAL.remaining);
-    body.returnCall(group);
-  }
-  body.end();
-  body.unreachable();
+  body.returnCallIndirect(dispatchType);
 }
 
 function emitControl(id: number, body: FunctionBody, labels: GroupLabels, callees: Callees, pools: LocalPools): void {

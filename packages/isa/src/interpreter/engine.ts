@@ -6,7 +6,7 @@
  */
 import type { Decoder, Form } from "../decoder/decoded.ts";
 import { decoderFor } from "../decoder/decoder.ts";
-import { deliverRoutine } from "../exceptions/deliver.ts";
+import { deliverRoutine, deliverSoftwareInterrupt } from "../exceptions/deliver.ts";
 import { updateMode } from "../exceptions/mode.ts";
 import { EXCEPTION_VECTORS, setsErrorCode } from "../exceptions/vectors.ts";
 import { floatingPointHelpers } from "../floating-point/index.ts";
@@ -22,7 +22,7 @@ import { slots } from "../state/layout.ts";
 import type { ProcessorState, StateEngine } from "../state/processor-state.ts";
 import { detachedRoutines } from "./accessor-memory.ts";
 import { link, lookup, lookupSlowly, nextCodePage } from "./code-lookup.ts";
-import { buildInterpreter, type Interpreter } from "./dispatch.ts";
+import { buildInterpreter, groupOf, type Interpreter, type Part } from "./dispatch.ts";
 import type { MemoryModel } from "./emitter.ts";
 import { engineRoutine, loadPhysical, resolve, setPrivilegeLevel, settleRing, slowLoad, slowProbe, slowStore, storePhysical } from "./translation.ts";
 
@@ -30,7 +30,6 @@ import { engineRoutine, loadPhysical, resolve, setPrivilegeLevel, settleRing, sl
 export interface Compiled {
   readonly decoder: Decoder;
   readonly interpreter: Interpreter;
-  readonly module: WebAssembly.Module;
 }
 
 /** A function that the interpreter's module exports; the first parameter is the processor's base. */
@@ -49,7 +48,7 @@ const writeFlags: Routine = engineRoutine("writeFlags", [], "i32", (m) => {
   return m.constantI32(0);
 });
 
-const SHARED: readonly Routine[] = [walkRoutine, settleRing, setPrivilegeLevel, updateMode, deliverRoutine, readFlags, writeFlags];
+const SHARED: readonly Routine[] = [walkRoutine, settleRing, setPrivilegeLevel, updateMode, deliverRoutine, deliverSoftwareInterrupt, readFlags, writeFlags];
 
 const ROUTINES: Readonly<Record<MemoryModel, readonly Routine[]>> = {
   tlb: [...SHARED, resolve, slowLoad, slowStore, slowProbe, loadPhysical, storePhysical, lookup, lookupSlowly, link, nextCodePage],
@@ -94,30 +93,55 @@ export function compile(
     routine === walkRoutine && secondStage !== undefined ? twoStageWalk(secondStage) : routine,
   );
   const interpreter = buildInterpreter(decoder, routines, model, prologuesOf);
-  const made = { decoder, interpreter, module: new WebAssembly.Module(interpreter.bytes) };
+  const made = { decoder, interpreter };
   compiled.set(key, made);
   return made;
 }
 
-/** Binds a compiled interpreter to a memory and to helpers. */
-export function instantiate(
-  { interpreter, module }: Compiled,
-  memory: WebAssembly.Memory,
-  helpers: Readonly<Record<string, BoundHelper>>,
-): (name: string) => WasmFunction {
-  const imports: Record<string, (...parameters: number[]) => number> = {};
-  for (const { name } of interpreter.helpers) {
-    const helper = helpers[name];
-    if (helper === undefined) throw new RangeError(`Bug in ringside: no helper is called ${name}, please report.`);
-    imports[name] = (_base, ...parameters) => helper(...parameters) ?? 0;
+/** A compiled interpreter bound to a memory and to helpers. */
+export class Engine {
+  readonly #interpreter: Interpreter;
+  readonly #memory: WebAssembly.Memory;
+  readonly #helperOf: (name: string) => BoundHelper;
+  readonly #table: WebAssembly.Table;
+  readonly #core: WebAssembly.Exports;
+
+  /** @param helperOf Gives the helper of a name. @throws {RangeError} There is none. */
+  constructor(interpreter: Interpreter, memory: WebAssembly.Memory, helperOf: (name: string) => BoundHelper) {
+    this.#interpreter = interpreter;
+    this.#memory = memory;
+    this.#helperOf = helperOf;
+    this.#table = new WebAssembly.Table({ element: "anyfunc", initial: interpreter.groupCount });
+    this.#core = this.#instantiate(interpreter.core, {});
+    for (let group = 0; group < interpreter.groupCount; group += 1) this.#table.set(group, this.function("missing"));
+    this.#table.set(0, this.function("execute"));
   }
-  const instance = new WebAssembly.Instance(module, { host: { memory }, helpers: imports });
-  const functions = new Map(Object.entries(instance.exports) as unknown as [string, WasmFunction][]);
-  return (name) => {
-    const found = functions.get(name);
-    if (found === undefined) throw new RangeError(`Bug in ringside: the interpreter has no function ${name}, please report.`);
-    return found;
-  };
+
+  #instantiate(part: Part, routines: WebAssembly.Exports): WebAssembly.Exports {
+    const helpers: Record<string, (...parameters: number[]) => number> = {};
+    for (const { name } of part.helpers) {
+      const helper = this.#helperOf(name);
+      helpers[name] = (_base, ...parameters) => helper(...parameters) ?? 0;
+    }
+    const host = { memory: this.#memory, table: this.#table };
+    return new WebAssembly.Instance(part.module, { host, helpers, routines }).exports;
+  }
+
+  /** A routine, or `execute`, by name. */
+  function(name: string): WasmFunction {
+    return asFunction(this.#core[name], name);
+  }
+
+  /** Makes the dispatch function that has a handler, after handlers left for want of it. */
+  loadHandler(handler: number): void {
+    const group = groupOf(handler);
+    this.#table.set(group, asFunction(this.#instantiate(this.#interpreter.group(group), this.#core)["execute"], "execute"));
+  }
+}
+
+function asFunction(value: WebAssembly.ExportValue | undefined, name: string): WasmFunction {
+  if (typeof value === "function") return value as WasmFunction;
+  throw new RangeError(`Bug in ringside: the interpreter has no function ${name}, please report.`);
 }
 
 /** What helpers in TypeScript see of the processor whose state block lies at `base`. */

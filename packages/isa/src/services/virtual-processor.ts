@@ -11,8 +11,8 @@ import { EVENT } from "../exceptions/event.ts";
 import { decodeMonitorEvent, type MonitorEvent } from "../exceptions/monitor.ts";
 import { VECTOR } from "../exceptions/vectors.ts";
 import { LEFT, CONTROL } from "../interpreter/dispatch.ts";
-import { boundFloatingPoint, compile, helperContext, instantiate, stateEngine, takeFault, type Compiled, type WasmFunction } from "../interpreter/engine.ts";
-import { COUNTERS_MAXIMUM, COUNTERS_OFFSET, ENGINE, FIXED_RECORDS, FRAME_BYTES, WASM_PAGE_BYTES } from "../interpreter/layout.ts";
+import { boundFloatingPoint, compile, Engine, helperContext, stateEngine, takeFault, type BoundHelper, type Compiled, type WasmFunction } from "../interpreter/engine.ts";
+import { COUNTERS_MAXIMUM, COUNTERS_OFFSET, ENGINE, FIXED_RECORDS, FRAME_BYTES, RECORD, WASM_PAGE_BYTES } from "../interpreter/layout.ts";
 import { INSTRUCTION_BYTES_MAXIMUM, RecordWriter } from "../interpreter/record-writer.ts";
 import { ACCESS_EXECUTE, ACCESS_USER, ACCESS_WRITE } from "../paging/tag.ts";
 import { defaultProfile, type ProcessorProfile } from "../profile/profile.ts";
@@ -82,6 +82,7 @@ export class VirtualProcessor {
   readonly profile: ProcessorProfile;
   readonly #accessors: VirtualAccessors;
   readonly #compiled: Compiled;
+  readonly #engine: Engine;
   readonly #function: (name: string) => WasmFunction;
   readonly #writer: RecordWriter;
   readonly #u8: Uint8Array;
@@ -111,7 +112,7 @@ export class VirtualProcessor {
       ],
       apicId: 0,
     });
-    this.#function = instantiate(this.#compiled, memory, {
+    const helpers: Readonly<Record<string, BoundHelper>> = {
       ...boundFloatingPoint(context),
       physicalLoad: (low = 0, high = 0, bytes = 0) => accessors.readPhysical(physicalOf(low, high), wide.subarray(0, bytes)),
       physicalStore: (low = 0, high = 0, bytes = 0) => accessors.writePhysical(physicalOf(low, high), wide.slice(0, bytes)),
@@ -126,7 +127,13 @@ export class VirtualProcessor {
       readMsr: (index = 0) => system.readMsr(index),
       writeMsr: (index = 0) => system.writeMsr(index),
       readTimestamp: () => system.readTimestamp(),
+    };
+    this.#engine = new Engine(this.#compiled.interpreter, memory, (name) => {
+      const helper = helpers[name];
+      if (helper === undefined) throw new RangeError(`Bug in ringside: no helper is called ${name}, please report.`);
+      return helper;
     });
+    this.#function = (name) => this.#engine.function(name);
     this.state = new ProcessorState(
       memory.buffer,
       BLOCK,
@@ -164,9 +171,7 @@ export class VirtualProcessor {
     state.set(slots.codePageRip, BigInt.asUintN(64, state.rip - BigInt(offset)));
     const after = this.#writer.instruction(RECORDS, offset, decoded);
     this.#writer.control(after, CONTROL.decode, offset + decoded.lengthBytes);
-    state.setNumber(slots.remaining, 1);
-    state.setNumber(slots.remainingAtRing, 1);
-    const left = this.#function("execute")(BLOCK, RECORDS, 1);
+    const left = this.#execute();
     if (left === LEFT.fault) return this.#fault();
     const code = state.getNumber(slots.monitorEvent);
     if (code !== 0) {
@@ -175,6 +180,19 @@ export class VirtualProcessor {
       if (event !== undefined) return { kind: "event", event };
     }
     return { kind: "retired", mnemonic, lengthBytes: decoded.lengthBytes };
+  }
+
+  /** Executes the record, after making its dispatch function when this is the first instruction that needs it. */
+  #execute(): number {
+    const { state } = this;
+    for (;;) {
+      state.setNumber(slots.remaining, 1);
+      state.setNumber(slots.remainingAtRing, 1);
+      const left = this.#function("execute")(BLOCK, RECORDS, 1);
+      if (left !== LEFT.handler) return left;
+      const record = state.getNumber(ENGINE.currentRecord);
+      this.#engine.loadHandler(new DataView(this.#u8.buffer).getUint16(record + RECORD.handler.offset, true));
+    }
   }
 
   #fault(): Extract<Emulation, { kind: "fault" }> {

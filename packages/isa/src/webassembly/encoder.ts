@@ -176,10 +176,11 @@ export class FunctionBody {
     unsigned(this.bytes, functionIndex);
   }
 
-  /** Tail call; WebAssembly tail calls are in every engine the packages support. */
-  returnCall(functionIndex: number): void {
-    this.bytes.push(0x12);
-    unsigned(this.bytes, functionIndex);
+  /** Tail call of the table's function at the index on the stack; every engine that the packages support has it. */
+  returnCallIndirect(typeIndex: number): void {
+    this.bytes.push(0x13);
+    unsigned(this.bytes, typeIndex);
+    this.bytes.push(0x00);
   }
 
   return(): void {
@@ -222,7 +223,8 @@ export class ModuleBuilder {
   readonly #functions: { readonly type: number; body: FunctionBody | undefined }[] = [];
   readonly #exports: { readonly name: string; readonly index: number }[] = [];
 
-  #type(type: FunctionType): number {
+  /** Index of a function type, for indirect calls. */
+  typeIndex(type: FunctionType): number {
     const key = `${type.parameters.join(",")}>${type.results.join(",")}`;
     const known = this.#typeIndex.get(key);
     if (known !== undefined) return known;
@@ -233,12 +235,12 @@ export class ModuleBuilder {
 
   importFunction(module: string, functionName: string, type: FunctionType): number {
     if (this.#functions.length > 0) throw new RangeError("Imports are declared before functions.");
-    this.#imports.push({ module, name: functionName, type: this.#type(type) });
+    this.#imports.push({ module, name: functionName, type: this.typeIndex(type) });
     return this.#imports.length - 1;
   }
 
   declareFunction(type: FunctionType): number {
-    this.#functions.push({ type: this.#type(type), body: undefined });
+    this.#functions.push({ type: this.typeIndex(type), body: undefined });
     return this.#imports.length + this.#functions.length - 1;
   }
 
@@ -252,7 +254,10 @@ export class ModuleBuilder {
     this.#exports.push({ name: exportName, index: functionIndex });
   }
 
-  /** The module's bytes; its memory, of any size up to 4 GiB but with a declared maximum, is imported as `host.memory`. */
+  /**
+   * The module's bytes. It imports `host.memory`, of any size up to 4 GiB but with a declared maximum, and `host.table`,
+   * a table of functions.
+   */
   encode(): Uint8Array<ArrayBuffer> {
     const sections: number[][] = [];
     const section = (id: number, content: number[]): void => {
@@ -273,12 +278,15 @@ export class ModuleBuilder {
     section(1, types);
 
     const imports: number[] = [];
-    unsigned(imports, this.#imports.length + 1);
+    unsigned(imports, this.#imports.length + 2);
     name(imports, "host");
     name(imports, "memory");
     imports.push(0x02, 0x01);
     unsigned(imports, 1);
     unsigned(imports, MEMORY_PAGES_MAXIMUM);
+    name(imports, "host");
+    name(imports, "table");
+    imports.push(0x01, 0x70, 0x00, 0x01);
     for (const imported of this.#imports) {
       name(imports, imported.module);
       name(imports, imported.name);
