@@ -54,3 +54,12 @@ test("refuses two devices at one port", () => {
     "The port 0x43 of recorder at 67 belongs to recorder at 64.",
   );
 });
+
+test("cuts values to the size of the access", () => {
+  const bus = new PortBus();
+  const device = recorder(0x40, 4, 4);
+  bus.attach(device);
+  bus.write(0x40, 1, 0x1234_5678);
+  bus.write(0x40, 2, -1);
+  expect(device.log).toEqual(["write 64 1 78", "write 64 2 ffff"]);
+});

@@ -60,10 +60,11 @@ export class PortBus implements PortIo {
     return value;
   }
 
+  /** Bits of `value` beyond the size are ignored. */
   write(port: number, sizeBytes: AccessBytes, value: number): void {
     const attached = this.#attached.get(port);
     if (sizeBytes === 1 || (attached !== undefined && sizeBytes <= attached.widthBytes)) {
-      attached?.device.writePort(port, sizeBytes, value);
+      attached?.device.writePort(port, sizeBytes, (value >>> 0) % 2 ** (8 * sizeBytes));
       return;
     }
     for (let byte = 0; byte < sizeBytes; byte += 1) {
