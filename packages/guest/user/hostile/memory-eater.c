@@ -2,7 +2,7 @@
  * memory-eater [map | brk | sparse | fork]: takes memory and touches it until it gets no more.
  *
  * "sparse" touches single pages far apart, so that page tables are most of what it uses; it stops after 2500
- * pages. Status 3: refused with ENOMEM. A kernel that has promised too much may kill it instead.
+ * pages. Status 3: refused (ENOMEM, a fork also with EAGAIN). A kernel that has promised too much may kill it instead.
  */
 #include <errno.h>
 #include <signal.h>
