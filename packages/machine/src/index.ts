@@ -2,10 +2,12 @@
  * The PC around a processor: buses, interrupt controllers, timers, devices and boot loaders.
  *
  * In a nutshell: {@link loadKernel} writes a kernel into memory, {@link Machine} wires a processor to its
- * devices, {@link enterKernel} sets the registers, `machine.run` goes on until something happens.
+ * devices, {@link enterKernel} sets the registers, `machine.run` goes on until something happens. A {@link Board} is the
+ * same PC without its processor, for hypervisors.
  *
  * @packageDocumentation
  */
+export { Board, type BoardOptions } from "./board.ts";
 export { Cmos, type CmosOptions } from "./devices/cmos.ts";
 export { DebugConsole } from "./devices/debug-console.ts";
 export { ExitPort } from "./devices/exit-port.ts";
