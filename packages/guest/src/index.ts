@@ -28,4 +28,5 @@ export {
 export { diskBootSector, kernelImage, nanoBenchmarks, nanoImage, programNames, userProgram } from "./images.ts";
 export { initrd, type InitrdEntry } from "./initrd.ts";
 export { programCases, type ProgramCase } from "./program-cases.ts";
+export { ProgramConsole, type ProgramConsoleListeners } from "./program-console.ts";
 export { programInitrd, type ProgramInitrdOptions } from "./program-initrd.ts";

@@ -1,0 +1,75 @@
+/** A look at a guest: its registers and, through its own page tables, its memory. Counts no work and leaves no trace. */
+import { VirtualProcessor, type ProcessorState } from "@ringside/isa";
+import { frameBytes } from "@ringside/machine";
+import type { Inspector, Registers } from "@ringside/strategy";
+import type { GuestMemory } from "./guest-memory.ts";
+
+/** The registers that decide how a guest translates addresses. */
+export type TranslationControls = Pick<ProcessorState, "cr0" | "cr3" | "cr4" | "efer">;
+
+export interface InspectedGuest {
+  readonly memory: GuestMemory;
+  registers(): Registers;
+  controls(): TranslationControls;
+}
+
+export class GuestInspector implements Inspector {
+  readonly #guest: InspectedGuest;
+  /** Made when somebody looks for the first time. */
+  #walker: VirtualProcessor | undefined;
+
+  constructor(guest: InspectedGuest) {
+    this.#guest = guest;
+  }
+
+  registers(): Registers {
+    return this.#guest.registers();
+  }
+
+  translate(linear: bigint): number | undefined {
+    this.#walker ??= this.#makeWalker();
+    const controls = this.#guest.controls();
+    for (const name of ["cr0", "cr3", "cr4", "efer"] as const) {
+      this.#walker.state.setControl(name, controls[name]);
+    }
+    const result = this.#walker.walk(linear, {});
+    if (result.kind === "fault" || !this.#guest.memory.isRam(result.physical)) return undefined;
+    return result.physical;
+  }
+
+  readMemory(linear: bigint, lengthBytes: number): Uint8Array | undefined {
+    const { memory } = this.#guest;
+    if (!(lengthBytes >= 0 && lengthBytes <= memory.sizeBytes)) return undefined;
+    const bytes = new Uint8Array(lengthBytes);
+    for (let done = 0; done < lengthBytes; ) {
+      const from = this.translate(BigInt.asUintN(64, linear + BigInt(done)));
+      if (from === undefined) return undefined;
+      const part = Math.min(lengthBytes - done, frameBytes - (from % frameBytes));
+      bytes.set(memory.peek(from, part), done);
+      done += part;
+    }
+    return bytes;
+  }
+
+  #makeWalker(): VirtualProcessor {
+    const nothing = (): void => {};
+    return new VirtualProcessor({
+      accessors: {
+        readPhysical: (gpa, bytes) => {
+          const { memory } = this.#guest;
+          if (memory.isRam(gpa)) bytes.set(memory.peek(gpa, bytes.length));
+          else bytes.fill(0);
+        },
+        // A walk would set accessed bits, and a look must not.
+        writePhysical: nothing,
+        readPort: () => 0,
+        writePort: nothing,
+        readTaskPriority: () => 0,
+        writeTaskPriority: nothing,
+        invalidatePage: nothing,
+        flushTlb: nothing,
+        now: () => 0,
+      },
+    });
+  }
+}

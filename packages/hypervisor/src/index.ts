@@ -1,0 +1,26 @@
+/**
+ * What hypervisors share, whatever they virtualize the processor with.
+ *
+ * In a nutshell: {@link GuestMemory} puts host frames behind guest frames, {@link GuestDevices} answers for everything
+ * else a guest can address, {@link VirtualInterrupts} says what to inject, {@link InstructionEmulator} does the one
+ * instruction that a guest could not do itself, {@link PhysicalInterrupts} gives the hypervisor control in time, and
+ * {@link MonitorWork} counts what all of them do.
+ *
+ * @packageDocumentation
+ */
+export { GuestDevices } from "./guest-devices.ts";
+export { GuestInspector, type InspectedGuest, type TranslationControls } from "./guest-inspector.ts";
+export { GuestMemory, type GuestMemoryOptions } from "./guest-memory.ts";
+export {
+  InstructionEmulator,
+  type InstructionEmulatorOptions,
+  type VirtualCpu,
+} from "./instruction-emulator.ts";
+export { monitorOperations, MonitorWork, type MonitorOperation } from "./monitor-work.ts";
+export { kickVector, PhysicalInterrupts, timerVector } from "./physical-interrupts.ts";
+export { ProcessorIdentity, type CpuidAnswer } from "./processor-identity.ts";
+export {
+  VirtualInterrupts,
+  type Interruptibility,
+  type NextEvent,
+} from "./virtual-interrupts.ts";

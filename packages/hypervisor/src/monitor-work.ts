@@ -1,0 +1,46 @@
+/**
+ * What a hypervisor's handlers do, counted as they do it.
+ *
+ * Handlers are TypeScript and retire no instruction, so their work shows in these counts only; cost profiles price
+ * them by the same names under `monitor`. Handlers reach guest memory, tables and control structures only through
+ * objects that count, so that no work is left out.
+ */
+
+/** Kinds of work that cost profiles price one by one. */
+export const monitorOperations = [
+  /** Up to 8 bytes of guest memory, read or written. */
+  "guestWords",
+  /** An entry of a page table that the hypervisor keeps or walks. */
+  "tableReads",
+  "tableWrites",
+  /** 4 KiB copied, or cleared before a guest gets them. */
+  "pagesCopied",
+  "pagesCleared",
+  /** A field of the virtual-machine control structure. */
+  "vmreads",
+  "vmwrites",
+] as const;
+
+export type MonitorOperation = (typeof monitorOperations)[number];
+
+export class MonitorWork {
+  readonly #counts = new Map<MonitorOperation, number>();
+  readonly #emulated = new Map<string, number>();
+
+  add(operation: MonitorOperation, count = 1): void {
+    this.#counts.set(operation, (this.#counts.get(operation) ?? 0) + count);
+  }
+
+  /** One instruction was emulated. */
+  addEmulated(mnemonic: string): void {
+    this.#emulated.set(mnemonic, (this.#emulated.get(mnemonic) ?? 0) + 1);
+  }
+
+  /** By dotted name, such as `monitor.guestWords` and `monitor.emulated.mov`. */
+  flat(): Readonly<Record<string, number>> {
+    const flat: Record<string, number> = {};
+    for (const [name, count] of this.#counts) flat[`monitor.${name}`] = count;
+    for (const [mnemonic, count] of this.#emulated) flat[`monitor.emulated.${mnemonic}`] = count;
+    return flat;
+  }
+}
