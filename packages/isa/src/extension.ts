@@ -65,6 +65,8 @@ export type ExtensionEvent =
   /** INTR is asserted: asked whatever IF is, at instruction boundaries outside interrupt shadows, perhaps repeatedly. */
   | { readonly kind: "interrupt"; readonly vector?: number }
   | { readonly kind: "nmi" }
+  /** A software interrupt that was injected; only as what was being delivered. `privileged`: INT1. */
+  | { readonly kind: "software"; readonly vector: number; readonly privileged: boolean }
   /** A triple fault. */
   | { readonly kind: "shutdown" };
 
@@ -84,6 +86,14 @@ export interface ExtensionHooks {
    * @returns "deliver" to let the processor do it; else the event is the extension's, and takes one unit.
    */
   event?(event: ExtensionEvent, delivering: ExtensionEvent | undefined): "deliver" | Verdict;
+  /**
+   * Asked at instruction boundaries outside interrupt shadows, before interrupts and NMIs are looked at: at each turn of
+   * the driver while {@link ExtensionContext.watchBoundaries} is on, and when {@link ExtensionContext.wakeAt} has come.
+   * An answer other than "deliver" takes one unit.
+   */
+  boundary?(pending: { readonly nmi: boolean; readonly interrupt: boolean }): "deliver" | Verdict;
+  /** Whether NMIs are offered to {@link event} although the guest blocks them. */
+  takesBlockedNmi?(): boolean;
   /** MSRs, asked before the interrupt controller's and the processor's. */
   readonly msrs?: ForeignMsrs;
   /** Functions that its rows and routines call with `m.helper`. */
@@ -97,6 +107,22 @@ export interface InjectedEvent {
   readonly errorCode?: number;
   /** RIP that the frame saves, where it is not the state's: that after a software interrupt. */
   readonly returnRip?: bigint;
+}
+
+/** Where an instruction finds its operands, from the decoded record. */
+export interface CurrentOperand {
+  readonly lengthBytes: number;
+  /** General register 0 to 15, -1 without one, -2 for RIP. The displacement then counts from the start of the page. */
+  readonly base: number;
+  readonly index: number;
+  readonly scaleShift: number;
+  /** ES, CS, SS, DS, FS, GS. */
+  readonly segment: number;
+  readonly displacement: bigint;
+  /** All ones of the address size. */
+  readonly addressMask: bigint;
+  /** Numbers of the general registers that are operands, by position. */
+  readonly registers: readonly number[];
 }
 
 /** What an extension sees of the processor that it is attached to. */
@@ -120,6 +146,24 @@ export interface ExtensionContext {
   inject(event: InjectedEvent): void;
   /** Makes the driver look at events again before the next instruction. */
   recheck(): void;
+  /** The tag of {@link selectTlb} in use. */
+  selectedTlb(): number;
+  /** Drops the translations of all tags that the predicate names. */
+  flushTlbs(predicate: (tag: number) => boolean): void;
+  /** Drops the translations of a linear address under the tag in use. */
+  invalidatePage(linear: bigint): void;
+  /** Takes the external interrupt from the interrupt controller; its vector. */
+  acknowledgeInterrupt(): number;
+  /** Whether {@link ExtensionHooks.boundary} is asked at each turn of the driver. RESET ends it. */
+  watchBoundaries(watched: boolean): void;
+  /** Machine time at which {@link ExtensionHooks.boundary} is asked, or undefined. RESET clears it. */
+  wakeAt(time: number | undefined): void;
+  /** RDMSR without its checks of privilege; undefined for #GP(0). */
+  readMsr(index: number): bigint | undefined;
+  /** WRMSR without its checks of privilege; false for #GP(0). Derived state follows with {@link updateMode}. */
+  writeMsr(index: number, value: bigint): boolean;
+  /** In {@link ExtensionHooks.exit}: operands of the instruction that was abandoned; undefined when its fetch was. */
+  currentOperand(): CurrentOperand | undefined;
 }
 
 /**

@@ -24,9 +24,12 @@ export {
 export { ProcessorState, type LongModeEntry, type Segment } from "./state/processor-state.ts";
 export { slots, segmentSlots, SEGMENTS, type SegmentName, type Slot } from "./state/layout.ts";
 export type { MonitorEvent } from "./exceptions/monitor.ts";
+export { checkPorts } from "./exceptions/port-permission.ts";
+export { writeCr0, writeCr4 } from "./exceptions/control-register.ts";
 export { VECTOR, setsErrorCode } from "./exceptions/vectors.ts";
 export {
   extensionSlot,
+  type CurrentOperand,
   type ExtensionContext,
   type ExtensionEvent,
   type ExtensionHooks,

@@ -9,6 +9,7 @@ import { escalate } from "./exceptions/escalate.ts";
 import { DR6_SINGLE_STEP, EVENT } from "./exceptions/event.ts";
 import { decodeMonitorEvent, type MonitorEvent } from "./exceptions/monitor.ts";
 import type {
+  CurrentOperand,
   ExtensionContext,
   ExtensionEvent,
   ExtensionHooks,
@@ -32,6 +33,7 @@ import {
 import { CodeCache } from "./interpreter/code-cache.ts";
 import {
   RECORD,
+  RECORD_BYTES,
   COUNTERS_OFFSET,
   ENGINE,
   EXTENSION_BYTES,
@@ -45,7 +47,7 @@ import type { HostMemory } from "./memory/host-memory.ts";
 import { checkProfile, defaultProfile, type ProcessorProfile } from "./profile/profile.ts";
 import { resetRegisters } from "./profile/reset.ts";
 import { systemHelpers, type SystemContext, type SystemHelpers } from "./profile/system-helpers.ts";
-import { slots } from "./state/layout.ts";
+import { SEGMENT_STRIDE, segmentSlots, slots, type Slot } from "./state/layout.ts";
 import { ProcessorState } from "./state/processor-state.ts";
 
 /** I/O ports, as the processor drives them. Values are zero-extended; absent ports read as all ones. */
@@ -137,6 +139,11 @@ export class Processor {
   readonly #tlb: Tlb;
   readonly #extensions: readonly AttachedExtension[];
   #injected: InjectedEvent | undefined;
+  readonly #helperTable: Readonly<Record<string, BoundHelper>>;
+  /** An extension wants to be asked at boundaries. */
+  #watched = false;
+  /** Machine time at which extensions are asked. */
+  #deadline: number | undefined;
   readonly #engine: Engine;
   readonly #function: (name: string) => WasmFunction;
   readonly #execute: WasmFunction;
@@ -183,7 +190,8 @@ export class Processor {
       physicalBytes: options.memory.physical.sizeBytes,
       hugePages: this.profile.features.has("pdpe1gb"),
     });
-    const helpers: Record<string, BoundHelper> = { ...this.#helpers(context) };
+    const helpers = this.#helpers(context);
+    this.#helperTable = helpers;
     this.#engine = new Engine(
       interpreter,
       options.memory.wasm,
@@ -232,6 +240,8 @@ export class Processor {
     this.#u8.fill(0, base + EXTENSION_OFFSET, base + EXTENSION_OFFSET + EXTENSION_BYTES);
     this.#tlb.clear();
     this.#injected = undefined;
+    this.#watched = false;
+    this.#deadline = undefined;
     this.state.set(slots.flagsResult, 0x100n);
     this.state.set(slots.flagsAuxiliary, 0x100n);
     this.#function("updateMode")(base);
@@ -319,7 +329,7 @@ export class Processor {
   }
 
   #noticePending(): void {
-    const pending = this.#interruptRequest || this.#nmiPending;
+    const pending = this.#interruptRequest || this.#nmiPending || this.#watched;
     this.state.setNumber(slots.interruptPending, pending ? 1 : 0);
     // From a device's callback: the current instruction finishes, then the driver looks.
     if (pending && this.#running) this.#breakSlice();
@@ -364,6 +374,27 @@ export class Processor {
       recheck: () => {
         if (this.#running) this.#breakSlice();
       },
+      selectedTlb: () => this.#tlb.tag,
+      flushTlbs: (predicate) => this.#tlb.flushTags(predicate),
+      invalidatePage: (linear) => this.invalidatePage(linear),
+      acknowledgeInterrupt: () => this.#interrupts.acknowledge(),
+      watchBoundaries: (watched) => {
+        this.#watched = watched;
+        this.#noticePending();
+      },
+      wakeAt: (time) => {
+        this.#deadline = time;
+        if (this.#running) this.#breakSlice();
+      },
+      readMsr: (index) => {
+        const failed = this.#helperTable.readMsr?.(index) ?? 1;
+        return failed === 0 ? this.state.get(slots.scratch0) : undefined;
+      },
+      writeMsr: (index, value) => {
+        this.state.set(slots.scratch0, value);
+        return (this.#helperTable.writeMsr?.(index) ?? 1) === 0;
+      },
+      currentOperand: () => this.#currentOperand(),
     };
     const name = (kind: string): string => `extensions.${extension.id}.${kind}`;
     const names = {
@@ -371,6 +402,7 @@ export class Processor {
       exception: name("exception"),
       interrupt: name("interrupt"),
       nmi: name("nmi"),
+      software: name("software"),
       shutdown: name("shutdown"),
     };
     return { id: extension.id, hooks: extension.attach(context), names };
@@ -411,6 +443,47 @@ export class Processor {
   #verdict(id: string, verdict: Verdict): Taken {
     if (verdict === "continue") return { exit: undefined };
     return { exit: { reason: "extension", id, value: verdict.leave } };
+  }
+
+  /** Asks extensions that watch boundaries, or whose deadline has come. */
+  #askAtBoundary(): Taken | undefined {
+    const isDue = this.#deadline !== undefined && this.now >= this.#deadline;
+    if (!this.#watched && !isDue) return undefined;
+    const pending = { nmi: this.#nmiPending, interrupt: this.#interruptRequest };
+    for (const { id, hooks, names } of this.#extensions) {
+      const answer = hooks.boundary?.(pending) ?? "deliver";
+      if (answer === "deliver") continue;
+      this.#spendUnit();
+      this.#eventCounts.addName(names.exit);
+      return this.#verdict(id, answer);
+    }
+    return undefined;
+  }
+
+  /** The memory and register operands of the instruction at which handlers were left. */
+  #currentOperand(): CurrentOperand | undefined {
+    const record = this.state.getNumber(ENGINE.currentRecord);
+    if (record < FIXED_RECORDS_END) return undefined;
+    const word = (at: number, field: Slot): number => this.#u16[(at + field.offset) >> 1] ?? 0;
+    const isAddressed = word(record, RECORD.base) === slots.addressScratch.offset;
+    const at = isAddressed ? record - RECORD_BYTES : record;
+    const register = (offset: number): number =>
+      offset < slots.rip.offset ? offset / 8 : offset === slots.codePageRip.offset ? -2 : -1;
+    const segments = segmentSlots(0).effectiveBase.offset;
+    return {
+      lengthBytes: this.#u8[record + RECORD.length.offset] ?? 0,
+      base: register(word(at, RECORD.base)),
+      index: register(word(at, RECORD.index)),
+      scaleShift: this.#u8[at + RECORD.shift.offset] ?? 0,
+      segment: (word(at, RECORD.segment) - segments) / SEGMENT_STRIDE,
+      displacement: this.#u64[(at + RECORD.displacement.offset) >> 3] ?? 0n,
+      addressMask: isAddressed
+        ? (this.#u64[(at + RECORD.immediate.offset) >> 3] ?? 0n)
+        : 0xffff_ffff_ffff_ffffn,
+      registers: [RECORD.operand0, RECORD.operand1, RECORD.operand2].map((field) =>
+        Math.floor(word(record, field) / 8),
+      ),
+    };
   }
 
   /** Delivers what an extension injected. */
@@ -466,6 +539,8 @@ export class Processor {
     }
     const shadowed = this.state.getNumber(slots.interruptShadow) !== 0;
     if (!shadowed) {
+      const asked = this.#askAtBoundary();
+      if (asked !== undefined) return asked.exit;
       const interrupted = this.#takeInterrupt();
       if (interrupted !== undefined) return interrupted === "delivered" ? undefined : interrupted;
     }
@@ -473,7 +548,8 @@ export class Processor {
 
     const trapped = (this.#u32[(this.#base + slots.flagsSystem.offset) >> 2] ?? 0) & FLAG_TF;
     const single = shadowed || trapped !== 0;
-    this.#startSlice(single ? 1 : Math.min(this.#runEnd - now, SLICE_MAXIMUM));
+    const untilDeadline = this.#deadline === undefined ? SLICE_MAXIMUM : Math.max(this.#deadline - this.now, 1);
+    this.#startSlice(single ? 1 : Math.min(this.#runEnd - now, untilDeadline, SLICE_MAXIMUM));
     const record = this.#lookup(this.#base);
     const left = this.#execute(
       this.#base,
@@ -523,7 +599,7 @@ export class Processor {
   }
 
   #takeInterrupt(): ProcessorExit | "delivered" | undefined {
-    if (this.#nmiPending && this.state.getNumber(slots.nmiBlocked) === 0) {
+    if (this.#nmiPending && (this.state.getNumber(slots.nmiBlocked) === 0 || this.#takesBlockedNmi())) {
       this.#nmiPending = false;
       this.#noticePending();
       const taken = this.#offer({ kind: "nmi" }, undefined);
@@ -547,6 +623,11 @@ export class Processor {
     const vector = this.#interrupts.acknowledge();
     this.#eventCounts.addVector("interrupts", vector);
     return this.#deliver(vector, EVENT.EXTERNAL, undefined) ?? "delivered";
+  }
+
+  /** Whether an extension takes NMIs whatever the guest blocks. */
+  #takesBlockedNmi(): boolean {
+    return this.#extensions.some(({ hooks }) => hooks.takesBlockedNmi?.() ?? false);
   }
 
   #singleStepTrap(): ProcessorExit | undefined {
@@ -635,6 +716,8 @@ export class Processor {
 
   #deliveringEvent(vector: number, kind: number, errorCode: number | undefined): ExtensionEvent {
     if (kind === EVENT.EXCEPTION) return this.#exceptionEvent(vector, errorCode);
+    if (kind !== EVENT.EXTERNAL)
+      return { kind: "software", vector, privileged: kind === EVENT.PRIVILEGED_SOFTWARE };
     return vector === VECTOR.NMI ? { kind: "nmi" } : { kind: "interrupt", vector };
   }
 

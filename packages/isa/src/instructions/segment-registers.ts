@@ -33,7 +33,7 @@ function selectorOf(m: SemanticsBuilder, number: Value): Value {
  */
 function shadowStackLoad(m: SemanticsBuilder, number: Value): void {
   m.when(m.equal(number, m.constant(SS)), () => {
-    m.setState(slots.interruptShadow, m.constant(1));
+    m.setState(slots.interruptShadow, m.constant(2));
     m.recheckEvents();
   });
 }

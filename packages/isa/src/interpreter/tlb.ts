@@ -104,6 +104,12 @@ export class Tlb {
     }
   }
 
+  /** Empties what the tags that a predicate names have cached. */
+  flushTags(predicate: (tag: number) => boolean): void {
+    if (predicate(this.#tag)) this.flush(true);
+    for (const tag of [...this.#banks.keys()]) if (predicate(tag)) this.#banks.delete(tag);
+  }
+
   /** Drops the translations of a linear address under the current tag, and those of the large page around it. */
   invalidate(linear: bigint): void {
     const low = Number(BigInt.asUintN(32, linear >> 12n));

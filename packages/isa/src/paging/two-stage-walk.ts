@@ -5,6 +5,7 @@
  * Intel SDM Vol. 3C §28.3.2, "EPT Translation Mechanism" (the example of such a stage).
  */
 import type { Routine, SemanticsBuilder, Value } from "../semantics.ts";
+import { slots } from "../state/layout.ts";
 import type { EntryAccess } from "./entry-access.ts";
 import { ACCESS_TABLE, ACCESS_WRITE } from "./tag.ts";
 import { pageWalk } from "./walk.ts";
@@ -41,6 +42,8 @@ export function twoStageWalk(secondStage: Routine): Routine {
     body(m, ...[linear, access]) {
       if (linear === undefined || access === undefined)
         throw new RangeError("A page walk takes two parameters.");
+      // For the second stage, should it leave: which linear address is being translated.
+      m.setState(slots.walkLinear, linear);
       const first = m.call(firstStage, linear, access);
       const guest = m.or(
         m.and(first, m.constant(~PAGE_OFFSET)),

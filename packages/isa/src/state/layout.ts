@@ -138,6 +138,7 @@ export type SlotName =
   | "cr4Allowed"
   | "eferAllowed"
   | "hugePageReserved"
+  | "walkLinear"
   | "xmm"
   | "x87";
 
@@ -199,7 +200,7 @@ export const slots: Readonly<Record<SlotName, Slot>> = {
   mode: slot(0x175, 1),
   /** 1 when LMA: IA-32e mode, compatibility mode included. */
   longMode: slot(0x176, 1),
-  /** 1 while the next instruction boundary takes no interrupt (STI, MOV SS). */
+  /** While the next instruction boundary takes no interrupt: 1 after STI, 2 after a load of SS; else 0. */
   interruptShadow: slot(0x177, 1),
   /** 1: exceptions and interrupts go to the monitor instead of the IDT. */
   monitorDelivery: slot(0x178, 1),
@@ -269,6 +270,9 @@ export const slots: Readonly<Record<SlotName, Slot>> = {
   eferAllowed: slot(0x368, 8),
   /** Bit 7 set when PDPTEs may not map 1-GByte pages (a paging entry's PS bit is then reserved there). */
   hugePageReserved: slot(0x370, 8),
+
+  /** Linear address of the page walk in progress, where there is a second stage of translation. */
+  walkLinear: slot(0x378, 8),
 
   // 0x400 to 0x4ff: XMM0-15, 16 bytes each. 0x500 to 0x57f: physical x87 registers R0-R7, 16 bytes each (10 used).
   xmm: slot(XMM_OFFSET, 16),
