@@ -19,7 +19,8 @@ const code = Uint8Array.of(0x0f, 0xa2);
 export class ProcessorIdentity {
   readonly #processor: VirtualProcessor;
 
-  constructor(profile: ProcessorProfile) {
+  /** @param readMsr The guest's registers outside the core; some features are reported only as these allow. */
+  constructor(profile: ProcessorProfile, readMsr: (index: number) => bigint | undefined) {
     const nothing = (): void => {};
     this.#processor = new VirtualProcessor({
       profile,
@@ -37,6 +38,8 @@ export class ProcessorIdentity {
         invalidatePage: nothing,
         flushTlb: nothing,
         now: () => 0,
+        readMsr,
+        writeMsr: () => false,
       },
     });
     this.#processor.state.enterProtectedMode32({ rip: codeBase });

@@ -29,6 +29,7 @@ export type { Guest, GuestFile, KernelFormat, KernelGuest, ProgramGuest } from "
 export { Host, type Claim, type HostOptions } from "./host.ts";
 export { virtualMachine, type MachineCore } from "./life-cycle.ts";
 export { price, type Price, type PricePart } from "./price.ts";
+export { processorCounts } from "./processor-counts.ts";
 export { pentium4 } from "./profiles/pentium-4.ts";
 export {
   readReport,

@@ -114,6 +114,11 @@ export class LocalApic implements MmioRegion {
     return this.#deliverable() >= 0;
   }
 
+  /** Priority class of the highest interrupt that waits, whatever masks it; 0 when none does. */
+  get waitingClass(): number {
+    return this.#enabled ? Math.max(this.#irr.highest(), 0) >> 4 : 0;
+  }
+
   /** "Interrupt Acceptance for Fixed Interrupts". Vectors below 16 are an error and never arrive. */
   request(vector: number): void {
     if (!this.#softwareEnabled) return;

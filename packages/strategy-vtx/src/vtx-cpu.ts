@@ -1,0 +1,171 @@
+/**
+ * The guest's processor while it does not run: most of its registers are in the VMCS, the others live on in the
+ * physical processor, as on hardware.
+ *
+ * Reads and writes as few fields as the work at hand needs, since each costs.
+ */
+import {
+  SEGMENTS,
+  segmentSlots,
+  slots,
+  type ProcessorState,
+  type SegmentName,
+} from "@ringside/isa";
+import type { VirtualCpu } from "@ringside/hypervisor";
+import type { FieldKey } from "@ringside/isa-vmx";
+import { cr0Fixed, cr4Fixed } from "./vmcs-setup.ts";
+import type { Vmcs } from "./vmcs.ts";
+
+/** Code segment: 64-bit. */
+const longCode = 0x2000;
+const userFlags = 3;
+/** Blocking by STI and by MOV SS, in the interruptibility state. */
+const shadows = 3;
+
+/** What lies in the physical processor's registers and in no VMCS, beside a program's own registers. */
+const liveSlots = [
+  slots.cr2,
+  slots.star,
+  slots.lstar,
+  slots.cstar,
+  slots.sfmask,
+  slots.kernelGsBase,
+  slots.tscAux,
+  slots.dr0,
+  slots.dr1,
+  slots.dr2,
+  slots.dr3,
+  slots.dr6,
+] as const;
+
+export class VtxCpu implements VirtualCpu {
+  readonly #vmcs: Vmcs;
+  readonly #physical: ProcessorState;
+
+  constructor(vmcs: Vmcs, physical: ProcessorState) {
+    this.#vmcs = vmcs;
+    this.#physical = physical;
+  }
+
+  /** Ends the instruction that exited: RIP behind it, and what STI or MOV SS held back no longer held. */
+  skipInstruction(): void {
+    const vmcs = this.#vmcs;
+    const length = vmcs.read("EXIT_INSTRUCTION_LENGTH");
+    vmcs.write("GUEST_RIP", BigInt.asUintN(64, vmcs.read("GUEST_RIP") + length));
+    const blocked = vmcs.readNumber("GUEST_INTERRUPTIBILITY_STATE");
+    if ((blocked & shadows) !== 0) vmcs.write("GUEST_INTERRUPTIBILITY_STATE", blocked & ~shadows);
+  }
+
+  load(state: ProcessorState): void {
+    const vmcs = this.#vmcs;
+    state.loadContext(this.#physical.saveContext());
+    for (const slot of liveSlots) state.set(slot, this.#physical.get(slot));
+    state.rip = vmcs.read("GUEST_RIP");
+    state.rsp = vmcs.read("GUEST_RSP");
+    state.set(slots.cr0, this.#visible("CR0", cr0Fixed));
+    state.set(slots.cr4, this.#visible("CR4", cr4Fixed));
+    state.set(slots.cr3, vmcs.read("GUEST_CR3"));
+    state.set(slots.dr7, vmcs.read("GUEST_DR7"));
+    state.set(slots.pat, vmcs.read("GUEST_IA32_PAT"));
+    state.set(slots.tscOffset, vmcs.read("TSC_OFFSET"));
+    this.#loadSegments(state);
+    // Last: it recomputes what follows from all of these.
+    state.setControl("efer", vmcs.read("GUEST_IA32_EFER"));
+    state.rflags = vmcs.read("GUEST_RFLAGS");
+  }
+
+  /** Writes back what one instruction may change that exits here: not segments, nor descriptor tables. */
+  store(state: ProcessorState): void {
+    const vmcs = this.#vmcs;
+    this.#physical.loadContext(state.saveContext());
+    for (const slot of liveSlots) this.#physical.set(slot, state.get(slot));
+    vmcs.write("GUEST_RIP", state.rip);
+    vmcs.write("GUEST_RSP", state.rsp);
+    vmcs.write("GUEST_RFLAGS", state.rflags);
+    this.#change("TSC_OFFSET", state.get(slots.tscOffset));
+    this.#storeControl("CR0", state.cr0, cr0Fixed);
+    this.#storeControl("CR4", state.cr4, cr4Fixed);
+    const blocked = vmcs.readNumber("GUEST_INTERRUPTIBILITY_STATE");
+    if ((blocked & shadows) !== 0) vmcs.write("GUEST_INTERRUPTIBILITY_STATE", blocked & ~shadows);
+  }
+
+  /** Writes everything: how a guest begins. */
+  storeAll(state: ProcessorState): void {
+    const vmcs = this.#vmcs;
+    for (const name of SEGMENTS) this.#storeSegment(state, name);
+    vmcs.write("GUEST_GDTR_BASE", state.get(slots.gdtrBase));
+    vmcs.write("GUEST_GDTR_LIMIT", state.get(slots.gdtrLimit));
+    vmcs.write("GUEST_IDTR_BASE", state.get(slots.idtrBase));
+    vmcs.write("GUEST_IDTR_LIMIT", state.get(slots.idtrLimit));
+    vmcs.write("GUEST_CR3", state.cr3);
+    vmcs.write("GUEST_DR7", state.get(slots.dr7));
+    vmcs.write("GUEST_IA32_EFER", state.efer);
+    vmcs.write("GUEST_IA32_PAT", state.get(slots.pat));
+    vmcs.write("GUEST_IA32_SYSENTER_CS", 0);
+    vmcs.write("GUEST_IA32_SYSENTER_ESP", 0);
+    vmcs.write("GUEST_IA32_SYSENTER_EIP", 0);
+    vmcs.write("GUEST_ACTIVITY_STATE", 0);
+    vmcs.write("GUEST_INTERRUPTIBILITY_STATE", 0);
+    vmcs.write("GUEST_PENDING_DEBUG_EXCEPTIONS", 0);
+    this.store(state);
+  }
+
+  #visible(register: "CR0" | "CR4", held: bigint): bigint {
+    const real = this.#vmcs.read(`GUEST_${register}`);
+    const shadow = this.#vmcs.read(`${register}_READ_SHADOW`);
+    return (real & ~held) | (shadow & held);
+  }
+
+  #storeControl(register: "CR0" | "CR4", value: bigint, held: bigint): void {
+    this.#change(`GUEST_${register}`, value | held);
+    this.#change(`${register}_READ_SHADOW`, value & held);
+  }
+
+  #change(field: FieldKey, value: bigint): void {
+    if (this.#vmcs.read(field) !== value) this.#vmcs.write(field, value);
+  }
+
+  #loadSegments(state: ProcessorState): void {
+    this.#loadSegment(state, "cs");
+    this.#loadSegment(state, "ss");
+    const cs = state.getNumber(segmentSlots(SEGMENTS.indexOf("cs")).attributes);
+    const ss = state.getNumber(segmentSlots(SEGMENTS.indexOf("ss")).attributes);
+    const cpl = (ss >> 5) & userFlags;
+    state.setNumber(slots.cpl, cpl);
+    // In 64-bit mode, the bases of the others count only where they are FS's and GS's.
+    const others = (cs & longCode) !== 0 ? (["fs", "gs"] as const) : (["ds", "es", "fs", "gs"] as const);
+    for (const name of others) this.#loadSegment(state, name);
+    // The I/O permission bitmap.
+    if (cpl > 0) this.#loadSegment(state, "tr");
+  }
+
+  #loadSegment(state: ProcessorState, name: SegmentName): void {
+    const { selector, base, limit, attributes } = segmentSlots(SEGMENTS.indexOf(name));
+    const fields = segmentFields(name);
+    state.set(selector, this.#vmcs.read(fields.selector));
+    state.set(base, this.#vmcs.read(fields.base));
+    state.set(limit, this.#vmcs.read(fields.limit));
+    state.set(attributes, this.#vmcs.read(fields.rights));
+  }
+
+  #storeSegment(state: ProcessorState, name: SegmentName): void {
+    const { selector, base, limit, attributes } = state.segment(name);
+    const fields = segmentFields(name);
+    this.#vmcs.write(fields.selector, selector);
+    this.#vmcs.write(fields.base, base);
+    this.#vmcs.write(fields.limit, limit);
+    this.#vmcs.write(fields.rights, attributes);
+  }
+}
+
+function segmentFields(name: SegmentName): Readonly<
+  Record<"selector" | "base" | "limit" | "rights", FieldKey>
+> {
+  const upper = name.toUpperCase() as Uppercase<SegmentName>;
+  return {
+    selector: `GUEST_${upper}_SELECTOR`,
+    base: `GUEST_${upper}_BASE`,
+    limit: `GUEST_${upper}_LIMIT`,
+    rights: `GUEST_${upper}_ACCESS_RIGHTS`,
+  };
+}

@@ -1,0 +1,469 @@
+/**
+ * One virtual PC: a guest in non-root operation, its devices, and the hypervisor between.
+ *
+ * The life of an exit: the processor saves the guest and says why it stopped; a handler does what the guest could not;
+ * what waits for the guest is injected; VMRESUME. Time goes on by the processor's units. The host's timer is set to
+ * the first deadline of the guest's devices, and only its interrupt gives them their time.
+ */
+import {
+  defaultProfile,
+  Processor,
+  VirtualProcessor,
+  type PortIo,
+  type ProcessorExit,
+  type VirtualAccessors,
+} from "@ringside/isa";
+import {
+  GuestDevices,
+  GuestInspector,
+  GuestMemory,
+  InstructionEmulator,
+  MonitorWork,
+  PhysicalInterrupts,
+  ProcessorIdentity,
+  VirtualInterrupts,
+  type TranslationControls,
+} from "@ringside/hypervisor";
+import {
+  exitName,
+  hostStateDefaults,
+  sandyBridge,
+  vmxExtension,
+  type EntryResult,
+  type VmExit,
+  type VmxControl,
+} from "@ringside/isa-vmx";
+import {
+  Board,
+  enterKernel,
+  frameBytes,
+  loadKernel,
+  type BoardOptions,
+  type KernelImage,
+  type MachineExit,
+} from "@ringside/machine";
+import type { Claim, Inspector, Registers } from "@ringside/strategy";
+import { eptFramesFor, EptTables } from "./ept-tables.ts";
+import { Events } from "./events.ts";
+import { handleExit, type ExitContext, type Handled } from "./exit-handlers.ts";
+import { adjusted, primaryControls, writeControls, writeMsrBitmap } from "./vmcs-setup.ts";
+import { Vmcs } from "./vmcs.ts";
+import { VtxCpu } from "./vtx-cpu.ts";
+
+const capabilities = sandyBridge;
+/** VMXON region, VMCS, MSR bitmap, virtual-APIC page. */
+const ownFrames = 4;
+const interruptFlag = 0x200n;
+/** Offset of the task priority in a virtual-APIC page. */
+const vtprOffset = 0x80;
+
+export interface VtxMachineOptions extends Omit<BoardOptions, "clock" | "onExit"> {
+  readonly claim: Claim;
+  readonly kernel: KernelImage;
+  readonly onMark?: (id: number) => void;
+  /** Told of each VM exit. */
+  readonly onMonitorEntry?: (why: string) => void;
+}
+
+export type VtxExit =
+  | Exclude<MachineExit, { reason: "shutdown" | "event" | "extension" }>
+  | { readonly reason: "crashed"; readonly why: string };
+
+/** Bytes of the host that a guest takes: its memory and what the hypervisor keeps for it. */
+export function hostBytesFor(memoryBytes: number): number {
+  return memoryBytes + (eptFramesFor(memoryBytes) + ownFrames) * frameBytes;
+}
+
+export class VtxMachine {
+  readonly processor: Processor;
+  readonly inspect: Inspector;
+  readonly #options: VtxMachineOptions;
+  readonly #control: VmxControl;
+  readonly #work: MonitorWork = new MonitorWork();
+  readonly #board: Board;
+  readonly #memory: GuestMemory;
+  readonly #physicalInterrupts: PhysicalInterrupts = new PhysicalInterrupts();
+  readonly #virtualInterrupts: VirtualInterrupts;
+  readonly #vmcs: Vmcs;
+  readonly #cpu: VtxCpu;
+  readonly #devices: GuestDevices;
+  readonly #emulator: InstructionEmulator;
+  readonly #identity: ProcessorIdentity;
+  /** Host-physical addresses of the frames that the hypervisor keeps. */
+  readonly #frames: OwnFrames;
+  /** Made anew by each {@link reset}. */
+  #context: ExitContext;
+  /** VMLAUNCH has succeeded since VMCLEAR. */
+  #launched = false;
+  #halted = false;
+  /** RFLAGS.IF of a halted guest. */
+  #haltedOpen = false;
+  #stopRequested = false;
+  /** Times that a halted guest was visited by an event: progress that the processor does not count. */
+  #visits = 0;
+  #unitsAtReset = 0;
+
+  /**
+   * @throws {ImageError} when a file of the guest is malformed or does not fit.
+   * @throws {RangeError} when the claim is smaller than {@link hostBytesFor} says.
+   */
+  constructor(options: VtxMachineOptions) {
+    const { claim, memoryBytes, onMark } = options;
+    this.#options = options;
+    this.#frames = ownFramesOf(claim, memoryBytes);
+    this.#memory = new GuestMemory({
+      memory: claim.memory,
+      frames: claim.frames,
+      sizeBytes: memoryBytes,
+      work: this.#work,
+    });
+    // Port accesses exit, so that the board hears of them in root operation: nothing has to be cut short.
+    this.#board = new Board({ ...options, clock: this, onExit: () => {} });
+    const vmx = vmxExtension({ rootMode: "monitor", capabilities });
+    this.processor = new Processor({
+      memory: claim.memory,
+      ports: noPorts,
+      interrupts: this.#physicalInterrupts,
+      extensions: [vmx],
+      ...(onMark === undefined ? {} : { onMark }),
+    });
+    this.#control = vmx.of(this.processor);
+    this.#physicalInterrupts.onRequest = (asserted) =>
+      this.processor.setInterruptRequest(asserted);
+    this.#board.timeline.onEarlier = (deadline) => {
+      this.processor.stopAt(Math.max(deadline - this.processor.idleUnits, this.processor.units));
+    };
+    this.#virtualInterrupts = new VirtualInterrupts(this.#board.interrupts, () => {
+      if (this.#isInGuest) this.#physicalInterrupts.kick();
+    });
+    this.#devices = new GuestDevices(this.#board, this.#memory);
+    this.#vmcs = new Vmcs(this.#control, this.#work);
+    this.#cpu = new VtxCpu(this.#vmcs, this.processor.state);
+    this.#emulator = new InstructionEmulator({
+      profile: defaultProfile,
+      devices: this.#devices,
+      work: this.#work,
+      now: () => this.now,
+      invalidatePage: (linear) => this.processor.invalidatePage(linear),
+      flushTlb: (includingGlobal) => this.processor.flushTlb(includingGlobal),
+    });
+    this.#identity = new ProcessorIdentity(defaultProfile, (index) =>
+      this.#board.interrupts.readMsr(index),
+    );
+    this.inspect = new GuestInspector({
+      memory: this.#memory,
+      registers: () => this.#registers(),
+      controls: () => this.#controls(),
+    });
+    this.#context = this.#boot();
+  }
+
+  /** Guest time in nanoseconds; exact also inside callbacks. */
+  get now(): number {
+    return this.processor.units + this.processor.idleUnits;
+  }
+
+  /** Progress, which limits count: the processor's units and the visits while the guest was halted. */
+  get units(): number {
+    return this.processor.units - this.#unitsAtReset + this.#visits;
+  }
+
+  /** Bytes of the host that the guest has not read yet. */
+  get unreadBytes(): number {
+    return this.#board.serial.unreadBytes;
+  }
+
+  /** What the hypervisor counts beside the processor, by dotted name. */
+  counts(): Readonly<Record<string, number>> {
+    const { entries, failedEntries, exits } = this.#control.counts();
+    const flat: Record<string, number> = { ...this.#work.flat(), entries };
+    if (failedEntries > 0) flat["failedEntries"] = failedEntries;
+    for (const [name, count] of Object.entries(exits)) flat[`exits.${name}`] = count;
+    return flat;
+  }
+
+  /** Ends the present {@link run} after the present instruction, or the next one at once. */
+  requestStop(): void {
+    this.#stopRequested = true;
+    this.processor.requestStop();
+  }
+
+  /** Sends bytes to the guest's serial port; they are copied. */
+  send(bytes: Uint8Array): void {
+    this.#board.serial.receive(bytes);
+  }
+
+  /** No more bytes will be sent: a guest that halts for them has halted for good. */
+  endInput(): void {
+    this.#board.endInput();
+  }
+
+  /** Runs at most `limitUnits`, an integer of at least 1. Output has reached its listeners when it returns. */
+  run(limitUnits: number): VtxExit {
+    try {
+      return this.#run(this.units + limitUnits);
+    } finally {
+      this.#board.flush();
+    }
+  }
+
+  /** The guest anew, time and units at 0. The processor's counts go on. */
+  reset(): void {
+    this.#memory.clear();
+    this.#context = this.#boot();
+  }
+
+  get #isInGuest(): boolean {
+    return this.#control.operation === "non-root";
+  }
+
+  #boot(): ExitContext {
+    const { memory } = this.#options.claim;
+    const { memoryBytes, kernel } = this.#options;
+    this.#launched = false;
+    this.#halted = false;
+    this.#stopRequested = false;
+    this.#visits = 0;
+    this.#board.timeline.clear();
+    this.processor.reset();
+    this.#unitsAtReset = this.processor.units;
+    this.processor.idleUnits = -this.processor.units;
+    this.#board.reset();
+    this.#physicalInterrupts.reset();
+    this.#virtualInterrupts.reset();
+
+    const { vmxon, vmcs, msrBitmap, virtualApic } = this.#frames;
+    for (const frame of [vmxon, vmcs, virtualApic]) memory.physical.fill(frame, 0, frameBytes);
+    for (const region of [vmxon, vmcs]) memory.physical.writeU32(region, this.#control.revision);
+    this.#control.vmxon(vmxon);
+    this.#control.vmclear(vmcs);
+    this.#control.vmptrld(vmcs);
+    writeMsrBitmap(memory.physical, msrBitmap);
+
+    let tables = 0;
+    const ept = new EptTables({
+      memory: memory.physical,
+      work: this.#work,
+      allotTable: () => this.#frames.tables + frameBytes * tables++,
+    });
+    hostStateDefaults(this.#control);
+    writeControls(this.#vmcs, capabilities, { msrBitmap, virtualApic }, ept.pointer);
+
+    const guest = new VirtualProcessor({ profile: defaultProfile, accessors: noAccessors });
+    enterKernel(guest.state, loadKernel(this.#memory.bootTarget, memoryBytes, kernel));
+    this.#cpu.storeAll(guest.state);
+    return {
+      vmcs: this.#vmcs,
+      cpu: this.#cpu,
+      physical: this.processor.state,
+      events: new Events(
+        this.#vmcs,
+        this.processor.state,
+        this.#virtualInterrupts,
+        this.#board.interrupts,
+        adjusted(primaryControls, capabilities.primary),
+      ),
+      memory: this.#memory,
+      ept,
+      devices: this.#devices,
+      emulator: this.#emulator,
+      identity: this.#identity,
+      onPhysicalInterrupt: () => this.#board.dispatchDue(),
+    };
+  }
+
+  #run(end: number): VtxExit {
+    for (;;) {
+      const { exitValue } = this.#board;
+      if (exitValue !== undefined) return { reason: "powered-off", value: exitValue };
+      if (this.#stopRequested) {
+        this.#stopRequested = false;
+        return { reason: "stopped" };
+      }
+      const left = end - this.units;
+      if (left <= 0) return { reason: "limit" };
+      if (this.#halted) {
+        const over = this.#idle();
+        if (over !== undefined) return over;
+        continue;
+      }
+      const failed = this.#isInGuest ? undefined : this.#enter();
+      if (failed !== undefined) return failed;
+      this.#armTimer();
+      const budget = Math.min(left, this.#physicalInterrupts.deadline - this.now);
+      const over = this.#afterRun(this.processor.run(budget));
+      if (over !== undefined) return over;
+    }
+  }
+
+  /** Sets the host's timer to the guest's first deadline; what is due interrupts at once. */
+  #armTimer(): void {
+    this.#physicalInterrupts.arm(this.#board.timeline.nextDeadline);
+    this.#physicalInterrupts.advance(this.now);
+  }
+
+  #enter(): VtxExit | undefined {
+    const { physical } = this.#options.claim.memory;
+    const { apic } = this.#board.interrupts;
+    const priority = apic.readTaskPriority() << 4;
+    const at = this.#frames.virtualApic + vtprOffset;
+    if (physical.readU32(at) !== priority) physical.writeU32(at, priority);
+    this.#context.events.prepareEntry();
+    const result: EntryResult = this.#launched ? this.#control.resume() : this.#control.launch();
+    if (result.kind === "entered") {
+      this.#launched = true;
+      return undefined;
+    }
+    const failure = result.kind === "failed" ? result.failure : result.exit.entryFailure;
+    return { reason: "crashed", why: `VM entry failed. ${failure?.message ?? "No check says why."}` };
+  }
+
+  #afterRun(exit: ProcessorExit): VtxExit | undefined {
+    switch (exit.reason) {
+      case "limit":
+      case "stopped":
+        return undefined;
+      case "extension":
+        return this.#afterExit(exit.value as VmExit); // What isa-vmx documents that it leaves with.
+      case "shutdown":
+      case "halted":
+      case "event":
+        throw new Error(
+          `Bug in ringside: a guest left non-root operation for its ${exit.reason}, please report.`,
+        );
+    }
+  }
+
+  #afterExit(exit: VmExit): VtxExit | undefined {
+    this.#options.onMonitorEntry?.(exitName(exit.reason));
+    // The processor keeps the task priority in the virtual-APIC page while the guest runs.
+    const { apic } = this.#board.interrupts;
+    const priority =
+      this.#options.claim.memory.physical.readU32(this.#frames.virtualApic + vtprOffset) >> 4;
+    if (priority !== apic.readTaskPriority()) apic.writeTaskPriority(priority);
+
+    const handled: Handled = handleExit(this.#context, exit);
+    switch (handled.kind) {
+      case "resume":
+        return undefined;
+      case "halted":
+        this.#halted = true;
+        this.#haltedOpen = (this.#vmcs.read("GUEST_RFLAGS") & interruptFlag) !== 0n;
+        return undefined;
+      case "crashed":
+        return { reason: "crashed", why: handled.why };
+    }
+  }
+
+  /** The host sleeps until its timer, if what the timer brings can wake the guest; else says why there is nothing to wait for. */
+  #idle(): VtxExit | undefined {
+    this.#board.dispatchDue();
+    const { isPending, isNmiPending } = this.#virtualInterrupts;
+    if (isNmiPending || (isPending && this.#haltedOpen)) {
+      this.#halted = false;
+      return undefined;
+    }
+    if (!this.#haltedOpen) return { reason: "halted" };
+    if (this.#board.canWake) {
+      const skipped = this.#board.timeline.nextDeadline - this.now;
+      if (skipped > 0) this.processor.idleUnits += skipped;
+      this.#visits += 1;
+      return undefined;
+    }
+    return { reason: this.#board.awaitsInput ? "waiting" : "halted" };
+  }
+
+  /** What the guest would read; costs the hypervisor nothing. */
+  #controls(): TranslationControls {
+    const { state } = this.processor;
+    const live = this.#isInGuest;
+    const visible = (register: "CR0" | "CR4", now: bigint): bigint => {
+      const real = live ? now : this.#control.vmread(`GUEST_${register}`);
+      const held = this.#control.vmread(`${register}_GUEST_HOST_MASK`);
+      return (real & ~held) | (this.#control.vmread(`${register}_READ_SHADOW`) & held);
+    };
+    return {
+      cr0: visible("CR0", state.cr0),
+      cr3: live ? state.cr3 : this.#control.vmread("GUEST_CR3"),
+      cr4: visible("CR4", state.cr4),
+      efer: live ? state.efer : this.#control.vmread("GUEST_IA32_EFER"),
+    };
+  }
+
+  #registers(): Registers {
+    const { state } = this.processor;
+    const general = { ...state.registers(), cr2: state.cr2, ...this.#controls() };
+    if (this.#isInGuest) {
+      return {
+        ...general,
+        cs: BigInt(state.segment("cs").selector),
+        ss: BigInt(state.segment("ss").selector),
+        fs_base: state.fsBase,
+        gs_base: state.gsBase,
+        cpl: BigInt(state.cpl),
+      };
+    }
+    return {
+      ...general,
+      rip: this.#control.vmread("GUEST_RIP"),
+      rsp: this.#control.vmread("GUEST_RSP"),
+      rflags: this.#control.vmread("GUEST_RFLAGS"),
+      cs: this.#control.vmread("GUEST_CS_SELECTOR"),
+      ss: this.#control.vmread("GUEST_SS_SELECTOR"),
+      fs_base: this.#control.vmread("GUEST_FS_BASE"),
+      gs_base: this.#control.vmread("GUEST_GS_BASE"),
+      cpl: (this.#control.vmread("GUEST_SS_ACCESS_RIGHTS") >> 5n) & 3n,
+    };
+  }
+}
+
+interface OwnFrames {
+  readonly vmxon: number;
+  readonly vmcs: number;
+  readonly msrBitmap: number;
+  readonly virtualApic: number;
+  /** The first of those for extended page tables. */
+  readonly tables: number;
+}
+
+function ownFramesOf(claim: Claim, memoryBytes: number): OwnFrames {
+  const tables = eptFramesFor(memoryBytes);
+  const first = claim.frames.allotRun(ownFrames + tables);
+  if (first === undefined) {
+    throw new RangeError(`There is no room for the ${ownFrames + tables} frames of the hypervisor.`);
+  }
+  const frame = (index: number): number => first + index * frameBytes;
+  return {
+    vmxon: frame(0),
+    vmcs: frame(1),
+    msrBitmap: frame(2),
+    virtualApic: frame(3),
+    tables: frame(ownFrames),
+  };
+}
+
+/** The host's own bus: all port accesses of guests exit before they get there. */
+const noPorts: PortIo = {
+  read: (port) => notReached(port),
+  write: (port) => notReached(port),
+};
+
+function notReached(port: number): never {
+  throw new Error(
+    `Bug in ringside: a guest reached port 0x${port.toString(16)} of the host, please report.`,
+  );
+}
+
+const nothing = (): void => {};
+/** For a processor that only holds registers. */
+const noAccessors: VirtualAccessors = {
+  readPhysical: nothing,
+  writePhysical: nothing,
+  readPort: () => 0,
+  writePort: nothing,
+  readTaskPriority: () => 0,
+  writeTaskPriority: nothing,
+  invalidatePage: nothing,
+  flushTlb: nothing,
+  now: () => 0,
+};
