@@ -4,14 +4,7 @@
  * The life of a program: its files and arguments become an initrd for the guest kernel of `@ringside/guest`; that
  * kernel's init runs it and carries its streams and its exit status in frames over the serial port.
  */
-import {
-  encodeFrame,
-  FrameReader,
-  frameTypes,
-  kernelImage,
-  programInitrd,
-  type Frame,
-} from "@ringside/guest";
+import { kernelImage, ProgramConsole, programInitrd } from "@ringside/guest";
 import {
   enterKernel,
   loadKernel,
@@ -44,10 +37,8 @@ export class BareCore implements MachineCore {
   readonly #kernel: KernelImage;
   readonly #options: CreateOptions;
   readonly #machine: Machine;
-  #frames: FrameReader;
-  #status: ProgramStatus | undefined;
+  #console: ProgramConsole;
   #countsAtReset: CountTree = {};
-  #inputClosed = false;
   /** The end of what the kernel logged, to say why it gave up. */
   #lastLog = "";
 
@@ -69,7 +60,7 @@ export class BareCore implements MachineCore {
         : { onMark: (id: number) => mark({ type: "mark", units: this.units, id }) }),
     });
     this.inspect = inspectorOf(this.#machine.processor);
-    this.#frames = this.#newFrames();
+    this.#console = this.#newConsole();
     this.#boot();
   }
 
@@ -82,7 +73,7 @@ export class BareCore implements MachineCore {
   }
 
   get inputClosed(): boolean {
-    return this.#inputClosed;
+    return this.#console.inputClosed;
   }
 
   run(limitUnits: number): Exit {
@@ -95,22 +86,19 @@ export class BareCore implements MachineCore {
 
   reset(): void {
     this.#claim.memory.physical.fill(0, 0, this.#guest.memoryBytes);
-    this.#status = undefined;
-    this.#inputClosed = false;
     this.#lastLog = "";
-    this.#frames = this.#newFrames();
+    this.#console = this.#newConsole();
     this.#boot();
   }
 
   write(bytes: Uint8Array): void {
-    if (this.#guest.kind === "kernel") this.#machine.send(bytes);
-    else for (const frame of encodeFrame(frameTypes.stdin, bytes)) this.#machine.send(frame);
+    const pieces = this.#guest.kind === "kernel" ? [bytes] : this.#console.encodeInput(bytes);
+    for (const piece of pieces) this.#machine.send(piece);
   }
 
   endInput(): void {
     if (this.#guest.kind === "program") {
-      const [end] = encodeFrame(frameTypes.stdinEnd, new Uint8Array());
-      if (end !== undefined) this.#machine.send(end);
+      for (const piece of this.#console.encodeEnd()) this.#machine.send(piece);
     }
     this.#machine.endInput();
   }
@@ -154,7 +142,8 @@ export class BareCore implements MachineCore {
 
   #poweredOff(value: number): Exit {
     if (this.#guest.kind === "kernel") return { reason: "halted", value };
-    if (this.#status !== undefined) return { reason: "exited", status: this.#status };
+    const status = statusOf(this.#console.waitStatus);
+    if (status !== undefined) return { reason: "exited", status };
     const log = this.#lastLog.trim();
     return this.#crash(
       `The guest kernel powered off with ${value} and without an exit status${log === "" ? "" : `: ${log}`}`,
@@ -167,34 +156,16 @@ export class BareCore implements MachineCore {
 
   #onSerial(bytes: Uint8Array): void {
     if (this.#guest.kind === "kernel") this.#options.output?.stdout?.(bytes);
-    else this.#frames.push(bytes);
+    else this.#console.push(bytes);
   }
 
-  #onFrame(frame: Frame): void {
+  #newConsole(): ProgramConsole {
     const { stdout, stderr } = this.#options.output ?? {};
-    switch (frame.type) {
-      case "stdout":
-        stdout?.(frame.bytes);
-        break;
-      case "stderr":
-        stderr?.(frame.bytes);
-        break;
-      case "message":
-        stderr?.(new TextEncoder().encode(`${frame.text}\n`));
-        break;
-      case "stdin-closed":
-        this.#inputClosed = true;
-        this.#machine.endInput();
-        break;
-      case "exit":
-        this.#status = statusOf(frame.waitStatus);
-    }
-  }
-
-  #newFrames(): FrameReader {
-    return new FrameReader({
-      frame: (frame) => this.#onFrame(frame),
-      text: (bytes) => this.#onLog(bytes.slice()),
+    return new ProgramConsole({
+      stdout,
+      stderr,
+      log: (bytes) => this.#onLog(bytes),
+      inputClosed: () => this.#machine.endInput(),
     });
   }
 
@@ -217,7 +188,8 @@ function programKernel({ argv, env, cwd, files }: ProgramGuest): KernelImage {
 }
 
 /** A guest that lies about the status has none, and its end is then reported as a crash. */
-function statusOf(waitStatus: number): ProgramStatus | undefined {
+function statusOf(waitStatus: number | undefined): ProgramStatus | undefined {
+  if (waitStatus === undefined) return undefined;
   try {
     return programStatus(waitStatus);
   } catch (error) {
