@@ -1,9 +1,9 @@
 /**
  * Guest-physical memory: which host frame is behind which guest frame, and access to the bytes.
  *
- * A guest frame gets its host frame when it is first touched, and deliberately not the one of the same number: the
+ * A guest frame gets its host frame when it is first touched, and deliberately none that could be guessed: the
  * order in which frames are handed out is scrambled, so that code which takes one kind of address for the other
- * fails at once and not by chance.
+ * fails at once.
  */
 import type { HostMemory } from "@ringside/isa";
 import { frameBytes, type BootTarget, type FrameAllotter } from "@ringside/machine";
