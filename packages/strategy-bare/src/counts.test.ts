@@ -86,11 +86,12 @@ describe("counts of a bare machine", () => {
     memoryBytes,
   };
 
-  test("cover every constant of the Pentium 4", () => {
+  test("cover every constant of the Pentium 4 that is no hypervisor's", () => {
     const all = [program, flat, nano("cr8wr"), nano("divzero")].map((guest) => run(guest).counts);
-    const names = pentium4.constants.flatMap(({ prices }) =>
-      prices.kind === "counts" ? prices.names : [],
-    );
+    const hypervisors = /^(?:entries|exits|monitor)\b/u;
+    const names = pentium4.constants
+      .flatMap(({ prices }) => (prices.kind === "counts" ? prices.names : []))
+      .filter((name) => !hypervisors.test(name));
     const missing = names.filter((name) => all.every((counts) => countAt(counts, name) === 0));
     expect(missing).toEqual([]);
   });

@@ -8,6 +8,9 @@
 import type { CostConstant, CostProfile } from "../cost-profile.ts";
 
 const asplos = "Adams, Agesen, ASPLOS 2006, section 6.3 (nanobenchmarks, native)";
+const asplosWorldSwitch = "Adams, Agesen, ASPLOS 2006, table 1 (world switches, 3.8 GHz P4 672)";
+const switches =
+  "Bugnion, Nieh, Tsafrir, Hardware and Software Support for Virtualization, 2017, table 4.3 (Prescott)";
 
 const guest = [
   {
@@ -221,6 +224,111 @@ const transition = [
     provenance: "calibrated",
     source: `${asplos}: divzero 889 = delivery, a handler of 2 instructions, IRET; the split is estimated`,
   },
+  {
+    id: "vm-entry",
+    cycles: 2409,
+    unit: "VM entry",
+    from: "VMLAUNCH or VMRESUME enters the pipeline",
+    to: "the first instruction of the guest; the delivery of an injected event is included",
+    prices: { kind: "counts", names: ["entries"] },
+    provenance: "published",
+    source: asplosWorldSwitch,
+  },
+  {
+    id: "vm-exit",
+    cycles: 1931,
+    unit: "VM exit",
+    from: "the processor finds that the guest must stop",
+    to: "the first instruction of the hypervisor",
+    prices: { kind: "counts", names: ["exits"], except: ["exits.io-instruction", "exits.cpuid"] },
+    provenance: "estimated",
+    source: `${asplosWorldSwitch}, of a page fault; taken for every exit that has no figure of its own, those of later generations (EPT) among them`,
+  },
+  {
+    id: "vm-exit-port",
+    cycles: 1942,
+    unit: "VM exit",
+    from: "IN or OUT enters the pipeline",
+    to: "the first instruction of the hypervisor",
+    prices: { kind: "counts", names: ["exits.io-instruction"] },
+    provenance: "estimated",
+    source: switches,
+    unverified: true,
+  },
+  {
+    id: "vm-exit-cpuid",
+    cycles: 1599,
+    unit: "VM exit",
+    from: "CPUID enters the pipeline",
+    to: "the first instruction of the hypervisor",
+    prices: { kind: "counts", names: ["exits.cpuid"] },
+    provenance: "estimated",
+    source: switches,
+    unverified: true,
+  },
+] as const satisfies readonly Draft[];
+
+const monitor = [
+  {
+    id: "vmread",
+    cycles: 178,
+    unit: "field",
+    from: "VMREAD enters the pipeline",
+    to: "it retires",
+    prices: { kind: "counts", names: ["monitor.vmreads"] },
+    provenance: "published",
+    source: asplosWorldSwitch,
+  },
+  {
+    id: "vmwrite",
+    cycles: 171,
+    unit: "field",
+    from: "VMWRITE enters the pipeline",
+    to: "it retires",
+    prices: { kind: "counts", names: ["monitor.vmwrites"] },
+    provenance: "published",
+    source: asplosWorldSwitch,
+  },
+  {
+    id: "guest-word",
+    cycles: 30,
+    unit: "8 bytes of guest memory",
+    from: "a handler has a guest-physical address",
+    to: "it has read or written the word",
+    prices: { kind: "counts", names: ["monitor.guestWords"] },
+    provenance: "estimated",
+    source: "a look-up in a map of frames and an access, mostly in the second-level cache",
+  },
+  {
+    id: "table-entry",
+    cycles: 20,
+    unit: "page-table entry",
+    from: "a handler has the address of an entry",
+    to: "it has read or written it",
+    prices: { kind: "counts", names: ["monitor.tableReads", "monitor.tableWrites"] },
+    provenance: "estimated",
+    source: "about the second-level latency of this generation",
+  },
+  {
+    id: "page-moved",
+    cycles: 1500,
+    unit: "4 KiB copied or cleared",
+    from: "a handler has the addresses",
+    to: "the last byte is written",
+    prices: { kind: "counts", names: ["monitor.pagesCopied", "monitor.pagesCleared"] },
+    provenance: "estimated",
+    source: "about 3 bytes a cycle, the bandwidth of memory on this platform",
+  },
+  {
+    id: "emulated-instruction",
+    cycles: 1000,
+    unit: "instruction",
+    from: "a handler knows that it has to emulate",
+    to: "the virtual registers are written; memory and fields are counted apart",
+    prices: { kind: "counts", names: ["monitor.emulated"] },
+    provenance: "estimated",
+    source: "fetch, decoding and dispatch in software; half of the 2300 cycles that the same paper gives for translating an instruction",
+  },
 ] as const satisfies readonly Draft[];
 
 type Draft = Omit<CostConstant, "class" | "unverified"> & { readonly unverified?: boolean };
@@ -237,5 +345,6 @@ export const pentium4: CostProfile = {
       ...draft,
       class: "transition",
     })),
+    ...monitor.map((draft): CostConstant => ({ unverified: false, ...draft, class: "monitor" })),
   ],
 };
