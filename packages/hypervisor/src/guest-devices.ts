@@ -68,7 +68,7 @@ export class GuestDevices {
 function* pieces(
   lengthBytes: number,
 ): Generator<{ readonly at: number; readonly sizeBytes: 1 | 2 | 4 }> {
-  for (let at = 0; at < lengthBytes; ) {
+  for (let at = 0; at < lengthBytes;) {
     const left = lengthBytes - at;
     const sizeBytes = left >= 4 ? 4 : left >= 2 ? 2 : 1;
     yield { at, sizeBytes };

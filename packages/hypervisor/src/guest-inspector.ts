@@ -41,7 +41,7 @@ export class GuestInspector implements Inspector {
     const { memory } = this.#guest;
     if (!(lengthBytes >= 0 && lengthBytes <= memory.sizeBytes)) return undefined;
     const bytes = new Uint8Array(lengthBytes);
-    for (let done = 0; done < lengthBytes; ) {
+    for (let done = 0; done < lengthBytes;) {
       const from = this.translate(BigInt.asUintN(64, linear + BigInt(done)));
       if (from === undefined) return undefined;
       const part = Math.min(lengthBytes - done, frameBytes - (from % frameBytes));

@@ -6,7 +6,11 @@ import { MonitorWork } from "./monitor-work.ts";
 
 const sizeBytes = 0x10_0000;
 
-function setup(): { readonly memory: HostMemory; readonly work: MonitorWork; readonly guest: GuestMemory } {
+function setup(): {
+  readonly memory: HostMemory;
+  readonly work: MonitorWork;
+  readonly guest: GuestMemory;
+} {
   const memory = HostMemory.create({ physicalBytes: 2 * sizeBytes, codeCacheBytes: 1 << 20 });
   const work = new MonitorWork();
   const frames = new FrameAllotter({ base: 0x2_0000, sizeBytes: sizeBytes + 0x1_0000 });

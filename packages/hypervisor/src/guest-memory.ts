@@ -94,7 +94,7 @@ export class GuestMemory {
   /** A copy, for people who look at the guest: no work is counted, and no frame is handed out. */
   peek(gpa: number, lengthBytes: number): Uint8Array {
     const bytes = new Uint8Array(lengthBytes);
-    for (let done = 0; done < lengthBytes; ) {
+    for (let done = 0; done < lengthBytes;) {
       const at = gpa + done;
       const part = Math.min(lengthBytes - done, frameBytes - (at % frameBytes));
       const host = this.residentFrame(at);
@@ -136,7 +136,7 @@ export class GuestMemory {
     lengthBytes: number,
     visit: (host: number, from: number, lengthBytes: number) => void,
   ): void {
-    for (let done = 0; done < lengthBytes; ) {
+    for (let done = 0; done < lengthBytes;) {
       const at = gpa + done;
       const part = Math.min(lengthBytes - done, frameBytes - (at % frameBytes));
       visit(this.hostFrame(at) + (at % frameBytes), done, part);

@@ -9,7 +9,11 @@
  * @packageDocumentation
  */
 export { GuestDevices } from "./guest-devices.ts";
-export { GuestInspector, type InspectedGuest, type TranslationControls } from "./guest-inspector.ts";
+export {
+  GuestInspector,
+  type InspectedGuest,
+  type TranslationControls,
+} from "./guest-inspector.ts";
 export { GuestMemory, type GuestMemoryOptions } from "./guest-memory.ts";
 export {
   InstructionEmulator,
@@ -19,8 +23,4 @@ export {
 export { monitorOperations, MonitorWork, type MonitorOperation } from "./monitor-work.ts";
 export { kickVector, PhysicalInterrupts, timerVector } from "./physical-interrupts.ts";
 export { ProcessorIdentity, type CpuidAnswer } from "./processor-identity.ts";
-export {
-  VirtualInterrupts,
-  type Interruptibility,
-  type NextEvent,
-} from "./virtual-interrupts.ts";
+export { VirtualInterrupts, type Interruptibility, type NextEvent } from "./virtual-interrupts.ts";

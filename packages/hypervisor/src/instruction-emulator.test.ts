@@ -1,4 +1,11 @@
-import { assemble, defaultProfile, HostMemory, VECTOR, type Emulation, type ProcessorState } from "@ringside/isa";
+import {
+  assemble,
+  defaultProfile,
+  HostMemory,
+  VECTOR,
+  type Emulation,
+  type ProcessorState,
+} from "@ringside/isa";
 import { Board, enterKernel, FrameAllotter, loadKernel } from "@ringside/machine";
 import { describe, expect, test } from "vitest";
 import { GuestDevices } from "./guest-devices.ts";

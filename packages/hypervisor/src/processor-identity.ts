@@ -55,7 +55,8 @@ export class ProcessorIdentity {
     state.rax = BigInt(leaf >>> 0);
     state.rcx = BigInt(subleaf >>> 0);
     const { kind } = this.#processor.emulateOne();
-    if (kind !== "retired") throw new Error(`Bug in ringside: CPUID gave a ${kind}, please report.`);
+    if (kind !== "retired")
+      throw new Error(`Bug in ringside: CPUID gave a ${kind}, please report.`);
     const low = (register: bigint): number => Number(register & 0xffff_ffffn);
     return {
       eax: low(state.rax),

@@ -5,7 +5,12 @@ import { eptFramesFor, EptTables } from "./ept-tables.ts";
 
 const physicalBytes = 1 << 20;
 
-function setup(): { readonly memory: HostMemory; readonly work: MonitorWork; readonly ept: EptTables; readonly taken: number[] } {
+function setup(): {
+  readonly memory: HostMemory;
+  readonly work: MonitorWork;
+  readonly ept: EptTables;
+  readonly taken: number[];
+} {
   const memory = HostMemory.create({ physicalBytes, codeCacheBytes: 1 << 20 });
   memory.physical.fill(0, 0xff, physicalBytes);
   const work = new MonitorWork();

@@ -201,6 +201,8 @@ function emulate({ emulator, cpu, events }: ExitContext): Handled {
       events.raise(emulation);
       return resume;
     case "event":
-      throw new Error("Bug in ringside: an emulated instruction left for a monitor, please report.");
+      throw new Error(
+        "Bug in ringside: an emulated instruction left for a monitor, please report.",
+      );
   }
 }

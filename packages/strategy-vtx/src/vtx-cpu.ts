@@ -133,7 +133,8 @@ export class VtxCpu implements VirtualCpu {
     const cpl = (ss >> 5) & userFlags;
     state.setNumber(slots.cpl, cpl);
     // In 64-bit mode, the bases of the others count only where they are FS's and GS's.
-    const others = (cs & longCode) !== 0 ? (["fs", "gs"] as const) : (["ds", "es", "fs", "gs"] as const);
+    const others =
+      (cs & longCode) !== 0 ? (["fs", "gs"] as const) : (["ds", "es", "fs", "gs"] as const);
     for (const name of others) this.#loadSegment(state, name);
     // The I/O permission bitmap.
     if (cpl > 0) this.#loadSegment(state, "tr");
@@ -158,9 +159,9 @@ export class VtxCpu implements VirtualCpu {
   }
 }
 
-function segmentFields(name: SegmentName): Readonly<
-  Record<"selector" | "base" | "limit" | "rights", FieldKey>
-> {
+function segmentFields(
+  name: SegmentName,
+): Readonly<Record<"selector" | "base" | "limit" | "rights", FieldKey>> {
   const upper = name.toUpperCase() as Uppercase<SegmentName>;
   return {
     selector: `GUEST_${upper}_SELECTOR`,

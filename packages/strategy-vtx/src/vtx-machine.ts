@@ -128,8 +128,7 @@ export class VtxMachine {
       ...(onMark === undefined ? {} : { onMark }),
     });
     this.#control = vmx.of(this.processor);
-    this.#physicalInterrupts.onRequest = (asserted) =>
-      this.processor.setInterruptRequest(asserted);
+    this.#physicalInterrupts.onRequest = (asserted) => this.processor.setInterruptRequest(asserted);
     this.#board.timeline.onEarlier = (deadline) => {
       this.processor.stopAt(Math.max(deadline - this.processor.idleUnits, this.processor.units));
     };
@@ -315,7 +314,10 @@ export class VtxMachine {
       return undefined;
     }
     const failure = result.kind === "failed" ? result.failure : result.exit.entryFailure;
-    return { reason: "crashed", why: `VM entry failed. ${failure?.message ?? "No check says why."}` };
+    return {
+      reason: "crashed",
+      why: `VM entry failed. ${failure?.message ?? "No check says why."}`,
+    };
   }
 
   #afterRun(exit: ProcessorExit): VtxExit | undefined {
@@ -430,7 +432,9 @@ function ownFramesOf(claim: Claim, memoryBytes: number): OwnFrames {
   const tables = eptFramesFor(memoryBytes);
   const first = claim.frames.allotRun(ownFrames + tables);
   if (first === undefined) {
-    throw new RangeError(`There is no room for the ${ownFrames + tables} frames of the hypervisor.`);
+    throw new RangeError(
+      `There is no room for the ${ownFrames + tables} frames of the hypervisor.`,
+    );
   }
   const frame = (index: number): number => first + index * frameBytes;
   return {

@@ -170,9 +170,10 @@ describe("the guest's processor", () => {
   });
 
   test("crashes alone when a guest breaks it, with the guest's registers", () => {
-    const { exit } = run(flat("xor eax, eax\n push rax\n push rax\n lidt [rsp]\n mov ebx, 0x1234\n ud2"));
-    expect(exit).toMatchObject({ reason: "crashed" });
-    if (exit.reason === "crashed") expect(exit.registers["rbx"]).toBe(0x1234n);
+    const { exit } = run(
+      flat("xor eax, eax\n push rax\n push rax\n lidt [rsp]\n mov ebx, 0x1234\n ud2"),
+    );
+    expect(exit).toMatchObject({ reason: "crashed", registers: { rbx: 0x1234n } });
   });
 });
 
@@ -212,6 +213,8 @@ describe("counts and trace", () => {
 
 test("a kernel that starts without paging is refused, with the reason", () => {
   const acceptance = vtx.accepts({ ...nano("in"), format: "pvh" } as Guest);
-  expect(acceptance).toMatchObject({ accepted: false });
-  if (!acceptance.accepted) expect(acceptance.reason).toContain("unrestricted");
+  expect(acceptance).toMatchObject({
+    accepted: false,
+    reason: expect.stringContaining("unrestricted"),
+  });
 });

@@ -118,7 +118,12 @@ describe("Pentium 4", () => {
 
   test("says unverified only of estimates", () => {
     const unverified = pentium4.constants.filter((constant) => constant.unverified);
-    expect(unverified.map(({ id }) => id)).toEqual(["system-call", "system-return", "vm-exit-port", "vm-exit-cpuid"]);
+    expect(unverified.map(({ id }) => id)).toEqual([
+      "system-call",
+      "system-return",
+      "vm-exit-port",
+      "vm-exit-cpuid",
+    ]);
     expect(unverified.every(({ provenance }) => provenance === "estimated")).toBe(true);
   });
 

@@ -327,7 +327,8 @@ const monitor = [
     to: "the virtual registers are written; memory and fields are counted apart",
     prices: { kind: "counts", names: ["monitor.emulated"] },
     provenance: "estimated",
-    source: "fetch, decoding and dispatch in software; half of the 2300 cycles that the same paper gives for translating an instruction",
+    source:
+      "fetch, decoding and dispatch in software; half of the 2300 cycles that the same paper gives for translating an instruction",
   },
 ] as const satisfies readonly Draft[];
 
