@@ -1,0 +1,223 @@
+/** Guests that try to get out, or to break the hypervisor: nothing outside their frames changes, and the host lives. */
+import { assemble } from "@ringside/isa";
+import { Host, type Exit, type Guest } from "@ringside/strategy";
+import { describe, expect, test } from "vitest";
+import { vtx } from "./index.ts";
+
+const memoryBytes = 4 << 20;
+const hostBytes = 8 << 20;
+
+const flat = (image: Uint8Array): Guest => ({
+  kind: "kernel",
+  format: "flat",
+  image,
+  commandLine: "",
+  memoryBytes,
+});
+
+const assembled = (source: string): Guest =>
+  flat(assemble(`mov rsp, 0x200000\n${source}`, { address: 0x10_0000n }).bytes);
+
+function run(guest: Guest, limitUnits = 1_000_000): { readonly exit: Exit; readonly host: Host } {
+  const host = Host.create({ memoryBytes: hostBytes });
+  using machine = vtx.create(host, guest);
+  machine.input.end();
+  return { exit: machine.run(limitUnits), host };
+}
+
+const powerOff = `
+    out 0xf4, eax
+    hlt
+`;
+
+/** An IDT whose vectors 6, 13 and 14 count in EBP and go on behind an instruction of RBX bytes. */
+const countFaults = `
+    mov rdi, 0x300000
+    lea rax, [rel plain]
+    lea rsi, [rdi + 0x60]
+    call gate
+    lea rax, [rel with_code]
+    lea rsi, [rdi + 0xd0]
+    call gate
+    lea rsi, [rdi + 0xe0]
+    lea rax, [rel with_code]
+    call gate
+    mov rsi, 0x301000
+    mov word [rsi], 0xfff
+    mov [rsi + 2], rdi
+    lidt [rsi]
+    xor ebp, ebp
+    jmp start
+  gate:
+    mov [rsi], ax
+    mov word [rsi + 2], 0x08
+    mov word [rsi + 4], 0x8e00
+    shr rax, 16
+    mov [rsi + 6], ax
+    shr rax, 16
+    mov [rsi + 8], eax
+    ret
+  with_code:
+    add rsp, 8
+  plain:
+    inc ebp
+    add [rsp], rbx
+    iretq
+  start:
+`;
+
+describe("a guest that writes wherever it can", () => {
+  const pattern = 0x5a17_c3e9_0dd5_ba5en;
+
+  test("changes no byte outside its own frames", () => {
+    // All of its RAM above 3 MiB, then a word in each 4 KiB up to 64 MiB and in each 2 MiB up to 4 GiB.
+    const { exit, host } = run(
+      assembled(`
+        mov rax, 0x5a17c3e90dd5ba5e
+        mov rdi, 0x380000
+        mov ecx, ${(memoryBytes - 0x38_0000) / 8}
+        rep stosq
+        mov rdi, ${memoryBytes}
+      near:
+        mov [rdi], rax
+        add rdi, 0x1000
+        cmp rdi, 0x1000000
+        jb near
+      far:
+        mov [rdi], rax
+        add rdi, 0x200000
+        mov rdx, 0x100000000
+        cmp rdi, rdx
+        jb far
+        xor eax, eax
+        ${powerOff}
+      `),
+    );
+    expect(exit).toEqual({ reason: "halted", value: 0 });
+    const { physical } = host.memory;
+    let words = 0;
+    for (let at = 0; at < physical.sizeBytes; at += 8) {
+      if (physical.readU64(at) === pattern) words += 1;
+    }
+    // Exactly those of its RAM, and none in tables, control structures or free memory.
+    expect(words).toBe((memoryBytes - 0x38_0000) / 8);
+  });
+});
+
+describe("a guest that misuses the architecture", () => {
+  test("gets #UD for each VMX instruction", () => {
+    const { exit } = run(
+      assembled(`
+        ${countFaults}
+        mov ebx, 3
+        db 0x0f, 0x01, 0xc1
+        db 0x0f, 0x01, 0xc2
+        db 0x0f, 0x01, 0xc3
+        db 0x0f, 0x01, 0xc4
+        db 0x0f, 0x78, 0xc8
+        db 0x0f, 0x79, 0xc8
+        db 0x0f, 0xc7, 0x31
+        db 0x0f, 0xc7, 0x39
+        mov ebx, 4
+        db 0x66, 0x0f, 0xc7, 0x31
+        db 0xf3, 0x0f, 0xc7, 0x31
+        mov eax, ebp
+        ${powerOff}
+      `),
+    );
+    expect(exit).toEqual({ reason: "halted", value: 10 });
+  });
+
+  test("gets #GP for model-specific registers that its processor does not have", () => {
+    const { exit } = run(
+      assembled(`
+        ${countFaults}
+        mov ebx, 2
+        mov ecx, 0x3a
+        rdmsr
+        mov ecx, 0x480
+        rdmsr
+        mov ecx, 0x12345678
+        rdmsr
+        xor eax, eax
+        xor edx, edx
+        wrmsr
+        mov eax, ebp
+        ${powerOff}
+      `),
+    );
+    expect(exit).toEqual({ reason: "halted", value: 4 });
+  });
+
+  test("crashes alone when it turns paging off", () => {
+    const { exit } = run(assembled("mov rax, cr0\n and eax, 0x7fffffff\n mov cr0, rax\n hlt"));
+    expect(exit.reason).toBe("crashed");
+  });
+
+  test("crashes alone with tables for its events where no RAM is", () => {
+    const { exit } = run(
+      assembled(`
+        mov rsi, 0x301000
+        mov word [rsi], 0xfff
+        mov rdi, 0x80000000
+        mov [rsi + 2], rdi
+        lidt [rsi]
+        ud2
+      `),
+    );
+    expect(exit.reason).toBe("crashed");
+  });
+
+  test("crashes alone with its stack in device memory when an exception comes", () => {
+    const { exit } = run(assembled(`${countFaults}\n mov rsp, 0xfee00800\n ud2`));
+    expect(exit.reason).toBe("crashed");
+  });
+
+  test("crashes alone with page tables where no RAM is", () => {
+    const { exit } = run(assembled("mov rax, 0x80000000\n mov cr3, rax\n nop\n nop"));
+    expect(exit.reason).toBe("crashed");
+  });
+
+  test("crashes alone when it executes device memory", () => {
+    const { exit } = run(assembled("mov rax, 0xfee00000\n jmp rax"));
+    expect(exit.reason).toBe("crashed");
+  });
+
+  test("copies strings out of device memory and back", () => {
+    const { exit } = run(
+      assembled(`
+        mov rsi, 0xfee00030
+        mov rdi, 0x301000
+        mov ecx, 4
+        cld
+        rep movsb
+        movzx eax, byte [0x301000]
+        mov rsi, 0x301000
+        mov rdi, 0x90000000
+        mov ecx, 16
+        rep movsb
+        ${powerOff}
+      `),
+    );
+    expect(exit).toEqual({ reason: "halted", value: 0x14 });
+  });
+});
+
+describe("a guest of random bytes", () => {
+  /** Numerical Recipes' generator: the same guests on every host. */
+  function randomBytes(seed: number, length: number): Uint8Array {
+    let state = seed;
+    return Uint8Array.from({ length }, () => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+      return state >>> 24;
+    });
+  }
+
+  test.each(Array.from({ length: 24 }, (_, seed) => seed + 1))(
+    "ends or spends its limit (seed %i)",
+    (seed) => {
+      const { exit } = run(flat(randomBytes(seed, 4096)), 100_000);
+      expect(["halted", "crashed", "limit", "waiting"]).toContain(exit.reason);
+    },
+  );
+});
