@@ -141,21 +141,21 @@ export const CAPABILITY_MSR = {
 
 /** Bits of IA32_VMX_EPT_VPID_CAP. Intel SDM Vol. 3D §A.10, "VPID and EPT Capabilities". */
 export const EPT_VPID = {
-  EXECUTE_ONLY: 1n << 0n,
-  FOUR_LEVELS: 1n << 6n,
-  UNCACHEABLE: 1n << 8n,
-  WRITE_BACK: 1n << 14n,
-  LARGE_PAGES: 1n << 16n,
-  HUGE_PAGES: 1n << 17n,
-  INVEPT: 1n << 20n,
-  ACCESSED_DIRTY: 1n << 21n,
-  INVEPT_SINGLE: 1n << 25n,
-  INVEPT_ALL: 1n << 26n,
-  INVVPID: 1n << 32n,
-  INVVPID_ADDRESS: 1n << 40n,
-  INVVPID_SINGLE: 1n << 41n,
-  INVVPID_ALL: 1n << 42n,
-  INVVPID_RETAINING: 1n << 43n,
+  EXECUTE_ONLY: 0x1n,
+  FOUR_LEVELS: 0x40n,
+  UNCACHEABLE: 0x100n,
+  WRITE_BACK: 0x4000n,
+  LARGE_PAGES: 0x1_0000n,
+  HUGE_PAGES: 0x2_0000n,
+  INVEPT: 0x10_0000n,
+  ACCESSED_DIRTY: 0x20_0000n,
+  INVEPT_SINGLE: 0x200_0000n,
+  INVEPT_ALL: 0x400_0000n,
+  INVVPID: 0x1_0000_0000n,
+  INVVPID_ADDRESS: 0x100_0000_0000n,
+  INVVPID_SINGLE: 0x200_0000_0000n,
+  INVVPID_ALL: 0x400_0000_0000n,
+  INVVPID_RETAINING: 0x800_0000_0000n,
 } as const;
 
 function controlMsr(low: number, high: number): bigint {

@@ -40,4 +40,6 @@ export {
   type VmxControl,
   type VmxCounts,
 } from "./vmx-control.ts";
-export { vmxExtension, type RootMode, type VmxExtension, type VmxOptions } from "./vmx-extension.ts";
+export { vmxExtension, type VmxExtension, type VmxOptions } from "./vmx-extension.ts";
+export type { RootMode, VmxAbort } from "./vmx-processor.ts";
+export { hostStateDefaults } from "./host-state.ts";

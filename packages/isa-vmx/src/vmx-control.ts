@@ -74,7 +74,7 @@ export interface VmxControl {
   readonly deadline: number | undefined;
 
   /**
-   * Enters root operation: VMXON, with the CR0 and CR4 bits that it needs set first and IA32_FEATURE_CONTROL locked.
+   * Enters root operation: VMXON, with IA32_FEATURE_CONTROL enabled and locked first. CR0 and CR4 are a guest's business.
    *
    * @param region 4 KiB-aligned; its first word must be the revision identifier ({@link revision}).
    * @throws {VmxError} The region is not usable, or VMX operation has begun.

@@ -73,6 +73,14 @@ export type ExtensionEvent =
 /** What the processor does after a hook: go on, or return from `run` with a value for the caller. */
 export type Verdict = "continue" | { readonly leave: unknown };
 
+/** What waits at an instruction boundary. */
+export interface PendingEvents {
+  readonly nmi: boolean;
+  readonly interrupt: boolean;
+  /** The boundary is in the shadow of STI or a load of SS. */
+  readonly shadowed: boolean;
+}
+
 /** What an extension does for one processor. Hooks may change any state through the context. */
 export interface ExtensionHooks {
   /**
@@ -87,11 +95,11 @@ export interface ExtensionHooks {
    */
   event?(event: ExtensionEvent, delivering: ExtensionEvent | undefined): "deliver" | Verdict;
   /**
-   * Asked at instruction boundaries outside interrupt shadows, before interrupts and NMIs are looked at: at each turn of
+   * Asked at instruction boundaries, before interrupts and NMIs are looked at: at each turn of
    * the driver while {@link ExtensionContext.watchBoundaries} is on, and when {@link ExtensionContext.wakeAt} has come.
    * An answer other than "deliver" takes one unit.
    */
-  boundary?(pending: { readonly nmi: boolean; readonly interrupt: boolean }): "deliver" | Verdict;
+  boundary?(pending: PendingEvents): "deliver" | Verdict;
   /** Whether NMIs are offered to {@link event} although the guest blocks them. */
   takesBlockedNmi?(): boolean;
   /** MSRs, asked before the interrupt controller's and the processor's. */

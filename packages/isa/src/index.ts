@@ -34,6 +34,7 @@ export {
   type ExtensionEvent,
   type ExtensionHooks,
   type InjectedEvent,
+  type PendingEvents,
   type ProcessorExtension,
   type Prologue,
   type Verdict,

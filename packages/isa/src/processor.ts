@@ -446,10 +446,10 @@ export class Processor {
   }
 
   /** Asks extensions that watch boundaries, or whose deadline has come. */
-  #askAtBoundary(): Taken | undefined {
+  #askAtBoundary(shadowed: boolean): Taken | undefined {
     const isDue = this.#deadline !== undefined && this.now >= this.#deadline;
     if (!this.#watched && !isDue) return undefined;
-    const pending = { nmi: this.#nmiPending, interrupt: this.#interruptRequest };
+    const pending = { nmi: this.#nmiPending, interrupt: this.#interruptRequest, shadowed };
     for (const { id, hooks, names } of this.#extensions) {
       const answer = hooks.boundary?.(pending) ?? "deliver";
       if (answer === "deliver") continue;
@@ -538,9 +538,9 @@ export class Processor {
       return this.#deliverInjected(injected);
     }
     const shadowed = this.state.getNumber(slots.interruptShadow) !== 0;
+    const asked = this.#askAtBoundary(shadowed);
+    if (asked !== undefined) return asked.exit;
     if (!shadowed) {
-      const asked = this.#askAtBoundary();
-      if (asked !== undefined) return asked.exit;
       const interrupted = this.#takeInterrupt();
       if (interrupted !== undefined) return interrupted === "delivered" ? undefined : interrupted;
     }

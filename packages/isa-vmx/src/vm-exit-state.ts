@@ -1,0 +1,124 @@
+/**
+ * Saving guest state, and loading host state: the two halves of a VM exit.
+ *
+ * Intel SDM Vol. 3C §27.3, "Saving Guest State"; §27.5, "Loading Host State".
+ */
+import {
+  CR0,
+  segmentSlots,
+  slots,
+  type ExtensionContext,
+  type ProcessorState,
+} from "@ringside/isa";
+import { ENTRY_CONTROL, EXIT_CONTROL } from "./controls.ts";
+import type { FieldKey } from "./fields.ts";
+import { CR0_KEPT, RIGHTS_MASK, SEGMENT_FIELDS } from "./vm-entry-state.ts";
+import type { Vmcs } from "./vmcs.ts";
+
+const EFER_LMA = 0x400n;
+const EFER_LME = 0x100n;
+const CR4_PAE = 0x20n;
+const CR4_PCIDE = 0x2_0000n;
+const UNUSABLE = 0x1_0000;
+
+/** What is added to RFLAGS as saved: RF where the exit is a fault's. */
+export function saveGuestState(state: ProcessorState, vmcs: Vmcs, addedFlags: bigint): void {
+  const exits = (bit: number): boolean => (vmcs.number("VM_EXIT_CONTROLS") & bit) !== 0;
+  vmcs.set("GUEST_CR0", state.cr0);
+  vmcs.set("GUEST_CR3", state.cr3);
+  vmcs.set("GUEST_CR4", state.cr4);
+  if (exits(EXIT_CONTROL.SAVE_DEBUG_CONTROLS)) vmcs.set("GUEST_DR7", state.get(slots.dr7));
+  vmcs.set("GUEST_IA32_SYSENTER_CS", state.get(slots.sysenterCs));
+  vmcs.set("GUEST_IA32_SYSENTER_ESP", state.get(slots.sysenterEsp));
+  vmcs.set("GUEST_IA32_SYSENTER_EIP", state.get(slots.sysenterEip));
+  if (exits(EXIT_CONTROL.SAVE_PAT)) vmcs.set("GUEST_IA32_PAT", state.get(slots.pat));
+  if (exits(EXIT_CONTROL.SAVE_EFER)) vmcs.set("GUEST_IA32_EFER", state.efer);
+  for (const [index, fields] of SEGMENT_FIELDS.entries()) {
+    const place = segmentSlots(index);
+    vmcs.set(fields.selector, state.get(place.selector));
+    vmcs.set(fields.base, state.get(place.base));
+    vmcs.set(fields.limit, state.get(place.limit));
+    vmcs.set(fields.rights, state.getNumber(place.attributes) & RIGHTS_MASK);
+  }
+  vmcs.set("GUEST_GDTR_BASE", state.get(slots.gdtrBase));
+  vmcs.set("GUEST_GDTR_LIMIT", state.get(slots.gdtrLimit));
+  vmcs.set("GUEST_IDTR_BASE", state.get(slots.idtrBase));
+  vmcs.set("GUEST_IDTR_LIMIT", state.get(slots.idtrLimit));
+  vmcs.set("GUEST_RSP", state.rsp);
+  vmcs.set("GUEST_RIP", state.rip);
+  vmcs.set("GUEST_RFLAGS", state.rflags | addedFlags);
+  const shadow = state.getNumber(slots.interruptShadow);
+  vmcs.set("GUEST_INTERRUPTIBILITY_STATE", shadow | (state.getNumber(slots.nmiBlocked) << 3));
+  vmcs.set("GUEST_ACTIVITY_STATE", state.getNumber(slots.halted));
+  // A single step that was due is raised before the boundary at which exits happen.
+  vmcs.set("GUEST_PENDING_DEBUG_EXCEPTIONS", 0n);
+  const entry = vmcs.number("VM_ENTRY_CONTROLS") & ~ENTRY_CONTROL.IA32E_MODE_GUEST;
+  const isLong = (state.efer & EFER_LMA) !== 0n;
+  vmcs.set("VM_ENTRY_CONTROLS", entry + (isLong ? ENTRY_CONTROL.IA32E_MODE_GUEST : 0));
+}
+
+const HOST_SEGMENTS: readonly (readonly [number, FieldKey, FieldKey | undefined])[] = [
+  [0, "HOST_ES_SELECTOR", undefined],
+  [2, "HOST_SS_SELECTOR", undefined],
+  [3, "HOST_DS_SELECTOR", undefined],
+  [4, "HOST_FS_SELECTOR", "HOST_FS_BASE"],
+  [5, "HOST_GS_SELECTOR", "HOST_GS_BASE"],
+];
+const [CS, LDTR, TR] = [1, 6, 7] as const;
+const FLAT_LIMIT = 0xffff_ffffn;
+const CODE64 = 0xa09b;
+const CODE32 = 0xc09b;
+const DATA = 0xc093;
+const BUSY_TSS = 0x8b;
+const TSS_LIMIT = 0x67n;
+
+/** Loads the host's registers: the processor is in root operation, at CPL 0, at HOST_RIP. */
+export function loadHostState(context: ExtensionContext, vmcs: Vmcs): void {
+  const { state } = context;
+  const exits = (bit: number): boolean => (vmcs.number("VM_EXIT_CONTROLS") & bit) !== 0;
+  const isLong = exits(EXIT_CONTROL.HOST_ADDRESS_SPACE_SIZE);
+  state.set(slots.cr0, (vmcs.get("HOST_CR0") & ~CR0_KEPT) | (state.cr0 & CR0_KEPT) | CR0.ET);
+  state.set(slots.cr3, vmcs.get("HOST_CR3"));
+  const cr4 = vmcs.get("HOST_CR4");
+  state.set(slots.cr4, isLong ? cr4 | CR4_PAE : cr4 & ~CR4_PCIDE);
+  state.set(slots.dr7, 0x400n);
+  state.set(slots.sysenterCs, vmcs.get("HOST_IA32_SYSENTER_CS"));
+  state.set(slots.sysenterEsp, vmcs.get("HOST_IA32_SYSENTER_ESP"));
+  state.set(slots.sysenterEip, vmcs.get("HOST_IA32_SYSENTER_EIP"));
+  const long = EFER_LMA | EFER_LME;
+  if (exits(EXIT_CONTROL.LOAD_EFER)) state.set(slots.efer, vmcs.get("HOST_IA32_EFER"));
+  else state.set(slots.efer, (state.efer & ~long) | (isLong ? long : 0n));
+  if (exits(EXIT_CONTROL.LOAD_PAT)) state.set(slots.pat, vmcs.get("HOST_IA32_PAT"));
+  const load = (
+    index: number,
+    selector: bigint,
+    base: bigint,
+    limit: bigint,
+    rights: number,
+  ): void => {
+    const place = segmentSlots(index);
+    state.set(place.selector, selector);
+    state.set(place.base, base);
+    state.set(place.limit, limit);
+    state.setNumber(place.attributes, rights);
+  };
+  load(CS, vmcs.get("HOST_CS_SELECTOR"), 0n, FLAT_LIMIT, isLong ? CODE64 : CODE32);
+  for (const [index, selectorField, baseField] of HOST_SEGMENTS) {
+    const selector = vmcs.get(selectorField);
+    const base = baseField === undefined ? 0n : vmcs.get(baseField);
+    load(index, selector, base, FLAT_LIMIT, selector === 0n ? DATA | UNUSABLE : DATA);
+  }
+  load(LDTR, 0n, 0n, 0n, UNUSABLE);
+  load(TR, vmcs.get("HOST_TR_SELECTOR"), vmcs.get("HOST_TR_BASE"), TSS_LIMIT, BUSY_TSS);
+  state.set(slots.gdtrBase, vmcs.get("HOST_GDTR_BASE"));
+  state.set(slots.gdtrLimit, 0xffffn);
+  state.set(slots.idtrBase, vmcs.get("HOST_IDTR_BASE"));
+  state.set(slots.idtrLimit, 0xffffn);
+  state.rsp = vmcs.get("HOST_RSP");
+  state.rip = vmcs.get("HOST_RIP");
+  state.rflags = 2n;
+  state.setNumber(slots.interruptShadow, 0);
+  state.setNumber(slots.halted, 0);
+  context.setPrivilegeLevel(0);
+  context.updateMode();
+}
