@@ -78,17 +78,17 @@ describe("a guest that writes wherever it can", () => {
         mov ecx, ${(memoryBytes - 0x38_0000) / 8}
         rep stosq
         mov rdi, ${memoryBytes}
-      near:
+      beyond:
         mov [rdi], rax
         add rdi, 0x1000
         cmp rdi, 0x1000000
-        jb near
-      far:
+        jb beyond
+      distant:
         mov [rdi], rax
         add rdi, 0x200000
         mov rdx, 0x100000000
         cmp rdi, rdx
-        jb far
+        jb distant
         xor eax, eax
         ${powerOff}
       `),
