@@ -23,6 +23,8 @@ const none = 0xffff_ffff;
 
 export class GuestMemory {
   readonly sizeBytes: number;
+  /** Told of each {@link write}. */
+  onWritten: ((gpa: number, lengthBytes: number) => void) | undefined;
   readonly #memory: HostMemory;
   readonly #work: MonitorWork;
   /** Host frame number by guest frame number. */
@@ -89,6 +91,7 @@ export class GuestMemory {
   write(gpa: number, bytes: Uint8Array): void {
     this.#work.add("guestWords", Math.ceil(bytes.length / 8));
     this.#write(gpa, bytes);
+    this.onWritten?.(gpa, bytes.length);
   }
 
   /** A copy, for people who look at the guest: no work is counted, and no frame is handed out. */

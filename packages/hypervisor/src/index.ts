@@ -23,4 +23,10 @@ export {
 export { monitorOperations, MonitorWork, type MonitorOperation } from "./monitor-work.ts";
 export { kickVector, PhysicalInterrupts, timerVector } from "./physical-interrupts.ts";
 export { ProcessorIdentity, type CpuidAnswer } from "./processor-identity.ts";
+export {
+  ShadowMmu,
+  type ShadowAccess,
+  type ShadowFault,
+  type ShadowMmuOptions,
+} from "./shadow-paging/shadow-mmu.ts";
 export { VirtualInterrupts, type Interruptibility, type NextEvent } from "./virtual-interrupts.ts";

@@ -6,13 +6,12 @@
 import { VECTOR, type Emulation, type ProcessorState } from "@ringside/isa";
 import type {
   GuestDevices,
-  GuestMemory,
   InstructionEmulator,
   ProcessorIdentity,
 } from "@ringside/hypervisor";
 import { EXIT, exitName, type VmExit } from "@ringside/isa-vmx";
-import type { EptTables } from "./ept-tables.ts";
 import type { Events } from "./events.ts";
+import type { Paging } from "./paging.ts";
 import type { Vmcs } from "./vmcs.ts";
 import type { VtxCpu } from "./vtx-cpu.ts";
 
@@ -29,8 +28,7 @@ export interface ExitContext {
   readonly cpu: VtxCpu;
   readonly physical: ProcessorState;
   readonly events: Events;
-  readonly memory: GuestMemory;
-  readonly ept: EptTables;
+  readonly paging: Paging;
   readonly devices: GuestDevices;
   readonly emulator: InstructionEmulator;
   readonly identity: ProcessorIdentity;
@@ -40,9 +38,6 @@ export interface ExitContext {
 
 const resume: Handled = { kind: "resume" };
 const vectoringValid = 0x8000_0000;
-/** EPT violation: IRET had unblocked NMIs before the access failed. */
-const nmiUnblocked = 0x1000;
-const blockedByNmi = 8;
 /** I/O qualification, SDM Vol. 3C, table "Exit Qualification for I/O Instructions". */
 const ioSize = 7;
 const ioIn = 8;
@@ -53,25 +48,12 @@ export function handleExit(context: ExitContext, exit: VmExit): Handled {
     return { kind: "crashed", why: `VM entry failed. ${exit.entryFailure.message}` };
   }
   const vectoring = context.vmcs.readNumber("IDT_VECTORING_INFORMATION");
-  if (vectoring >= vectoringValid) return handleDuringDelivery(context, exit, vectoring);
-  return handle(context, exit);
+  return context.paging.handle(context, exit.reason, vectoring) ?? handle(context, exit);
 }
 
-/** The guest's event comes again after RAM was put where its delivery failed; on device memory it never succeeds. */
-function handleDuringDelivery(context: ExitContext, exit: VmExit, vectoring: number): Handled {
-  if (exit.reason === EXIT.EPT_VIOLATION) {
-    const gpa = context.vmcs.readNumber("GUEST_PHYSICAL_ADDRESS");
-    if (context.memory.isRam(gpa)) {
-      mapFrame(context, gpa);
-      context.events.redeliver(vectoring);
-      return resume;
-    }
-    return {
-      kind: "crashed",
-      why: `The guest's tables or stacks for vector ${vectoring & 0xff} are at guest-physical 0x${gpa.toString(16)}, where there is no RAM.`,
-    };
-  }
-  return handle(context, exit);
+/** True when the IDT-vectoring information field holds an event. */
+export function isVectoring(vectoring: number): boolean {
+  return vectoring >= vectoringValid;
 }
 
 function handle(context: ExitContext, exit: VmExit): Handled {
@@ -90,8 +72,6 @@ function handle(context: ExitContext, exit: VmExit): Handled {
       return resume;
     case EXIT.IO_INSTRUCTION:
       return accessPort(context);
-    case EXIT.EPT_VIOLATION:
-      return accessMemory(context);
     case EXIT.CPUID:
       answerCpuid(context);
       return resume;
@@ -132,22 +112,6 @@ function handle(context: ExitContext, exit: VmExit): Handled {
   }
 }
 
-function accessMemory(context: ExitContext): Handled {
-  const { vmcs } = context;
-  const gpa = vmcs.readNumber("GUEST_PHYSICAL_ADDRESS");
-  if ((vmcs.readNumber("EXIT_QUALIFICATION") & nmiUnblocked) !== 0) {
-    const blocked = vmcs.readNumber("GUEST_INTERRUPTIBILITY_STATE");
-    vmcs.write("GUEST_INTERRUPTIBILITY_STATE", blocked | blockedByNmi);
-  }
-  if (!context.memory.isRam(gpa)) return emulate(context);
-  mapFrame(context, gpa);
-  return resume;
-}
-
-function mapFrame({ ept, memory }: ExitContext, gpa: number): void {
-  ept.map(gpa, memory.hostFrame(gpa));
-}
-
 function accessPort(context: ExitContext): Handled {
   const { vmcs, physical, devices } = context;
   const qualification = vmcs.readNumber("EXIT_QUALIFICATION");
@@ -182,7 +146,7 @@ function answerCpuid({ physical, identity, cpu }: ExitContext): void {
 }
 
 /** A write that would change a bit of CR0 or CR4 that VMX holds. */
-function changeControls(context: ExitContext): Handled {
+export function changeControls(context: ExitContext): Handled {
   const handled = emulate(context);
   const shadow = context.vmcs.read("CR0_READ_SHADOW");
   if ((shadow & 0x8000_0001n) === 0x8000_0001n) return handled;
@@ -192,7 +156,8 @@ function changeControls(context: ExitContext): Handled {
   };
 }
 
-function emulate({ emulator, cpu, events }: ExitContext): Handled {
+/** Executes the guest's instruction for it. */
+export function emulate({ emulator, cpu, events }: ExitContext): Handled {
   const emulation: Emulation = emulator.emulate(cpu);
   switch (emulation.kind) {
     case "retired":

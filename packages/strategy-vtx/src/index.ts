@@ -6,4 +6,4 @@
  *
  * @packageDocumentation
  */
-export { vtx } from "./vtx.ts";
+export { vtx, vtxShadow } from "./vtx.ts";

@@ -14,15 +14,13 @@ import {
   type VmxCapabilities,
 } from "@ringside/isa-vmx";
 import { frameBytes } from "@ringside/machine";
+import type { PagingControls } from "./paging.ts";
 import type { Vmcs } from "./vmcs.ts";
 
 /** CR0 bits that VMX holds at 1: PE, NE and PG. Intel SDM Vol. 3D §A.7, "VMX-Fixed Bits in CR0". */
 export const cr0Fixed = 0x8000_0021n;
 /** CR4.VMXE, which VMX holds at 1 and the guest must not see. */
 export const cr4Fixed = 0x2000n;
-
-/** The guest's TLB entries carry this; the hypervisor's own carry 0. */
-const vpid = 1;
 
 /** Pages of the host that a VMCS refers to; physical addresses. */
 export interface VmcsPages {
@@ -32,7 +30,7 @@ export interface VmcsPages {
 
 const pin = PIN.EXTERNAL_INTERRUPT_EXITING | PIN.NMI_EXITING | PIN.VIRTUAL_NMIS;
 /** Besides these, window exiting is switched on and off as events wait. */
-export const primaryControls: number =
+const primary =
   (PRIMARY.USE_TSC_OFFSETTING |
     PRIMARY.HLT_EXITING |
     PRIMARY.USE_TPR_SHADOW |
@@ -40,7 +38,7 @@ export const primaryControls: number =
     PRIMARY.USE_MSR_BITMAPS |
     PRIMARY.ACTIVATE_SECONDARY) >>>
   0;
-const secondary = SECONDARY.ENABLE_EPT | SECONDARY.ENABLE_RDTSCP | SECONDARY.ENABLE_VPID;
+const secondary = SECONDARY.ENABLE_RDTSCP;
 const exit =
   EXIT_CONTROL.SAVE_DEBUG_CONTROLS |
   EXIT_CONTROL.HOST_ADDRESS_SPACE_SIZE |
@@ -56,31 +54,33 @@ const entry =
   ENTRY_CONTROL.LOAD_EFER;
 
 /** Adds the bits that the processor wants set. */
-export function adjusted(wanted: number, { mustBeOne }: ControlCapability): number {
+function adjusted(wanted: number, { mustBeOne }: ControlCapability): number {
   return (wanted | mustBeOne) >>> 0;
+}
+
+/** The primary controls with no window open. */
+export function primaryControls(capabilities: VmxCapabilities, paging: PagingControls): number {
+  return adjusted(primary | paging.primary, capabilities.primary);
 }
 
 export function writeControls(
   vmcs: Vmcs,
   capabilities: VmxCapabilities,
   pages: VmcsPages,
-  eptPointer: bigint,
+  paging: PagingControls,
 ): void {
   vmcs.write("PIN_BASED_CONTROLS", adjusted(pin, capabilities.pin));
-  vmcs.write("PRIMARY_CONTROLS", adjusted(primaryControls, capabilities.primary));
-  vmcs.write("SECONDARY_CONTROLS", adjusted(secondary, capabilities.secondary));
+  vmcs.write("PRIMARY_CONTROLS", primaryControls(capabilities, paging));
+  vmcs.write("SECONDARY_CONTROLS", adjusted(secondary | paging.secondary, capabilities.secondary));
   vmcs.write("VM_EXIT_CONTROLS", adjusted(exit, capabilities.exit));
   vmcs.write("VM_ENTRY_CONTROLS", adjusted(entry, capabilities.entry));
-  vmcs.write("VIRTUAL_PROCESSOR_ID", vpid);
-  vmcs.write("EPT_POINTER", eptPointer);
   vmcs.write("MSR_BITMAP", pages.msrBitmap);
   vmcs.write("VIRTUAL_APIC_ADDRESS", pages.virtualApic);
   vmcs.write("VMCS_LINK_POINTER", 0xffff_ffff_ffff_ffffn);
-  // The guest owns all of CR0 and CR4 but what VMX holds; it reads those bits from the shadows.
-  vmcs.write("CR0_GUEST_HOST_MASK", cr0Fixed);
+  // The guest owns all of CR0 and CR4 but what is held; it reads those bits from the read shadows.
+  vmcs.write("CR0_GUEST_HOST_MASK", cr0Fixed | paging.cr0Held);
   vmcs.write("CR4_GUEST_HOST_MASK", cr4Fixed);
-  // Its exceptions are its own.
-  vmcs.write("EXCEPTION_BITMAP", 0);
+  vmcs.write("EXCEPTION_BITMAP", paging.exceptionBitmap);
 }
 
 /** Model-specific registers that the guest reads and writes without an exit. */

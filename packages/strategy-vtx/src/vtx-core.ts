@@ -22,7 +22,7 @@ import {
   type ProgramGuest,
   type ProgramStatus,
 } from "@ringside/strategy";
-import { VtxMachine, type VtxExit } from "./vtx-machine.ts";
+import { VtxMachine, type PagingKind, type VtxExit } from "./vtx-machine.ts";
 
 export class VtxCore implements MachineCore {
   readonly inspect: Inspector;
@@ -36,7 +36,7 @@ export class VtxCore implements MachineCore {
   #lastLog = "";
 
   /** @throws {ImageError} when a file of the guest is malformed or does not fit. */
-  constructor(claim: Claim, guest: Guest, options: CreateOptions) {
+  constructor(claim: Claim, guest: Guest, paging: PagingKind, options: CreateOptions) {
     this.#claim = claim;
     this.#guest = guest;
     this.#options = options;
@@ -45,6 +45,7 @@ export class VtxCore implements MachineCore {
     this.#machine = new VtxMachine({
       claim,
       memoryBytes: guest.memoryBytes,
+      paging,
       kernel: guest.kind === "kernel" ? guest : programKernel(guest),
       epochSeconds: options.epochSeconds ?? defaultEpochSeconds,
       onSerial: (bytes) => this.#onSerial(bytes),

@@ -11,8 +11,9 @@ import {
   type ProcessorState,
   type SegmentName,
 } from "@ringside/isa";
-import type { VirtualCpu } from "@ringside/hypervisor";
+import type { TranslationControls, VirtualCpu } from "@ringside/hypervisor";
 import type { FieldKey } from "@ringside/isa-vmx";
+import type { Paging } from "./paging.ts";
 import { cr0Fixed, cr4Fixed } from "./vmcs-setup.ts";
 import type { Vmcs } from "./vmcs.ts";
 
@@ -42,9 +43,25 @@ export class VtxCpu implements VirtualCpu {
   readonly #vmcs: Vmcs;
   readonly #physical: ProcessorState;
 
-  constructor(vmcs: Vmcs, physical: ProcessorState) {
+  readonly #paging: Paging;
+  /** Bits of CR0 that the guest does not own. */
+  readonly #cr0Held: bigint;
+
+  constructor(vmcs: Vmcs, physical: ProcessorState, paging: Paging) {
     this.#vmcs = vmcs;
     this.#physical = physical;
+    this.#paging = paging;
+    this.#cr0Held = cr0Fixed | paging.controls.cr0Held;
+  }
+
+  /** What decides how the guest translates addresses, as the guest sees it. */
+  translationControls(): TranslationControls {
+    return {
+      cr0: this.#visible("CR0", this.#cr0Held),
+      cr3: this.#paging.readCr3(),
+      cr4: this.#visible("CR4", cr4Fixed),
+      efer: this.#vmcs.read("GUEST_IA32_EFER"),
+    };
   }
 
   /** Ends the instruction that exited: RIP behind it, and what STI or MOV SS held back no longer held. */
@@ -62,15 +79,16 @@ export class VtxCpu implements VirtualCpu {
     for (const slot of liveSlots) state.set(slot, this.#physical.get(slot));
     state.rip = vmcs.read("GUEST_RIP");
     state.rsp = vmcs.read("GUEST_RSP");
-    state.set(slots.cr0, this.#visible("CR0", cr0Fixed));
-    state.set(slots.cr4, this.#visible("CR4", cr4Fixed));
-    state.set(slots.cr3, vmcs.read("GUEST_CR3"));
+    const controls = this.translationControls();
+    state.set(slots.cr0, controls.cr0);
+    state.set(slots.cr3, controls.cr3);
+    state.set(slots.cr4, controls.cr4);
     state.set(slots.dr7, vmcs.read("GUEST_DR7"));
     state.set(slots.pat, vmcs.read("GUEST_IA32_PAT"));
     state.set(slots.tscOffset, vmcs.read("TSC_OFFSET"));
     this.#loadSegments(state);
     // Last: it recomputes what follows from all of these.
-    state.setControl("efer", vmcs.read("GUEST_IA32_EFER"));
+    state.setControl("efer", controls.efer);
     state.rflags = vmcs.read("GUEST_RFLAGS");
   }
 
@@ -83,7 +101,7 @@ export class VtxCpu implements VirtualCpu {
     vmcs.write("GUEST_RSP", state.rsp);
     vmcs.write("GUEST_RFLAGS", state.rflags);
     this.#change("TSC_OFFSET", state.get(slots.tscOffset));
-    this.#storeControl("CR0", state.cr0, cr0Fixed);
+    this.#storeControl("CR0", state.cr0, this.#cr0Held);
     this.#storeControl("CR4", state.cr4, cr4Fixed);
     const blocked = vmcs.readNumber("GUEST_INTERRUPTIBILITY_STATE");
     if ((blocked & shadows) !== 0) vmcs.write("GUEST_INTERRUPTIBILITY_STATE", blocked & ~shadows);
@@ -97,7 +115,7 @@ export class VtxCpu implements VirtualCpu {
     vmcs.write("GUEST_GDTR_LIMIT", state.get(slots.gdtrLimit));
     vmcs.write("GUEST_IDTR_BASE", state.get(slots.idtrBase));
     vmcs.write("GUEST_IDTR_LIMIT", state.get(slots.idtrLimit));
-    vmcs.write("GUEST_CR3", state.cr3);
+    this.#paging.writeCr3(state.cr3);
     vmcs.write("GUEST_DR7", state.get(slots.dr7));
     vmcs.write("GUEST_IA32_EFER", state.efer);
     vmcs.write("GUEST_IA32_PAT", state.get(slots.pat));

@@ -21,6 +21,7 @@ import {
   MonitorWork,
   PhysicalInterrupts,
   ProcessorIdentity,
+  ShadowMmu,
   VirtualInterrupts,
   type TranslationControls,
 } from "@ringside/hypervisor";
@@ -43,14 +44,19 @@ import {
   type MachineExit,
 } from "@ringside/machine";
 import type { Claim, Inspector, Registers } from "@ringside/strategy";
+import { EptPaging } from "./ept-paging.ts";
 import { eptFramesFor, EptTables } from "./ept-tables.ts";
 import { Events } from "./events.ts";
 import { handleExit, type ExitContext, type Handled } from "./exit-handlers.ts";
-import { adjusted, primaryControls, writeControls, writeMsrBitmap } from "./vmcs-setup.ts";
+import type { Paging } from "./paging.ts";
+import { ShadowPaging } from "./shadow-paging.ts";
+import { primaryControls, writeControls, writeMsrBitmap } from "./vmcs-setup.ts";
 import { Vmcs } from "./vmcs.ts";
 import { VtxCpu } from "./vtx-cpu.ts";
 
 const capabilities = sandyBridge;
+/** Frames for shadow tables: what a handful of address spaces need. */
+const shadowFrames = 200;
 /** VMXON region, VMCS, MSR bitmap, virtual-APIC page. */
 const ownFrames = 4;
 const interruptFlag = 0x200n;
@@ -60,6 +66,7 @@ const vtprOffset = 0x80;
 export interface VtxMachineOptions extends Omit<BoardOptions, "clock" | "onExit"> {
   readonly claim: Claim;
   readonly kernel: KernelImage;
+  readonly paging: PagingKind;
   readonly onMark?: (id: number) => void;
   /** Told of each VM exit. */
   readonly onMonitorEntry?: (why: string) => void;
@@ -69,9 +76,16 @@ export type VtxExit =
   | Exclude<MachineExit, { reason: "shutdown" | "event" | "extension" }>
   | { readonly reason: "crashed"; readonly why: string };
 
+/** How a guest's memory is translated. */
+export type PagingKind = "ept" | "shadow";
+
 /** Bytes of the host that a guest takes: its memory and what the hypervisor keeps for it. */
-export function hostBytesFor(memoryBytes: number): number {
-  return memoryBytes + (eptFramesFor(memoryBytes) + ownFrames) * frameBytes;
+export function hostBytesFor(memoryBytes: number, paging: PagingKind): number {
+  return memoryBytes + (tableFramesFor(memoryBytes, paging) + ownFrames) * frameBytes;
+}
+
+function tableFramesFor(memoryBytes: number, paging: PagingKind): number {
+  return paging === "ept" ? eptFramesFor(memoryBytes) : shadowFrames;
 }
 
 export class VtxMachine {
@@ -85,7 +99,6 @@ export class VtxMachine {
   readonly #physicalInterrupts: PhysicalInterrupts = new PhysicalInterrupts();
   readonly #virtualInterrupts: VirtualInterrupts;
   readonly #vmcs: Vmcs;
-  readonly #cpu: VtxCpu;
   readonly #devices: GuestDevices;
   readonly #emulator: InstructionEmulator;
   readonly #identity: ProcessorIdentity;
@@ -110,7 +123,7 @@ export class VtxMachine {
   constructor(options: VtxMachineOptions) {
     const { claim, memoryBytes, onMark } = options;
     this.#options = options;
-    this.#frames = ownFramesOf(claim, memoryBytes);
+    this.#frames = ownFramesOf(claim, tableFramesFor(memoryBytes, options.paging));
     this.#memory = new GuestMemory({
       memory: claim.memory,
       frames: claim.frames,
@@ -137,7 +150,6 @@ export class VtxMachine {
     });
     this.#devices = new GuestDevices(this.#board, this.#memory);
     this.#vmcs = new Vmcs(this.#control, this.#work);
-    this.#cpu = new VtxCpu(this.#vmcs, this.processor.state);
     this.#emulator = new InstructionEmulator({
       profile: defaultProfile,
       devices: this.#devices,
@@ -239,36 +251,59 @@ export class VtxMachine {
     this.#control.vmptrld(vmcs);
     writeMsrBitmap(memory.physical, msrBitmap);
 
-    let tables = 0;
-    const ept = new EptTables({
-      memory: memory.physical,
-      work: this.#work,
-      allotTable: () => this.#frames.tables + frameBytes * tables++,
-    });
+    const paging = this.#makePaging();
+    const cpu = new VtxCpu(this.#vmcs, this.processor.state, paging);
     hostStateDefaults(this.#control);
-    writeControls(this.#vmcs, capabilities, { msrBitmap, virtualApic }, ept.pointer);
+    writeControls(this.#vmcs, capabilities, { msrBitmap, virtualApic }, paging.controls);
+    paging.start();
 
     const guest = new VirtualProcessor({ profile: defaultProfile, accessors: noAccessors });
     enterKernel(guest.state, loadKernel(this.#memory.bootTarget, memoryBytes, kernel));
-    this.#cpu.storeAll(guest.state);
+    cpu.storeAll(guest.state);
     return {
       vmcs: this.#vmcs,
-      cpu: this.#cpu,
+      cpu,
       physical: this.processor.state,
       events: new Events(
         this.#vmcs,
         this.processor.state,
         this.#virtualInterrupts,
         this.#board.interrupts,
-        adjusted(primaryControls, capabilities.primary),
+        primaryControls(capabilities, paging.controls),
       ),
-      memory: this.#memory,
-      ept,
+      paging,
       devices: this.#devices,
       emulator: this.#emulator,
       identity: this.#identity,
       onPhysicalInterrupt: () => this.#board.dispatchDue(),
     };
+  }
+
+  #makePaging(): Paging {
+    const { memory } = this.#options.claim;
+    const { paging } = this.#options;
+    if (paging === "ept") {
+      let next = 0;
+      const tables = new EptTables({
+        memory: memory.physical,
+        work: this.#work,
+        allotTable: () => this.#frames.tables + frameBytes * next++,
+      });
+      return new EptPaging(this.#vmcs, this.#memory, tables);
+    }
+    const tableFrames = Array.from(
+      { length: shadowFrames },
+      (_, index) => this.#frames.tables + index * frameBytes,
+    );
+    const mmu = new ShadowMmu({
+      memory,
+      guest: this.#memory,
+      work: this.#work,
+      tableFrames,
+      flushTlb: () => this.processor.flushTlb(true),
+    });
+    this.#memory.onWritten = (gpa, lengthBytes) => mmu.written(gpa, lengthBytes);
+    return new ShadowPaging(this.#vmcs, mmu);
   }
 
   #run(end: number): VtxExit {
@@ -386,10 +421,15 @@ export class VtxMachine {
     };
     return {
       cr0: visible("CR0", state.cr0),
-      cr3: live ? state.cr3 : this.#control.vmread("GUEST_CR3"),
+      cr3: this.#cr3(live),
       cr4: visible("CR4", state.cr4),
       efer: live ? state.efer : this.#control.vmread("GUEST_IA32_EFER"),
     };
+  }
+
+  #cr3(live: boolean): bigint {
+    if (this.#options.paging === "shadow") return this.#context.paging.readCr3();
+    return live ? this.processor.state.cr3 : this.#control.vmread("GUEST_CR3");
   }
 
   #registers(): Registers {
@@ -424,12 +464,11 @@ interface OwnFrames {
   readonly vmcs: number;
   readonly msrBitmap: number;
   readonly virtualApic: number;
-  /** The first of those for extended page tables. */
+  /** The first of those for page tables. */
   readonly tables: number;
 }
 
-function ownFramesOf(claim: Claim, memoryBytes: number): OwnFrames {
-  const tables = eptFramesFor(memoryBytes);
+function ownFramesOf(claim: Claim, tables: number): OwnFrames {
   const first = claim.frames.allotRun(ownFrames + tables);
   if (first === undefined) {
     throw new RangeError(

@@ -11,26 +11,49 @@ import {
   type VirtualMachine,
 } from "@ringside/strategy";
 import { VtxCore } from "./vtx-core.ts";
-import { hostBytesFor } from "./vtx-machine.ts";
+import { hostBytesFor, type PagingKind } from "./vtx-machine.ts";
 
-const id = "vtx";
+/** VT-x with extended page tables. */
+export const vtx: Strategy = strategy(
+  "vtx",
+  "VT-x",
+  "The processor virtualizes: the guest kernel runs in ring 0 of non-root mode, on extended page tables.",
+  ["vmx", "ept", "vpid"],
+  "ept",
+);
 
-export const vtx: Strategy = {
-  id,
-  name: "VT-x",
-  summary:
-    "The processor virtualizes: the guest kernel runs in ring 0 of non-root mode, on extended page tables.",
-  traits: {
-    guestKernel: "unmodified",
-    guestKernelLevel: 0,
-    extensions: ["vmx", "ept", "vpid"],
-    // A host has one processor, which holds one guest's registers.
-    exclusive: true,
-  },
-  capabilities: { programs: true, kernels: true, selfModifyingCode: true },
-  accepts,
-  create,
-};
+/** VT-x as it began: without EPT and VPID, on shadow page tables. */
+export const vtxShadow: Strategy = strategy(
+  "vtx:shadow",
+  "VT-x, shadow paging",
+  "The processor virtualizes, without extended page tables: the hypervisor shadows the guest's own.",
+  ["vmx"],
+  "shadow",
+);
+
+function strategy(
+  id: string,
+  name: string,
+  summary: string,
+  extensions: readonly string[],
+  paging: PagingKind,
+): Strategy {
+  return {
+    id,
+    name,
+    summary,
+    traits: {
+      guestKernel: "unmodified",
+      guestKernelLevel: 0,
+      extensions,
+      // A host has one processor, which holds one guest's registers.
+      exclusive: true,
+    },
+    capabilities: { programs: true, kernels: true, selfModifyingCode: true },
+    accepts,
+    create: (host, guest, options = {}) => create(id, paging, host, guest, options),
+  };
+}
 
 function accepts(guest: Guest): Acceptance {
   if (guest.kind === "program" || guest.format === "elf64" || guest.format === "flat") {
@@ -42,11 +65,17 @@ function accepts(guest: Guest): Acceptance {
   };
 }
 
-function create(host: Host, guest: Guest, options: CreateOptions = {}): VirtualMachine {
+function create(
+  id: string,
+  paging: PagingKind,
+  host: Host,
+  guest: Guest,
+  options: CreateOptions,
+): VirtualMachine {
   const acceptance = accepts(guest);
   if (!acceptance.accepted) throw new StrategyError(id, "guest-refused", acceptance.reason);
-  checkGuest(guest);
-  const needed = hostBytesFor(guest.memoryBytes);
+  checkGuest(id, guest);
+  const needed = hostBytesFor(guest.memoryBytes, paging);
   if (needed > host.memoryBytes) {
     throw new StrategyError(
       id,
@@ -56,7 +85,7 @@ function create(host: Host, guest: Guest, options: CreateOptions = {}): VirtualM
   }
   const claim = host.claimAll(id);
   try {
-    return virtualMachine(id, new VtxCore(claim, guest, options), options.trace);
+    return virtualMachine(id, new VtxCore(claim, guest, paging, options), options.trace);
   } catch (cause) {
     claim[Symbol.dispose]();
     // Loaders and the packer of the initrd complain about files and strings of the guest.
@@ -65,7 +94,7 @@ function create(host: Host, guest: Guest, options: CreateOptions = {}): VirtualM
   }
 }
 
-function checkGuest(guest: Guest): void {
+function checkGuest(id: string, guest: Guest): void {
   const { memoryBytes } = guest;
   if (
     !Number.isInteger(memoryBytes) ||

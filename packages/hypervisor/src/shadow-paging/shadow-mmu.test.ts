@@ -61,6 +61,7 @@ class Setup {
       tableFrames: shadows,
       flushTlb: () => this.processor.flushTlb(true),
     });
+    this.guest.onWritten = (gpa, lengthBytes) => this.mmu.written(gpa, lengthBytes);
     const board = new Board({
       clock: { now: 0 },
       memoryBytes: sizeBytes,
@@ -126,7 +127,6 @@ class Setup {
       if (fault.kind === "true" || fault.kind === "device") return fault;
       if (fault.kind === "traced") {
         this.#emulate(state);
-        this.mmu.written(fault.gpa, 8);
       }
       state.setControl("cr3", BigInt(this.mmu.root(this.cr3)));
     }

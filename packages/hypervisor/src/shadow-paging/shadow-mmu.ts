@@ -80,6 +80,8 @@ export class ShadowMmu {
   readonly #traced = new Map<number, Set<ShadowTable>>();
   /** Entries that map a guest frame writable, by its number; some may be stale. */
   readonly #writers = new Map<number, Set<number>>();
+  /** The guest's A and D flags are being set: that takes nothing from a shadow. */
+  #walking = false;
 
   constructor(options: ShadowMmuOptions) {
     const { memory, guest, work, tableFrames, flushTlb } = options;
@@ -120,7 +122,9 @@ export class ShadowMmu {
     state.set(slots.cr3, controls.cr3);
     state.set(slots.cr4, controls.cr4);
     state.setControl("efer", controls.efer);
+    this.#walking = true;
     const walked = this.#walker.walk(linear, access);
+    this.#walking = false;
     if (walked.kind === "fault") {
       return { kind: "true", vector: walked.vector, errorCode: walked.errorCode };
     }
@@ -134,6 +138,7 @@ export class ShadowMmu {
 
   /** A handler wrote guest memory. */
   written(gpa: number, lengthBytes: number): void {
+    if (this.#walking) return;
     const first = Math.floor(gpa / 8);
     const last = Math.floor((gpa + lengthBytes - 1) / 8);
     for (let entry = first; entry <= last; entry += 1) {
@@ -162,6 +167,7 @@ export class ShadowMmu {
     for (let level = 3; level >= 1; level -= 1) {
       const below = this.#tableAt(path, level, linear);
       this.#link(table, indexOf(linear, level + 1), below);
+      table.idleWrites = 0;
       table = below;
     }
     const rights = path.rights.at(-1);
@@ -327,7 +333,7 @@ export class ShadowMmu {
           if (this.#guest.isRam(gpa)) bytes.set(this.#guest.peek(gpa, bytes.length));
           else bytes.fill(0xff);
         },
-        // The guest's A and D flags. They change nothing that a shadow has less of.
+        // The guest's A and D flags.
         writePhysical: (gpa, bytes) => {
           if (this.#guest.isRam(gpa)) this.#guest.write(gpa, bytes);
         },
