@@ -1,10 +1,8 @@
-/** A small hypervisor loop in TypeScript with a 64-bit guest: entries, exits, EPT, injection, windows. */
-import { slots } from "@ringside/isa";
+/** A small hypervisor loop in TypeScript with a 64-bit guest: it enters, handles what exits, and resumes. */
 import { describe, expect, test } from "vitest";
 import { haswell, penryn, sandyBridge } from "./capabilities.ts";
-import { EXIT_CONTROL, PIN, PRIMARY, SECONDARY } from "./controls.ts";
-import { EXIT, exitName } from "./exit-reasons.ts";
-import { GUEST, GuestBench, HOST, vmExit } from "./testing/guest-bench.ts";
+import { EXIT } from "./exit-reasons.ts";
+import { GUEST, GuestBench } from "./testing/guest-bench.ts";
 
 const profiles = [sandyBridge, haswell, penryn];
 

@@ -74,7 +74,8 @@ export interface VmxControl {
   readonly deadline: number | undefined;
 
   /**
-   * Enters root operation: VMXON, with IA32_FEATURE_CONTROL enabled and locked first. CR0 and CR4 are a guest's business.
+   * Enters root operation: VMXON, with IA32_FEATURE_CONTROL enabled and locked and caches on (CR0.CD and CR0.NW clear)
+   * first. The other checks of the instruction are those of the code that executes it, which there is none of.
    *
    * @param region 4 KiB-aligned; its first word must be the revision identifier ({@link revision}).
    * @throws {VmxError} The region is not usable, or VMX operation has begun.

@@ -5,6 +5,7 @@
  * counts, and the explanation of the last failed entry.
  */
 import {
+  CR0,
   RFLAGS,
   slots,
   type ExtensionContext,
@@ -889,7 +890,10 @@ export class VmxProcessor {
       vmxon: (region) => {
         if (this.#operation !== OPERATION.NONE)
           throw new VmxError(0, "VMXON is not possible: VMX operation has begun. Use vmxoff first.");
-        this.#context.state.set(vmx.featureControl, FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_VMX);
+        const { state } = this.#context;
+        state.set(vmx.featureControl, FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_VMX);
+        // VM entry leaves these to software that runs before any guest, which a monitor in TypeScript stands for.
+        state.set(slots.cr0, state.cr0 & ~(CR0.CD | CR0.NW));
         require(this.#vmxon(BigInt(region)), `VMXON of 0x${region.toString(16)}`);
       },
       vmxoff: () => {
