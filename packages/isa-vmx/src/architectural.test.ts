@@ -50,7 +50,10 @@ function read(field: FieldKey): string {
 
 /** Bare metal in long mode, where VMX may be used. */
 class Bare {
-  readonly memory: HostMemory = HostMemory.create({ physicalBytes: 0x40_0000, codeCacheBytes: 0x10_0000 });
+  readonly memory: HostMemory = HostMemory.create({
+    physicalBytes: 0x40_0000,
+    codeCacheBytes: 0x10_0000,
+  });
   readonly processor: Processor;
   readonly control: VmxControl;
 
@@ -76,14 +79,18 @@ class Bare {
     for (let vector = 0; vector < 32; vector += 1) {
       const handler = HANDLERS + vector * 16;
       physical.writeU8(handler, 0xf4);
-      const low = BigInt(handler & 0xffff) | (8n << 16n) | (0x8en << 40n) | (BigInt(handler >>> 16) << 48n);
+      const low =
+        BigInt(handler & 0xffff) | (8n << 16n) | (0x8en << 40n) | (BigInt(handler >>> 16) << 48n);
       physical.writeU64(IDT + vector * 16, low);
     }
     for (const region of [VMXON, VMCS, VMCS2]) physical.writeU32(region, this.control.revision);
   }
 
   load(address: number, text: string): void {
-    this.memory.physical.write(address, assemble(text, { mode: 64, address: BigInt(address) }).bytes);
+    this.memory.physical.write(
+      address,
+      assemble(text, { mode: 64, address: BigInt(address) }).bytes,
+    );
   }
 
   /** Runs code at CPL 0 until HLT. */
@@ -108,7 +115,8 @@ class Bare {
   }
 
   expectHalt(exit: ProcessorExit): void {
-    expect(exit).toEqual({ reason: "halted" });
+    if (exit.reason !== "halted")
+      throw new Error(`Expected HLT, and the processor came back with ${exit.reason}.`);
   }
 
   /** Vector of the exception whose handler was reached, or undefined. */
@@ -122,7 +130,7 @@ class Bare {
     const flags = this.processor.state.rflags & 0x8d5n;
     if (flags === 0n) return "succeed";
     if (flags === 1n) return "invalid";
-    expect(flags).toBe(0x40n);
+    if (flags !== 0x40n) throw new Error(`Flags 0x${flags.toString(16)} are no VMX outcome.`);
     return Number(this.control.vmread("VM_INSTRUCTION_ERROR"));
   }
 }
@@ -153,7 +161,12 @@ const outcomes: readonly (readonly [string, string, "succeed" | "invalid" | numb
 
 describe("A VMX instruction", () => {
   for (const [name, text, outcome] of outcomes) {
-    const words = typeof outcome === "number" ? `fails with error ${outcome}` : outcome === "invalid" ? "fails without a current VMCS to say why" : "succeeds";
+    const words =
+      typeof outcome === "number"
+        ? `fails with error ${outcome}`
+        : outcome === "invalid"
+          ? "fails without a current VMCS to say why"
+          : "succeeds";
     test(`${words}: ${name}`, () => {
       const bare = new Bare();
       bare.run(text);
@@ -166,13 +179,38 @@ describe("A VMX instruction", () => {
     ["VMXON without CR4.VMXE is #UD", enter, 6, { vmxe: false }],
     ["VMXON without IA32_FEATURE_CONTROL is #GP(0)", enter, 13, { locked: false }],
     ["VMREAD outside VMX operation is #UD", read("GUEST_RIP"), 6, {}],
-    ["VMLAUNCH after VMXOFF is #UD", `${enter}\n${OPERATIONS.vmxoff}\n${OPERATIONS.vmlaunch}`, 6, {}],
-    ["MOV to CR4 without VMXE in VMX operation is #GP(0)", `${enter}\nmov rax, 0x620\nmov cr4, rax`, 13, {}],
-    ["MOV to CR0 without NE in VMX operation is #GP(0)", `${enter}\nmov rax, 0x80010013\nmov cr0, rax`, 13, {}],
-    ["WRMSR of a locked IA32_FEATURE_CONTROL is #GP(0)", "mov ecx, 0x3a\nxor eax, eax\nxor edx, edx\nwrmsr", 13, {}],
-    ["WRMSR of a capability is #GP(0)", "mov ecx, 0x480\nxor eax, eax\nxor edx, edx\nwrmsr", 13, {}],
+    [
+      "VMLAUNCH after VMXOFF is #UD",
+      `${enter}\n${OPERATIONS.vmxoff}\n${OPERATIONS.vmlaunch}`,
+      6,
+      {},
+    ],
+    [
+      "MOV to CR4 without VMXE in VMX operation is #GP(0)",
+      `${enter}\nmov rax, 0x620\nmov cr4, rax`,
+      13,
+      {},
+    ],
+    [
+      "MOV to CR0 without NE in VMX operation is #GP(0)",
+      `${enter}\nmov rax, 0x80010013\nmov cr0, rax`,
+      13,
+      {},
+    ],
+    [
+      "WRMSR of a locked IA32_FEATURE_CONTROL is #GP(0)",
+      "mov ecx, 0x3a\nxor eax, eax\nxor edx, edx\nwrmsr",
+      13,
+      {},
+    ],
+    [
+      "WRMSR of a capability is #GP(0)",
+      "mov ecx, 0x480\nxor eax, eax\nxor edx, edx\nwrmsr",
+      13,
+      {},
+    ],
   ] as const) {
-    test(name, () => {
+    test(`faults: ${name}`, () => {
       const bare = new Bare();
       bare.run(text, options);
       expect(bare.vector).toBe(vector);
@@ -249,13 +287,11 @@ const vmcs: readonly (readonly [FieldKey, bigint | string])[] = [
   ["GUEST_CS_SELECTOR", 8n],
   ["GUEST_CS_LIMIT", 0xffff_ffffn],
   ["GUEST_CS_ACCESS_RIGHTS", 0xa09bn],
-  ...(["SS", "DS", "ES", "FS", "GS"] as const).flatMap(
-    (name): (readonly [FieldKey, bigint])[] => [
-      [`GUEST_${name}_SELECTOR`, 0x10n],
-      [`GUEST_${name}_LIMIT`, 0xffff_ffffn],
-      [`GUEST_${name}_ACCESS_RIGHTS`, 0xc093n],
-    ],
-  ),
+  ...(["SS", "DS", "ES", "FS", "GS"] as const).flatMap((name): (readonly [FieldKey, bigint])[] => [
+    [`GUEST_${name}_SELECTOR`, 0x10n],
+    [`GUEST_${name}_LIMIT`, 0xffff_ffffn],
+    [`GUEST_${name}_ACCESS_RIGHTS`, 0xc093n],
+  ]),
   ["GUEST_LDTR_ACCESS_RIGHTS", 0x1_0000n],
   ["GUEST_TR_ACCESS_RIGHTS", 0x8bn],
   ["GUEST_TR_LIMIT", 0x67n],
@@ -316,8 +352,18 @@ describe("A hypervisor in assembly", () => {
     expect(state.rip).toBe(BigInt(EXIT_HANDLER + 1));
     expect([state.rflags, state.rsp, state.cpl]).toEqual([2n, BigInt(STACK), 0]);
     expect(state.get(slots.dr7)).toBe(0x400n);
-    expect(state.segment("cs")).toEqual({ selector: 8, base: 0n, limit: 0xffff_ffff, attributes: 0xa09b });
-    expect(state.segment("tr")).toEqual({ selector: 0x18, base: 0n, limit: 0x67, attributes: 0x8b });
+    expect(state.segment("cs")).toEqual({
+      selector: 8,
+      base: 0n,
+      limit: 0xffff_ffff,
+      attributes: 0xa09b,
+    });
+    expect(state.segment("tr")).toEqual({
+      selector: 0x18,
+      base: 0n,
+      limit: 0x67,
+      attributes: 0x8b,
+    });
     expect(state.segment("ds").attributes).toBe(0x1_c093);
     expect(state.get(slots.gdtrLimit)).toBe(0xffffn);
     expect(state.efer & 0x500n).toBe(0x500n);
@@ -326,9 +372,14 @@ describe("A hypervisor in assembly", () => {
   test("comes back at HOST_RIP when its guest's state is wrong, with an explanation beside it", () => {
     const bare = new Bare();
     bare.load(EXIT_HANDLER, `${read("EXIT_REASON")}\nhlt`);
-    bare.run(launch.replace(OPERATIONS.vmlaunch, `${written("GUEST_RFLAGS", 0n)}\n${OPERATIONS.vmlaunch}`));
+    bare.run(
+      launch.replace(OPERATIONS.vmlaunch, `${written("GUEST_RFLAGS", 0n)}\n${OPERATIONS.vmlaunch}`),
+    );
     expect(bare.processor.state.rbx).toBe(0x8000_0021n);
-    expect(bare.control.lastEntryFailure).toMatchObject({ check: "guest-rflags-reserved", value: 0n });
+    expect(bare.control.lastEntryFailure).toMatchObject({
+      check: "guest-rflags-reserved",
+      value: 0n,
+    });
   });
 
   test("takes the guest's exceptions and software interrupts through the guest's IDT", () => {

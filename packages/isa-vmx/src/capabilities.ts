@@ -111,9 +111,20 @@ export const penryn: VmxCapabilities = {
   exit: capability(
     DEFAULT1.exit,
     RELAXED.exit,
-    all(EXIT_CONTROL, EXIT_CONTROL.SAVE_PREEMPTION_TIMER + EXIT_CONTROL.SAVE_EFER + EXIT_CONTROL.LOAD_EFER + EXIT_CONTROL.SAVE_PAT + EXIT_CONTROL.LOAD_PAT),
+    all(
+      EXIT_CONTROL,
+      EXIT_CONTROL.SAVE_PREEMPTION_TIMER +
+        EXIT_CONTROL.SAVE_EFER +
+        EXIT_CONTROL.LOAD_EFER +
+        EXIT_CONTROL.SAVE_PAT +
+        EXIT_CONTROL.LOAD_PAT,
+    ),
   ),
-  entry: capability(DEFAULT1.entry, RELAXED.entry, all(ENTRY_CONTROL, ENTRY_CONTROL.LOAD_EFER + ENTRY_CONTROL.LOAD_PAT)),
+  entry: capability(
+    DEFAULT1.entry,
+    RELAXED.entry,
+    all(ENTRY_CONTROL, ENTRY_CONTROL.LOAD_EFER + ENTRY_CONTROL.LOAD_PAT),
+  ),
   ept: undefined,
   vpid: false,
 };
@@ -165,7 +176,8 @@ function controlMsr(low: number, high: number): bigint {
 function eptVpid({ ept, vpid }: VmxCapabilities): bigint {
   let bits = 0n;
   if (ept !== undefined) {
-    bits |= EPT_VPID.FOUR_LEVELS | EPT_VPID.UNCACHEABLE | EPT_VPID.WRITE_BACK | EPT_VPID.LARGE_PAGES;
+    bits |=
+      EPT_VPID.FOUR_LEVELS | EPT_VPID.UNCACHEABLE | EPT_VPID.WRITE_BACK | EPT_VPID.LARGE_PAGES;
     bits |= EPT_VPID.INVEPT | EPT_VPID.INVEPT_SINGLE | EPT_VPID.INVEPT_ALL;
     if (ept.executeOnly) bits |= EPT_VPID.EXECUTE_ONLY;
     if (ept.hugePages) bits |= EPT_VPID.HUGE_PAGES;
@@ -195,8 +207,10 @@ export function capabilityMsrs(
   cr4Allowed: bigint,
 ): ReadonlyMap<number, bigint> {
   const { pin, primary, secondary, exit, entry } = capabilities;
-  const legacy = ({ default1, mayBeOne }: ControlCapability): bigint => controlMsr(default1, mayBeOne);
-  const exact = ({ mustBeOne, mayBeOne }: ControlCapability): bigint => controlMsr(mustBeOne, mayBeOne);
+  const legacy = ({ default1, mayBeOne }: ControlCapability): bigint =>
+    controlMsr(default1, mayBeOne);
+  const exact = ({ mustBeOne, mayBeOne }: ControlCapability): bigint =>
+    controlMsr(mustBeOne, mayBeOne);
   const basic =
     BigInt(capabilities.revision) |
     (BigInt(REGION_BYTES) << 32n) |

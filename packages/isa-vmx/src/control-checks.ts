@@ -33,11 +33,7 @@ function reserved(
   };
 }
 
-function aligned(
-  name: string,
-  field: FieldKey,
-  applies: (view: EntryView) => boolean,
-): EntryCheck {
+function aligned(name: string, field: FieldKey, applies: (view: EntryView) => boolean): EntryCheck {
   return {
     name,
     field,
@@ -67,7 +63,12 @@ const tpr = (view: EntryView): boolean => view.control("PRIMARY_CONTROLS", PRIMA
 const ept = (view: EntryView): boolean => view.hasSecondary(SECONDARY.ENABLE_EPT);
 
 const execution: readonly EntryCheck[] = [
-  reserved("pin-based-controls", "PIN_BASED_CONTROLS", EXECUTION, (v) => v.context.capabilities.pin),
+  reserved(
+    "pin-based-controls",
+    "PIN_BASED_CONTROLS",
+    EXECUTION,
+    (v) => v.context.capabilities.pin,
+  ),
   reserved(
     "primary-controls",
     "PRIMARY_CONTROLS",
@@ -88,9 +89,15 @@ const execution: readonly EntryCheck[] = [
     expected: "be at most 4",
     holds: (view) => view.number("CR3_TARGET_COUNT") <= 4,
   },
-  aligned("io-bitmap-a", "IO_BITMAP_A", (v) => v.control("PRIMARY_CONTROLS", PRIMARY.USE_IO_BITMAPS)),
-  aligned("io-bitmap-b", "IO_BITMAP_B", (v) => v.control("PRIMARY_CONTROLS", PRIMARY.USE_IO_BITMAPS)),
-  aligned("msr-bitmap", "MSR_BITMAP", (v) => v.control("PRIMARY_CONTROLS", PRIMARY.USE_MSR_BITMAPS)),
+  aligned("io-bitmap-a", "IO_BITMAP_A", (v) =>
+    v.control("PRIMARY_CONTROLS", PRIMARY.USE_IO_BITMAPS),
+  ),
+  aligned("io-bitmap-b", "IO_BITMAP_B", (v) =>
+    v.control("PRIMARY_CONTROLS", PRIMARY.USE_IO_BITMAPS),
+  ),
+  aligned("msr-bitmap", "MSR_BITMAP", (v) =>
+    v.control("PRIMARY_CONTROLS", PRIMARY.USE_MSR_BITMAPS),
+  ),
   aligned("virtual-apic-address", "VIRTUAL_APIC_ADDRESS", tpr),
   {
     name: "tpr-threshold-reserved",

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { haswell, sandyBridge } from "./capabilities.ts";
 import { controlChecks } from "./control-checks.ts";
-import { ENTRY_CONTROL, EXIT_CONTROL, PIN, PRIMARY, SECONDARY } from "./controls.ts";
+import { ENTRY_CONTROL, EXIT_CONTROL, PIN, PRIMARY } from "./controls.ts";
 import { EXIT } from "./exit-reasons.ts";
 import type { FieldKey } from "./fields.ts";
 import { guestChecks } from "./guest-checks.ts";
@@ -33,9 +33,12 @@ const both =
   (bench) => {
     for (const violation of violations) violation(bench);
   };
-const loads = (field: "VM_EXIT_CONTROLS" | "VM_ENTRY_CONTROLS", bit: number): Violation => (bench) =>
-  bench.enable(field, bit);
-const area = (field: FieldKey, count: FieldKey): Violation => both(set(field, HOST.msrArea + 8), set(count, 1));
+const loads =
+  (field: "VM_EXIT_CONTROLS" | "VM_ENTRY_CONTROLS", bit: number): Violation =>
+  (bench) =>
+    bench.enable(field, bit);
+const area = (field: FieldKey, count: FieldKey): Violation =>
+  both(set(field, HOST.msrArea + 8), set(count, 1));
 
 const controls: Readonly<Record<string, Violation>> = {
   "pin-based-controls": set("PIN_BASED_CONTROLS", 0),
@@ -161,7 +164,10 @@ const guest: Readonly<Record<string, Violation>> = {
   "guest-tr-base": set("GUEST_TR_BASE", NON_CANONICAL),
   "guest-fs-base": set("GUEST_FS_BASE", NON_CANONICAL),
   "guest-gs-base": set("GUEST_GS_BASE", NON_CANONICAL),
-  "guest-ldtr-base": both(set("GUEST_LDTR_ACCESS_RIGHTS", 0x82), set("GUEST_LDTR_BASE", NON_CANONICAL)),
+  "guest-ldtr-base": both(
+    set("GUEST_LDTR_ACCESS_RIGHTS", 0x82),
+    set("GUEST_LDTR_BASE", NON_CANONICAL),
+  ),
   "guest-cs-base": set("GUEST_CS_BASE", 0x1_0000_0000n),
   "guest-ss-base": set("GUEST_SS_BASE", 0x1_0000_0000n),
   "guest-ds-base": set("GUEST_DS_BASE", 0x1_0000_0000n),
@@ -263,7 +269,7 @@ const UNREACHABLE: ReadonlySet<string> = new Set([
   "legacy-guest-pcide",
 ]);
 
-/** Host checks that a 32-bit host reaches before its size is found wrong. */
+/** Exit qualifications that are not 0. */
 const QUALIFICATIONS: Readonly<Record<string, bigint>> = {
   "vmcs-link-pointer": 4n,
   "guest-pdpte0": 2n,
@@ -281,10 +287,10 @@ describe("VM entry", () => {
   });
 
   test("accepts the VMCS that each violation begins with", () => {
-    new GuestBench().enter();
+    expect(new GuestBench().control.launch()).toEqual({ kind: "entered" });
     const virtual = new GuestBench();
     virtual8086(virtual);
-    virtual.enter();
+    expect(virtual.control.launch()).toEqual({ kind: "entered" });
   });
 
   for (const [stage, error, violations, checks] of [
@@ -339,10 +345,10 @@ describe("VM entry", () => {
   test("accepts bit 6 of the EPTP where EPT has accessed and dirty flags", () => {
     const bench = new GuestBench({ capabilities: haswell });
     flip("EPT_POINTER", 0x40)(bench);
-    bench.enter();
+    expect(bench.control.launch()).toEqual({ kind: "entered" });
   });
 
-  test("exits with reason 34 and the entry's position when an MSR cannot be loaded: Intel SDM Vol. 3C §26.4, \"Loading MSRs\"", () => {
+  test('exits with reason 34 and the entry\'s position when an MSR cannot be loaded: Intel SDM Vol. 3C §26.4, "Loading MSRs"', () => {
     const bench = new GuestBench();
     const { physical } = bench.memory;
     physical.writeU64(HOST.msrArea, 0xc000_0082n);
@@ -373,6 +379,5 @@ describe("VM entry", () => {
     bench.set("SECONDARY_CONTROLS", 0xffff_ffff);
     bench.set("EPT_POINTER", 0);
     expect(bench.control.launch()).toEqual({ kind: "entered" });
-    expect(SECONDARY.ENABLE_EPT).toBe(2);
   });
 });

@@ -115,11 +115,7 @@ describe("The EPT walk", () => {
           (entry: bigint) => (entry & ~0x38n) | (type << 3n),
         ] as const,
     ),
-    [
-      "a PTE that is write-only",
-      HOST.eptTable + (PAGE >> 12) * 8,
-      (entry) => (entry & ~7n) | 2n,
-    ],
+    ["a PTE that is write-only", HOST.eptTable + (PAGE >> 12) * 8, (entry) => (entry & ~7n) | 2n],
     [
       "a PTE that is write-and-execute, as hypervisors mark devices",
       HOST.eptTable + (PAGE >> 12) * 8,
@@ -246,8 +242,7 @@ describe("Translations of guests", () => {
 
   test("survive exits under a VPID until INVEPT or INVVPID", () => {
     for (const invalidate of [
-      (bench: GuestBench) =>
-        bench.control.invept("single-context", BigInt(HOST.eptPml4) | 0x1en),
+      (bench: GuestBench) => bench.control.invept("single-context", BigInt(HOST.eptPml4) | 0x1en),
       (bench: GuestBench) => bench.control.invept("all-context"),
       (bench: GuestBench) => bench.control.invvpid("single-context", 1),
       (bench: GuestBench) => bench.control.invvpid("all-context"),

@@ -75,10 +75,7 @@ function walkFourLevels(m: SemanticsBuilder, guest: Value, access: Value): Value
   const flags = m.state(vmx.eptAccessedDirty);
   // With accessed and dirty flags, references to paging structures count as writes.
   const isTable = m.notEqual(m.and(access, m.constant(ACCESS_TABLE)), m.constant(0));
-  const isWrite = m.either(
-    m.and(access, m.constant(ACCESS_WRITE)),
-    m.both(isTable, flags),
-  );
+  const isWrite = m.either(m.and(access, m.constant(ACCESS_WRITE)), m.both(isTable, flags));
   const walk: Walk = { m, guest, access, isWrite, rights: m.variable(m.constant(RIGHTS)) };
   const leaf = m.variable(m.constant(0));
   const leafPhysical = m.variable(m.constant(0));

@@ -243,20 +243,20 @@ function nameOf(key: FieldKey): string {
 }
 
 /** All fields, in the order of their encodings' table. */
-export const FIELDS: readonly VmcsField[] = (
-  Object.entries(FIELD) as [FieldKey, number][]
-).map(([key, encoding], index) => {
-  const kind = KINDS[(encoding >> 10) & 3] ?? "control";
-  return {
-    key,
-    encoding,
-    width: WIDTHS[(encoding >> 13) & 3] ?? 16,
-    kind,
-    access: kind === "information" ? "read-only" : "read-write",
-    name: nameOf(key),
-    offset: DATA_OFFSET + index * 8,
-  };
-});
+export const FIELDS: readonly VmcsField[] = (Object.entries(FIELD) as [FieldKey, number][]).map(
+  ([key, encoding], index) => {
+    const kind = KINDS[(encoding >> 10) & 3] ?? "control";
+    return {
+      key,
+      encoding,
+      width: WIDTHS[(encoding >> 13) & 3] ?? 16,
+      kind,
+      access: kind === "information" ? "read-only" : "read-write",
+      name: nameOf(key),
+      offset: DATA_OFFSET + index * 8,
+    };
+  },
+);
 
 const BY_ENCODING: ReadonlyMap<number, VmcsField> = new Map(
   FIELDS.map((field) => [field.encoding, field]),
@@ -272,7 +272,8 @@ export function findField(encoding: number): VmcsField | undefined {
 /** The field of a key. */
 export function fieldOf(key: FieldKey): VmcsField {
   const field = BY_ENCODING.get(FIELD[key]);
-  if (field === undefined) throw new RangeError(`Bug in ringside: field ${key} is not in its table, please report.`);
+  if (field === undefined)
+    throw new RangeError(`Bug in ringside: field ${key} is not in its table, please report.`);
   return field;
 }
 

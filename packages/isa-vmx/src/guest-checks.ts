@@ -279,8 +279,7 @@ const nonRegister: readonly EntryCheck[] = [
     field: "GUEST_INTERRUPTIBILITY_STATE",
     reference: NON_REGISTER,
     expected: "have blocking by STI 0 while RFLAGS.IF is 0",
-    holds: (view) =>
-      !blocks(view, BLOCKING.STI) || (view.get("GUEST_RFLAGS") & FLAG_IF) !== 0n,
+    holds: (view) => !blocks(view, BLOCKING.STI) || (view.get("GUEST_RFLAGS") & FLAG_IF) !== 0n,
   },
   {
     name: "interruptibility-injected-interrupt",
@@ -388,4 +387,3 @@ export const guestChecks: readonly EntryCheck[] = [
   ...nonRegister,
   ...pointers,
 ];
-

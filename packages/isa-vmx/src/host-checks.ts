@@ -102,15 +102,13 @@ export const hostChecks: readonly EntryCheck[] = [
       return (view.get("HOST_IA32_EFER") & (EFER_LMA | EFER_LME)) === both;
     },
   },
-  ...SELECTORS.map(
-    (field): EntryCheck => ({
-      name: `${kebab(field)}-rpl`,
-      field,
-      reference: SEGMENTS,
-      expected: "have RPL and TI 0",
-      holds: (view) => (view.number(field) & 7) === 0,
-    }),
-  ),
+  ...SELECTORS.map((field): EntryCheck => ({
+    name: `${kebab(field)}-rpl`,
+    field,
+    reference: SEGMENTS,
+    expected: "have RPL and TI 0",
+    holds: (view) => (view.number(field) & 7) === 0,
+  })),
   {
     name: "host-cs-null",
     field: "HOST_CS_SELECTOR",
@@ -165,8 +163,6 @@ export const hostChecks: readonly EntryCheck[] = [
     reference: ADDRESS_SPACE,
     expected: "be canonical, and below 4 GBytes while the host address-space size is 0",
     holds: (view) =>
-      isLongHost(view)
-        ? isCanonical(view.get("HOST_RIP"))
-        : view.get("HOST_RIP") <= 0xffff_ffffn,
+      isLongHost(view) ? isCanonical(view.get("HOST_RIP")) : view.get("HOST_RIP") <= 0xffff_ffffn,
   },
 ];

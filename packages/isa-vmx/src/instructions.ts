@@ -20,7 +20,12 @@ import { IS_REGISTER } from "./instruction-information.ts";
 import { INTERNAL, OPERATION, vmx } from "./vmx-state.ts";
 
 /** How an instruction ended: VMsucceed, VMfailInvalid, VMfailValid, or #GP(0). */
-export const ANSWER = { SUCCEED: 0, FAIL_INVALID: 1, FAIL_VALID: 2, GENERAL_PROTECTION: 3 } as const;
+export const ANSWER = {
+  SUCCEED: 0,
+  FAIL_INVALID: 1,
+  FAIL_VALID: 2,
+  GENERAL_PROTECTION: 3,
+} as const;
 
 const REFERENCE = "Intel SDM Vol. 3C §30.3";
 
@@ -43,11 +48,13 @@ function exitWith(
   { place, register }: { readonly place?: Operand; readonly register?: Operand },
 ): void {
   const number = (operand: Operand, shift: number): Value =>
-    m.shiftLeft(m.shiftRightUnsigned(m.registerNumber(operand), m.constant(3)), m.constant(shift), 64);
+    m.shiftLeft(
+      m.shiftRightUnsigned(m.registerNumber(operand), m.constant(3)),
+      m.constant(shift),
+      64,
+    );
   const first =
-    place?.kind === "register"
-      ? m.or(number(place, 3), m.constant(IS_REGISTER))
-      : m.constant(0);
+    place?.kind === "register" ? m.or(number(place, 3), m.constant(IS_REGISTER)) : m.constant(0);
   const second = register === undefined ? m.constant(0) : number(register, 28);
   m.setState(vmx.result, m.or(first, second));
   m.setState(vmx.qualification, m.constant(0));

@@ -114,13 +114,8 @@ const msrExits: Routine = {
     m.when(m.both(has(m, vmx.primary, PRIMARY.USE_MSR_BITMAPS), m.either(isLow, isHigh)), () => {
       const start = m.select(isLow, m.constant(0), m.constant(0x400));
       const offset = m.and(m.shiftRightUnsigned(low, m.constant(3)), m.constant(0x3f8));
-      const word = m.loadPhysical(
-        m.add(m.add(m.state(vmx.msrBitmap), m.add(start, base)), offset),
-      );
-      m.set(
-        result,
-        m.and(m.shiftRightUnsigned(word, m.and(low, m.constant(63))), m.constant(1)),
-      );
+      const word = m.loadPhysical(m.add(m.add(m.state(vmx.msrBitmap), m.add(start, base)), offset));
+      m.set(result, m.and(m.shiftRightUnsigned(word, m.and(low, m.constant(63))), m.constant(1)));
     });
     return m.get(result);
   },
@@ -156,10 +151,7 @@ const portExits: Routine = {
         const map = m.select(isHigh, m.state(vmx.ioBitmapB), m.state(vmx.ioBitmapA));
         const offset = m.and(m.shiftRightUnsigned(each, m.constant(3)), m.constant(0xff8));
         const word = m.loadPhysical(m.add(map, offset));
-        const bit = m.and(
-          m.shiftRightUnsigned(word, m.and(each, m.constant(63))),
-          m.constant(1),
-        );
+        const bit = m.and(m.shiftRightUnsigned(word, m.and(each, m.constant(63))), m.constant(1));
         m.set(result, m.or(m.get(result), bit));
         m.set(at, m.add(m.get(at), m.constant(1)));
         return m.lessThanUnsigned(m.get(at), end);
@@ -242,7 +234,11 @@ function shadowed(m: SemanticsBuilder, register: Slot, mask: Slot, shadow: Slot)
 
 /** Number of the general register that an operand is, in bits 11:8. */
 function registerBits(m: SemanticsBuilder, operand: Operand): Value {
-  return m.shiftLeft(m.shiftRightUnsigned(m.registerNumber(operand), m.constant(3)), m.constant(8), 64);
+  return m.shiftLeft(
+    m.shiftRightUnsigned(m.registerNumber(operand), m.constant(3)),
+    m.constant(8),
+    64,
+  );
 }
 
 function finish(m: SemanticsBuilder): void {
@@ -276,10 +272,7 @@ function fromControl(m: SemanticsBuilder, destination: Operand, source: Operand)
       m.when(has(m, vmx.primary, PRIMARY.CR8_STORE_EXITING), leave);
       m.when(has(m, vmx.primary, PRIMARY.USE_TPR_SHADOW), () => {
         const word = m.loadPhysical(m.add(m.state(vmx.virtualApic), m.constant(VTPR), 64));
-        m.write(
-          destination,
-          m.and(m.shiftRightUnsigned(word, m.constant(4)), m.constant(0xf)),
-        );
+        m.write(destination, m.and(m.shiftRightUnsigned(word, m.constant(4)), m.constant(0xf)));
         m.resumeAt(m.nextRip());
       });
     });
@@ -416,7 +409,9 @@ function descriptorTable(reason: number, isStore: boolean, identity: number): Pr
     const asked = has(m, vmx.secondary, SECONDARY.DESCRIPTOR_TABLE_EXITING);
     m.when(m.both(asked, may), () => {
       const size = m.mode === 64 || m.width === 32 ? 1 << 11 : 0;
-      const fixed = m.constant(identity * 2 ** 28 + (reason === EXIT.GDTR_OR_IDTR_ACCESS ? size : 0));
+      const fixed = m.constant(
+        identity * 2 ** 28 + (reason === EXIT.GDTR_OR_IDTR_ACCESS ? size : 0),
+      );
       const register =
         operand?.kind === "register"
           ? m.or(m.registerNumber(operand), m.constant(IS_REGISTER))

@@ -137,13 +137,19 @@ function typeChecks(register: Register): EntryCheck {
   const name = `guest-${register.toLowerCase()}-type`;
   const field = rightsOf(register);
   if (register === "CS") {
-    return check(name, field, "have type 9, 11, 13 or 15: accessed code", (view) =>
-      !isChecked(view, "CS") || [9, 11, 13, 15].includes(typeOf(view, "CS")),
+    return check(
+      name,
+      field,
+      "have type 9, 11, 13 or 15: accessed code",
+      (view) => !isChecked(view, "CS") || [9, 11, 13, 15].includes(typeOf(view, "CS")),
     );
   }
   if (register === "SS") {
-    return check(name, field, "have type 3 or 7: accessed, writable data", (view) =>
-      !isChecked(view, "SS") || [3, 7].includes(typeOf(view, "SS")),
+    return check(
+      name,
+      field,
+      "have type 3 or 7: accessed, writable data",
+      (view) => !isChecked(view, "SS") || [3, 7].includes(typeOf(view, "SS")),
     );
   }
   return check(name, field, "be accessed, and readable if code", (view) => {
@@ -169,17 +175,25 @@ function dplChecks(register: Register): readonly EntryCheck[] {
   }
   if (register === "SS") {
     return [
-      check(name, field, "have the RPL of SS as its DPL", (view) =>
-        // Unusable or not.
-        isVirtual8086(view) || dplOf(view, "SS") === rplOf(view, "SS"),
+      check(
+        name,
+        field,
+        "have the RPL of SS as its DPL",
+        (view) =>
+          // Unusable or not.
+          isVirtual8086(view) || dplOf(view, "SS") === rplOf(view, "SS"),
       ),
     ];
   }
   return [
-    check(name, field, "have a DPL of at least the RPL, unless it is conforming code", (view) =>
-      !isChecked(view, register) ||
-      typeOf(view, register) > 11 ||
-      dplOf(view, register) >= rplOf(view, register),
+    check(
+      name,
+      field,
+      "have a DPL of at least the RPL, unless it is conforming code",
+      (view) =>
+        !isChecked(view, register) ||
+        typeOf(view, register) > 11 ||
+        dplOf(view, register) >= rplOf(view, register),
     ),
   ];
 }
@@ -203,29 +217,47 @@ function commonChecks(register: Register): readonly EntryCheck[] {
         : isChecked(view, register);
   const isSystem = register === "TR" || register === "LDTR";
   return [
-    check(name("s"), field, isSystem ? "have S 0" : "have S 1", (view) =>
-      !applies(view) || ((rights(view, register) & CODE_OR_DATA) === 0) === isSystem,
+    check(
+      name("s"),
+      field,
+      isSystem ? "have S 0" : "have S 1",
+      (view) => !applies(view) || ((rights(view, register) & CODE_OR_DATA) === 0) === isSystem,
     ),
-    check(name("present"), field, "have P 1", (view) =>
-      !applies(view) || (rights(view, register) & PRESENT) !== 0,
+    check(
+      name("present"),
+      field,
+      "have P 1",
+      (view) => !applies(view) || (rights(view, register) & PRESENT) !== 0,
     ),
-    check(name("reserved"), field, "have bits 11:8 and 31:17 zero", (view) =>
-      !applies(view) || (rights(view, register) & RESERVED) === 0,
+    check(
+      name("reserved"),
+      field,
+      "have bits 11:8 and 31:17 zero",
+      (view) => !applies(view) || (rights(view, register) & RESERVED) === 0,
     ),
-    check(name("granularity"), field, "have the granularity that its limit needs", (view) =>
-      !applies(view) || granularityFits(view, register),
+    check(
+      name("granularity"),
+      field,
+      "have the granularity that its limit needs",
+      (view) => !applies(view) || granularityFits(view, register),
     ),
   ];
 }
 
 const system: readonly EntryCheck[] = [
-  check("guest-tr-type", "GUEST_TR_ACCESS_RIGHTS", "be a busy TSS: 11, or 3 outside IA-32e mode", (view) =>
-    typeOf(view, "TR") === 11 || (typeOf(view, "TR") === 3 && !isLongGuest(view)),
+  check(
+    "guest-tr-type",
+    "GUEST_TR_ACCESS_RIGHTS",
+    "be a busy TSS: 11, or 3 outside IA-32e mode",
+    (view) => typeOf(view, "TR") === 11 || (typeOf(view, "TR") === 3 && !isLongGuest(view)),
   ),
   check("guest-tr-usable", "GUEST_TR_ACCESS_RIGHTS", "be usable", (view) => isUsable(view, "TR")),
   ...commonChecks("TR"),
-  check("guest-ldtr-type", "GUEST_LDTR_ACCESS_RIGHTS", "be an LDT: 2", (view) =>
-    !isUsable(view, "LDTR") || typeOf(view, "LDTR") === 2,
+  check(
+    "guest-ldtr-type",
+    "GUEST_LDTR_ACCESS_RIGHTS",
+    "be an LDT: 2",
+    (view) => !isUsable(view, "LDTR") || typeOf(view, "LDTR") === 2,
   ),
   ...commonChecks("LDTR"),
 ];

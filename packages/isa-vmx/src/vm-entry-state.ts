@@ -45,7 +45,12 @@ function ring(level: number): 0 | 1 | 2 | 3 {
   return level === 1 || level === 2 || level === 3 ? level : 0;
 }
 
-/** Loads the guest's registers. The TLB is the caller's. */
+/**
+ * Loads the guest's registers. The TLB is the caller's.
+ *
+ * Differs from the SDM: IA32_DEBUGCTL is checked and not loaded, for there is no such register; nor are the PDPTEs of PAE
+ * paging, which walks read from memory.
+ */
 export function loadGuestState(context: ExtensionContext, view: EntryView): void {
   const { state } = context;
   const entryHas = (bit: number): boolean => view.control("VM_ENTRY_CONTROLS", bit);
@@ -157,4 +162,3 @@ export function watchesWindows(state: ProcessorState): boolean {
   const windows = PRIMARY.INTERRUPT_WINDOW_EXITING + PRIMARY.NMI_WINDOW_EXITING;
   return (state.get(vmx.primary) & BigInt(windows)) !== 0n;
 }
-

@@ -37,7 +37,9 @@ export class GuardedMemory {
   }
 
   readU64(physical: number): bigint {
-    return this.#has(physical, 8) ? this.#memory.physical.readU64(physical) : 0xffff_ffff_ffff_ffffn;
+    return this.#has(physical, 8)
+      ? this.#memory.physical.readU64(physical)
+      : 0xffff_ffff_ffff_ffffn;
   }
 
   writeU64(physical: number, value: bigint): void {

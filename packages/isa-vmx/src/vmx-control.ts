@@ -100,7 +100,11 @@ export interface VmxControl {
   invept(type: "single-context" | "all-context", eptPointer?: bigint): void;
   /** @throws {VmxError} */
   invvpid(
-    type: "individual-address" | "single-context" | "all-context" | "single-context-retaining-globals",
+    type:
+      | "individual-address"
+      | "single-context"
+      | "all-context"
+      | "single-context-retaining-globals",
     vpid?: number,
     linear?: bigint,
   ): void;

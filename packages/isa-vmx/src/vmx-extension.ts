@@ -54,7 +54,9 @@ export function vmxExtension(options: VmxOptions = {}): VmxExtension {
     of(processor) {
       const control = controls.get(processor.state);
       if (control === undefined)
-        throw new RangeError("This processor has no VMX of this extension. Give the extension to its constructor.");
+        throw new RangeError(
+          "This processor has no VMX of this extension. Give the extension to its constructor.",
+        );
       return control;
     },
   };

@@ -32,12 +32,7 @@ import { hasInstructionDetail, instructionDetail } from "./instruction-informati
 import { ANSWER } from "./instructions.ts";
 import { interruption, interruptionOf, TYPE } from "./interruption.ts";
 import { loadMsrs, storeMsrs } from "./msr-areas.ts";
-import {
-  clearControls,
-  loadControls,
-  loadGuestState,
-  watchesWindows,
-} from "./vm-entry-state.ts";
+import { clearControls, loadControls, loadGuestState, watchesWindows } from "./vm-entry-state.ts";
 import { loadHostState, saveGuestState } from "./vm-exit-state.ts";
 import { GuardedMemory, Vmcs } from "./vmcs.ts";
 import {
@@ -367,12 +362,7 @@ export class VmxProcessor {
   }
 
   /** A failed VM entry: a VM exit that saves no guest state. */
-  #abandon(
-    vmcs: Vmcs,
-    reason: number,
-    qualification: bigint,
-    failure: EntryFailure,
-  ): EntryResult {
+  #abandon(vmcs: Vmcs, reason: number, qualification: bigint, failure: EntryFailure): EntryResult {
     this.#failedEntries += 1;
     this.#lastEntryFailure = failure;
     vmcs.set("EXIT_REASON", reason + ENTRY_FAILURE);
@@ -600,9 +590,7 @@ export class VmxProcessor {
       const isShort = this.#context.state.get(vmx.softwareLength) === 1n;
       return isShort ? TYPE.SOFTWARE_EXCEPTION : TYPE.SOFTWARE_INTERRUPT;
     }
-    const injected = interruption(
-      vmcs.number("VM_ENTRY_INTERRUPTION_INFORMATION") + ENTRY_FAILURE,
-    );
+    const injected = interruption(vmcs.number("VM_ENTRY_INTERRUPTION_INFORMATION") + ENTRY_FAILURE);
     return injected.vector === vector ? injected.type : TYPE.SOFTWARE_INTERRUPT;
   }
 
@@ -662,9 +650,7 @@ export class VmxProcessor {
         vmptrld: () => this.#answer(this.#vmptrld(operand(0))),
         vmread: () => this.#answer(this.#vmread(operand(0))),
         vmwrite: () =>
-          this.#answer(
-            this.#vmwrite(operand(0), operand(1), state.getNumber(slots.mode) !== 64),
-          ),
+          this.#answer(this.#vmwrite(operand(0), operand(1), state.getNumber(slots.mode) !== 64)),
         vmcallInRoot: () => this.#answer(this.#fail(ERROR.VMCALL_IN_ROOT)),
         invept: () => this.#answer(this.#invept(operand(0), operand(1))),
         invvpid: () => this.#answer(this.#invvpid(operand(0), operand(1), operand(2))),
@@ -762,8 +748,7 @@ export class VmxProcessor {
     const length = this.#context.currentOperand()?.lengthBytes ?? ENTRY_LENGTH;
     const result = this.#enter(isLaunch);
     if (result.kind !== "failed") return "continue";
-    const status =
-      RFLAGS.CF | RFLAGS.PF | RFLAGS.AF | RFLAGS.ZF | RFLAGS.SF | RFLAGS.OF;
+    const status = RFLAGS.CF | RFLAGS.PF | RFLAGS.AF | RFLAGS.ZF | RFLAGS.SF | RFLAGS.OF;
     const flag = result.error === 0 ? RFLAGS.CF : RFLAGS.ZF;
     state.rflags = (state.rflags & ~status) | flag;
     state.rip = BigInt.asUintN(64, state.rip + BigInt(length));
@@ -856,7 +841,8 @@ export class VmxProcessor {
   #makeControl(): VmxControl {
     const require = (outcome: Outcome, what: string): void => {
       if (outcome === "succeed") return;
-      const words = ERROR_WORDS[outcome.error] ?? "there is no current VMCS, or the region is wrong";
+      const words =
+        ERROR_WORDS[outcome.error] ?? "there is no current VMCS, or the region is wrong";
       throw new VmxError(
         outcome.error,
         `${what} failed with error ${outcome.error}: ${words}. See Intel SDM Vol. 3C §30.4, "VM Instruction Error Numbers".`,
@@ -865,31 +851,38 @@ export class VmxProcessor {
     const requireRoot = (what: string): void => {
       if (this.#operation === OPERATION.ROOT) return;
       const where = this.#operation === OPERATION.NONE ? "outside VMX operation" : "in a guest";
-      throw new VmxError(0, `${what} is not possible: the processor is ${where}. Use it in root operation.`);
+      throw new VmxError(
+        0,
+        `${what} is not possible: the processor is ${where}. Use it in root operation.`,
+      );
     };
-    const self = this;
+    const where = (): VmxControl["operation"] => {
+      if (this.#operation === OPERATION.NONE) return "none";
+      return this.#operation === OPERATION.ROOT ? "root" : "non-root";
+    };
+    const region = (): number | undefined => this.#current?.region;
+    const failure = (): EntryFailure | undefined => this.#lastEntryFailure;
+    const deadline = (): number | undefined => this.#deadline;
     return {
       get operation() {
-        const operation = self.#operation;
-        return operation === OPERATION.NONE
-          ? "none"
-          : operation === OPERATION.ROOT
-            ? "root"
-            : "non-root";
+        return where();
       },
       get currentVmcs() {
-        return self.#current?.region;
+        return region();
       },
       get lastEntryFailure() {
-        return self.#lastEntryFailure;
+        return failure();
       },
       get deadline() {
-        return self.#deadline;
+        return deadline();
       },
       revision: this.#capabilities.revision,
       vmxon: (region) => {
         if (this.#operation !== OPERATION.NONE)
-          throw new VmxError(0, "VMXON is not possible: VMX operation has begun. Use vmxoff first.");
+          throw new VmxError(
+            0,
+            "VMXON is not possible: VMX operation has begun. Use vmxoff first.",
+          );
         const { state } = this.#context;
         state.set(vmx.featureControl, FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_VMX);
         // VM entry leaves these to software that runs before any guest, which a monitor in TypeScript stands for.
@@ -914,10 +907,11 @@ export class VmxProcessor {
       },
       vmwrite: (key, value) => {
         requireRoot(`VMWRITE of ${key}`);
-        require(
-          this.#vmwrite(BigInt(FIELD[key]), BigInt.asUintN(64, BigInt(value)), false),
-          `VMWRITE of ${key}`,
-        );
+        require(this.#vmwrite(
+          BigInt(FIELD[key]),
+          BigInt.asUintN(64, BigInt(value)),
+          false,
+        ), `VMWRITE of ${key}`);
       },
       launch: () => {
         requireRoot("VMLAUNCH");
@@ -948,7 +942,10 @@ export class VmxProcessor {
   #readField(key: FieldKey): bigint {
     const vmcs = this.#current;
     if (vmcs === undefined)
-      throw new VmxError(0, `VMREAD of ${key} failed: there is no current VMCS. Use vmptrld first.`);
+      throw new VmxError(
+        0,
+        `VMREAD of ${key} failed: there is no current VMCS. Use vmptrld first.`,
+      );
     this.#vmreads += 1;
     return vmcs.read(fieldOf(key));
   }

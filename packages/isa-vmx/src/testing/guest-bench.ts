@@ -196,7 +196,10 @@ export class GuestBench {
   #fillVmcs(): void {
     const { pin, primary, exit, entry, ept, vpid } = this.capabilities;
     hostStateDefaults(this.control);
-    this.set("PIN_BASED_CONTROLS", pin.mustBeOne | PIN.EXTERNAL_INTERRUPT_EXITING | PIN.NMI_EXITING);
+    this.set(
+      "PIN_BASED_CONTROLS",
+      pin.mustBeOne | PIN.EXTERNAL_INTERRUPT_EXITING | PIN.NMI_EXITING,
+    );
     this.set(
       "PRIMARY_CONTROLS",
       BigInt(primary.mustBeOne) |
@@ -226,7 +229,11 @@ export class GuestBench {
     this.set("GUEST_IA32_EFER", 0xd01n);
     this.set("GUEST_IA32_PAT", 0x0007_0406_0007_0406n);
     this.set("GUEST_DR7", 0x400);
-    const segment = (name: "CS" | "SS" | "DS" | "ES" | "FS" | "GS", selector: number, rights: number): void => {
+    const segment = (
+      name: "CS" | "SS" | "DS" | "ES" | "FS" | "GS",
+      selector: number,
+      rights: number,
+    ): void => {
       this.set(`GUEST_${name}_SELECTOR`, selector);
       this.set(`GUEST_${name}_LIMIT`, 0xffff_ffff);
       this.set(`GUEST_${name}_ACCESS_RIGHTS`, rights);
@@ -294,4 +301,3 @@ export function vmExit(exit: ProcessorExit): VmExit {
   }
   return exit.value as VmExit;
 }
-
