@@ -51,10 +51,10 @@ export interface FixedBits {
   readonly mayBeOne: bigint;
 }
 
-/** CR0 in VMX operation: PE, NE and PG. Intel SDM Vol. 3D §A.7, "VMX-Fixed Bits in CR0". */
+/** CR0 in VMX operation: PE, NE and PG. Intel SDM Vol. 3D Appendix A.7, "VMX-Fixed Bits in CR0". */
 export const CR0_FIXED: FixedBits = { mustBeOne: 0x8000_0021n, mayBeOne: 0xffff_ffffn };
 
-/** Bits in the default1 class. Intel SDM Vol. 3D §A.3, "VM-Execution Controls"; §A.4, "VM-Exit Controls"; §A.5, "VM-Entry Controls". */
+/** Bits in the default1 class. Intel SDM Vol. 3D Appendix A.3, "VM-Execution Controls"; Appendix A.4, "VM-Exit Controls"; Appendix A.5, "VM-Entry Controls". */
 const DEFAULT1 = { pin: 0x16, primary: 0x0401_e172, exit: 0x3_6dff, entry: 0x11ff } as const;
 /** Of these, what TRUE capabilities allow to be 0: CR3-load and CR3-store exiting; save and load of debug controls. */
 const RELAXED = {
@@ -150,7 +150,7 @@ export const CAPABILITY_MSR = {
   TRUE_ENTRY: 0x490,
 } as const;
 
-/** Bits of IA32_VMX_EPT_VPID_CAP. Intel SDM Vol. 3D §A.10, "VPID and EPT Capabilities". */
+/** Bits of IA32_VMX_EPT_VPID_CAP. Intel SDM Vol. 3D Appendix A.10, "VPID and EPT Capabilities". */
 export const EPT_VPID = {
   EXECUTE_ONLY: 0x1n,
   FOUR_LEVELS: 0x40n,
@@ -244,7 +244,7 @@ export function capabilityMsrs(
   ]);
 }
 
-/** CR4 in VMX operation: VMXE, and what the processor's profile has. Intel SDM Vol. 3D §A.8, "VMX-Fixed Bits in CR4". */
+/** CR4 in VMX operation: VMXE, and what the processor's profile has. Intel SDM Vol. 3D Appendix A.8, "VMX-Fixed Bits in CR4". */
 export function cr4Fixed(cr4Allowed: bigint): FixedBits {
   return { mustBeOne: 0x2000n, mayBeOne: cr4Allowed };
 }

@@ -198,7 +198,7 @@ function dplChecks(register: Register): readonly EntryCheck[] {
   ];
 }
 
-/** Whether a limit is one that the granularity can express. Intel SDM Vol. 3C §26.3.1.2. */
+/** Whether a limit is one that the granularity can express. Intel SDM Vol. 3C §26.3.1.2, "Checks on Guest Segment Registers". */
 function granularityFits(view: EntryView, register: Register): boolean {
   const limit = view.number(limitOf(register));
   const isGranular = (rights(view, register) & GRANULAR) !== 0;

@@ -486,7 +486,7 @@ export class VmxProcessor {
     this.#exits.set(name, (this.#exits.get(name) ?? 0) + 1);
   }
 
-  /** A VM exit. Intel SDM Vol. 3C §27.2 to §27.6. */
+  /** A VM exit. Intel SDM Vol. 3C §27.2, "Recording VM-Exit Information and Updating VM-Entry Control Fields", and the sections after it. */
   #leave(reason: number, detail: ExitDetail = {}): Verdict {
     const { state } = this.#context;
     const vmcs = this.#current;
