@@ -312,9 +312,15 @@ static i64 console_control(struct file *file, u32 request, u64 argument) {
     }
 }
 
-/* As on Linux, opening /dev/console gives nobody a controlling terminal; TIOCSCTTY does. */
-i64 console_open(u32 flags) {
-    (void)flags;
+/* Linux's three names: /dev/tty is the controlling terminal, if there is one; opening /dev/ttyS0 gives
+ * one to a session leader without; opening /dev/console does not. */
+i64 console_open(const struct inode *device, u32 flags) {
+    u32 major = device->device.major, minor = device->device.minor;
+    if (major == 5 && minor == 0) return console_controls(current->session) ? 0 : -ENXIO;
+    if (major == 4 && !session && current->pid == current->session && !(flags & O_NOCTTY)) {
+        session = current->session;
+        foreground = current->group;
+    }
     return 0;
 }
 
