@@ -19,7 +19,9 @@ interface Ended {
 function ringside(args: readonly string[], input = "", interruptOn?: string): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const main = new URL("main.ts", import.meta.url).pathname;
-    const child = spawn(process.execPath, ["--conditions=@ringside/source", main, ...args], { stdio: "pipe" });
+    const child = spawn(process.execPath, ["--conditions=@ringside/source", main, ...args], {
+      stdio: "pipe",
+    });
     let stdout = "";
     let stderr = "";
     child.stdout.on("data", (chunk: Buffer) => {
@@ -46,15 +48,29 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe("ringside", () => {
   test("prints help and its version", async () => {
-    expect(await ringside(["run", "--help"])).toMatchObject({ status: 0, stdout: expect.stringContaining("Example:\n") });
-    expect(await ringside(["--version"])).toMatchObject({ status: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/u) });
+    expect(await ringside(["run", "--help"])).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining("Example:\n"),
+    });
+    expect(await ringside(["--version"])).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/u),
+    });
   });
 
   test("fails with status 125 and one line for what it does not know", async () => {
-    for (const args of [["bogus"], ["compare", "--benchmarks", "bogus"], ["run", "--strategy", "bogus", "--", bench], ["disasm", "/nonexistent"]]) {
+    for (const args of [
+      ["bogus"],
+      ["compare", "--benchmarks", "bogus"],
+      ["run", "--strategy", "bogus", "--", bench],
+      ["disasm", "/nonexistent"],
+    ]) {
       // oxlint-disable-next-line no-await-in-loop -- A process each, not all at once.
       const { status, stderr } = await ringside(args);
-      expect([status, stderr.startsWith("ringside: "), stderr.includes("\n    at ")], args.join(" ")).toEqual([125, true, false]);
+      expect(
+        [status, stderr.startsWith("ringside: "), stderr.includes("\n    at ")],
+        args.join(" "),
+      ).toEqual([125, true, false]);
     }
   });
 
@@ -78,12 +94,16 @@ describe("ringside", () => {
 
 describe.each(builtInStrategies.map(({ id }) => id))("ringside run --strategy %s", (strategy) => {
   test("gives the program's output and status", async () => {
-    expect(await ringside(["run", "--strategy", strategy, "--", bench, "null-call", "10"])).toMatchObject({
+    expect(
+      await ringside(["run", "--strategy", strategy, "--", bench, "null-call", "10"]),
+    ).toMatchObject({
       status: 0,
       stdout: expect.stringMatching(/^checksum [0-9a-f]{16}\n$/u),
       stderr: "",
     });
-    expect(await ringside(["run", "--strategy", strategy, "--", bench, "no-such-benchmark", "1"])).toMatchObject({ status: 2, stdout: "" });
+    expect(
+      await ringside(["run", "--strategy", strategy, "--", bench, "no-such-benchmark", "1"]),
+    ).toMatchObject({ status: 2, stdout: "" });
   });
 
   test("has statuses 127 and 126 as a shell has them", async () => {
@@ -91,21 +111,38 @@ describe.each(builtInStrategies.map(({ id }) => id))("ringside run --strategy %s
     await writeFile(text, "no program\n", { mode: 0o755 });
     const plain = join(folder, "plain");
     await writeFile(plain, "", { mode: 0o644 });
-    expect((await ringside(["run", "--strategy", strategy, "--", join(folder, "none")])).status).toBe(127);
+    expect(
+      (await ringside(["run", "--strategy", strategy, "--", join(folder, "none")])).status,
+    ).toBe(127);
     expect((await ringside(["run", "--strategy", strategy, "--", plain])).status).toBe(126);
     expect((await ringside(["run", "--strategy", strategy, "--", text])).status).toBe(126);
   });
 
   test("stops at its limit with status 125", async () => {
-    const { status, stderr } = await ringside(["run", "--strategy", strategy, "--limit", "1M", "--", bench, "sieve", "100000"]);
+    const { status, stderr } = await ringside([
+      "run",
+      "--strategy",
+      strategy,
+      "--limit",
+      "1M",
+      "--",
+      bench,
+      "sieve",
+      "100000",
+    ]);
     expect([status, stderr]).toEqual([125, expect.stringContaining("limit of 1000000 units")]);
   });
 
   test("stops cleanly on Ctrl-C", async () => {
     const endless = join(folder, "endless");
-    const source = 'mov eax, 1\nmov edi, 1\nlea rsi, [rip + text]\nmov edx, 6\nsyscall\nagain: jmp again\ntext: db "ready", 10';
+    const source =
+      'mov eax, 1\nmov edi, 1\nlea rsi, [rip + text]\nmov edx, 6\nsyscall\nagain: jmp again\ntext: db "ready", 10';
     await writeFile(endless, tinyProgram(source), { mode: 0o755 });
-    const { status, stderr } = await ringside(["run", "--strategy", strategy, "--", endless], "", "ready");
+    const { status, stderr } = await ringside(
+      ["run", "--strategy", strategy, "--", endless],
+      "",
+      "ready",
+    );
     expect([status, stderr]).toEqual([130, ""]);
   });
 });
@@ -114,11 +151,21 @@ describe("ringside compare", () => {
   test("writes the same report twice but for wall times, and a page", async () => {
     const once = async (name: string): Promise<unknown> => {
       const json = join(folder, `${name}.json`);
-      const { status, stdout } = await ringside(["compare", "--benchmarks", "ptemod,null-call", "--json", json, "--html", join(folder, `${name}.html`)]);
+      const { status, stdout } = await ringside([
+        "compare",
+        "--benchmarks",
+        "ptemod,null-call",
+        "--json",
+        json,
+        "--html",
+        join(folder, `${name}.html`),
+      ]);
       expect(status).toBe(0);
       expect(stdout).toContain("ptemod");
       const report = readReport(JSON.parse(await readFile(json, "utf8")));
-      return JSON.parse(JSON.stringify(report, (key, value: unknown) => (key === "wallMs" ? 0 : value)));
+      return JSON.parse(
+        JSON.stringify(report, (key, value: unknown) => (key === "wallMs" ? 0 : value)),
+      );
     };
     expect(await once("first")).toEqual(await once("second"));
     const page = await readFile(join(folder, "first.html"), "utf8");

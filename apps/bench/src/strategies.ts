@@ -17,7 +17,9 @@ export const builtInStrategies: readonly Strategy[] = [bare, container];
 const CONFIGURATION = "ringside.config.ts";
 
 /** The built-in strategies and those that `ringside.config.ts` in `folder` lists. */
-export async function knownStrategies(folder: string = process.cwd()): Promise<readonly Strategy[]> {
+export async function knownStrategies(
+  folder: string = process.cwd(),
+): Promise<readonly Strategy[]> {
   return [...builtInStrategies, ...(await configuredStrategies(folder))];
 }
 
@@ -35,7 +37,8 @@ export async function findStrategies(list: string | undefined): Promise<readonly
     const strategy = known.find(({ id }) => id === name);
     found.push(...(strategy === undefined ? await loadPlugin(name, known) : [strategy]));
   }
-  if (found.length === 0) throw new CommandError(`No strategy is named. Known ones: ${idsOf(known)}.`);
+  if (found.length === 0)
+    throw new CommandError(`No strategy is named. Known ones: ${idsOf(known)}.`);
   return found;
 }
 
@@ -61,7 +64,10 @@ async function loadPlugin(name: string, known: readonly Strategy[]): Promise<rea
     );
   }
   const strategies = exportedStrategies(module);
-  if (strategies.length === 0) throw new CommandError(`The plugin "${name}" exports no strategy. Export a value of the type Strategy.`);
+  if (strategies.length === 0)
+    throw new CommandError(
+      `The plugin "${name}" exports no strategy. Export a value of the type Strategy.`,
+    );
   return strategies;
 }
 
@@ -76,7 +82,9 @@ async function configuredStrategies(folder: string): Promise<readonly Strategy[]
   const exported: unknown = isRecord(module) ? module["default"] : undefined;
   const list = isRecord(exported) ? exported["strategies"] : undefined;
   if (!Array.isArray(list) || !list.every(isStrategy)) {
-    throw new CommandError(`${CONFIGURATION} must export default { strategies: [...] } with values of the type Strategy.`);
+    throw new CommandError(
+      `${CONFIGURATION} must export default { strategies: [...] } with values of the type Strategy.`,
+    );
   }
   return list;
 }

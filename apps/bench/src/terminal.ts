@@ -6,7 +6,9 @@ export type Colours = ReturnType<typeof picocolors.createColors>;
 
 /** Colours for a stream: none in pipes and none under NO_COLOR (https://no-color.org). */
 export function colours(stream: NodeJS.WriteStream): Colours {
-  const wanted = process.env["FORCE_COLOR"] !== undefined || (stream.isTTY === true && process.env["NO_COLOR"] === undefined);
+  const wanted =
+    process.env["FORCE_COLOR"] !== undefined ||
+    (stream.isTTY === true && process.env["NO_COLOR"] === undefined);
   return picocolors.createColors(wanted && process.env["NO_COLOR"] === undefined);
 }
 

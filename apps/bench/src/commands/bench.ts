@@ -9,7 +9,9 @@ import { colours, progress } from "../terminal.ts";
 export function addBench(program: Command): void {
   program
     .command("bench")
-    .description("Measures the interpreter's speed on integer-mix, and that of QEMU and Bochs where they are installed.")
+    .description(
+      "Measures the interpreter's speed on integer-mix, and that of QEMU and Bochs where they are installed.",
+    )
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  $ ringside bench")
     .action(run);
@@ -24,7 +26,9 @@ async function run({ json }: { json?: boolean }): Promise<void> {
     shown.stop();
     const speeds = [ours.speed, ...peers];
     if (json === true) {
-      process.stdout.write(`${JSON.stringify({ speeds, warmUpMs: ours.warmUpMs, peakMemoryBytes: ours.peakMemoryBytes }, undefined, 2)}\n`);
+      process.stdout.write(
+        `${JSON.stringify({ speeds, warmUpMs: ours.warmUpMs, peakMemoryBytes: ours.peakMemoryBytes }, undefined, 2)}\n`,
+      );
       return;
     }
     print(speeds, ours.warmUpMs, ours.peakMemoryBytes);
@@ -42,7 +46,11 @@ function print(speeds: readonly Speed[], warmUpMs: number, peakMemoryBytes: numb
     mips === undefined || best === 0 ? "" : `${(mips / best).toFixed(2)}×`,
     dim(note),
   ]);
-  process.stdout.write(`${bold("integer-mix, million guest instructions a second, best of several runs")}\n\n`);
+  process.stdout.write(
+    `${bold("integer-mix, million guest instructions a second, best of several runs")}\n\n`,
+  );
   process.stdout.write(`${textTable(["", "MIPS", "to ours", ""], rows, new Set([1, 2]))}\n\n`);
-  process.stdout.write(`full speed after ${figure(warmUpMs)} ms; peak memory of this process ${figure(peakMemoryBytes / 2 ** 20)} MiB\n`);
+  process.stdout.write(
+    `full speed after ${figure(warmUpMs)} ms; peak memory of this process ${figure(peakMemoryBytes / 2 ** 20)} MiB\n`,
+  );
 }

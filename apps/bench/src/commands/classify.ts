@@ -8,10 +8,15 @@ import { colours } from "../terminal.ts";
 export function addClassify(program: Command): void {
   program
     .command("classify")
-    .description("Lists every instruction: whether it traps outside ring 0, and whether it touches what belongs to the machine.")
+    .description(
+      "Lists every instruction: whether it traps outside ring 0, and whether it touches what belongs to the machine.",
+    )
     .option("--json", "print JSON")
     .option("--sensitive", "only those that are sensitive")
-    .option("--critical", "only those that are sensitive and do not trap, which break trap-and-emulate")
+    .option(
+      "--critical",
+      "only those that are sensitive and do not trap, which break trap-and-emulate",
+    )
     .addHelpText(
       "after",
       `
@@ -24,7 +29,9 @@ Example:
     .action((options: { json?: boolean; sensitive?: boolean; critical?: boolean }) => {
       const all = classes(instructions);
       const shown = all.filter(
-        ({ sensitive, critical }) => (options.critical !== true || critical) && (options.sensitive !== true || sensitive !== "innocuous"),
+        ({ sensitive, critical }) =>
+          (options.critical !== true || critical) &&
+          (options.sensitive !== true || sensitive !== "innocuous"),
       );
       if (options.json === true) {
         process.stdout.write(`${JSON.stringify(shown, undefined, 2)}\n`);
@@ -38,8 +45,11 @@ Example:
         entry.why,
         dim(entry.reference),
       ];
-      process.stdout.write(`${textTable(["instruction", "privilege", "class", "why", "manual"], shown.map(row))}\n`);
-      const count = (which: (entry: InstructionClass) => boolean): number => all.filter((entry) => which(entry)).length;
+      process.stdout.write(
+        `${textTable(["instruction", "privilege", "class", "why", "manual"], shown.map(row))}\n`,
+      );
+      const count = (which: (entry: InstructionClass) => boolean): number =>
+        all.filter((entry) => which(entry)).length;
       process.stdout.write(
         `\n${bold(String(all.length))} instructions: ${count(({ sensitive }) => sensitive === "innocuous")} innocuous, ` +
           `${count(({ sensitive, critical }) => sensitive !== "innocuous" && !critical)} sensitive and privileged, ` +

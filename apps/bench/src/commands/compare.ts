@@ -23,10 +23,22 @@ interface CompareOptions {
 export function addCompare(program: Command): void {
   program
     .command("compare")
-    .description("Runs the benchmarks under every strategy and prints what each operation costs, and why.")
-    .option("--strategies <ids>", "which strategies, with commas; plugins by package name or path (default: all)")
-    .option("--benchmarks <ids>", `which benchmarks or groups (nano, micro, compute), with commas (default: all)`)
-    .addOption(new Option("--profile <id>", "processor that prices the events").choices(PROFILES.map(({ id }) => id)).default(PROFILES[0]?.id))
+    .description(
+      "Runs the benchmarks under every strategy and prints what each operation costs, and why.",
+    )
+    .option(
+      "--strategies <ids>",
+      "which strategies, with commas; plugins by package name or path (default: all)",
+    )
+    .option(
+      "--benchmarks <ids>",
+      `which benchmarks or groups (nano, micro, compute), with commas (default: all)`,
+    )
+    .addOption(
+      new Option("--profile <id>", "processor that prices the events")
+        .choices(PROFILES.map(({ id }) => id))
+        .default(PROFILES[0]?.id),
+    )
     .option("--json <file>", "also write the report as JSON")
     .option("--html <file>", "also write the report as one self-contained page with charts")
     .addHelpText(
@@ -43,7 +55,8 @@ Example:
 async function run(options: CompareOptions): Promise<void> {
   const strategies = await findStrategies(options.strategies);
   const profile = PROFILES.find(({ id }) => id === options.profile);
-  if (profile === undefined) throw new CommandError(`There is no cost profile "${options.profile}".`);
+  if (profile === undefined)
+    throw new CommandError(`There is no cost profile "${options.profile}".`);
   const chosen = findBenchmarks(options.benchmarks);
 
   const stopped = new AbortController();
@@ -66,7 +79,8 @@ async function run(options: CompareOptions): Promise<void> {
     });
     shown.stop();
     process.stdout.write(`${terminalReport(report, colours(process.stdout))}\n`);
-    if (options.json !== undefined) await write(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
+    if (options.json !== undefined)
+      await write(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
     if (options.html !== undefined) {
       const { htmlReport } = await import("../reporters/html.ts");
       await write(options.html, htmlReport(report));
@@ -83,10 +97,15 @@ async function run(options: CompareOptions): Promise<void> {
 
 function findBenchmarks(list: string | undefined): readonly Benchmark[] {
   if (list === undefined) return benchmarks;
-  const names = list.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  const names = list
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
   for (const name of names) {
     if (!benchmarks.some(({ id, group }) => id === name || group === name)) {
-      throw new CommandError(`There is no benchmark "${name}". Known ones: nano, micro, compute, ${benchmarks.map(({ id }) => id).join(", ")}.`);
+      throw new CommandError(
+        `There is no benchmark "${name}". Known ones: nano, micro, compute, ${benchmarks.map(({ id }) => id).join(", ")}.`,
+      );
     }
   }
   return benchmarks.filter(({ id, group }) => names.includes(id) || names.includes(group));

@@ -21,9 +21,15 @@ interface DisasmOptions {
 export function addDisasm(program: Command): void {
   program
     .command("disasm")
-    .description("Disassembles an ELF executable's segments, or any file as code. Bytes that are no instruction are shown as db.")
+    .description(
+      "Disassembles an ELF executable's segments, or any file as code. Bytes that are no instruction are shown as db.",
+    )
     .argument("<file>", "ELF executable or flat binary")
-    .option("--address <address>", "flat files: linear address of the first byte; ELF: where to begin", parseAddress)
+    .option(
+      "--address <address>",
+      "flat files: linear address of the first byte; ELF: where to begin",
+      parseAddress,
+    )
     .addOption(new Option("--mode <bits>", "code size").choices(["64", "32"]).default("64"))
     .option("--count <n>", "at most so many lines", parseCount)
     .addHelpText("after", "\nExample:\n  $ ringside disasm --count 20 /bin/busybox")
@@ -31,19 +37,23 @@ export function addDisasm(program: Command): void {
 }
 
 function parseAddress(text: string): bigint {
-  if (!/^(0x[0-9a-f]+|\d+)$/iu.test(text)) throw new InvalidArgumentError("Give an address such as 0x401000.");
+  if (!/^(0x[0-9a-f]+|\d+)$/iu.test(text))
+    throw new InvalidArgumentError("Give an address such as 0x401000.");
   return BigInt(text);
 }
 
 function parseCount(text: string): number {
   const count = Number(text);
-  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError("Give a whole number of at least 1.");
+  if (!Number.isInteger(count) || count < 1)
+    throw new InvalidArgumentError("Give a whole number of at least 1.");
   return count;
 }
 
 async function disasm(path: string, options: DisasmOptions): Promise<void> {
   const bytes = await readInput(path);
-  const pieces = isElf(bytes) ? segments(path, bytes) : [{ title: "", address: options.address ?? 0n, bytes }];
+  const pieces = isElf(bytes)
+    ? segments(path, bytes)
+    : [{ title: "", address: options.address ?? 0n, bytes }];
   const { dim, bold } = colours(process.stdout);
   const mode = options.mode === "32" ? 32 : 64;
   let left = options.count ?? Number.POSITIVE_INFINITY;
@@ -63,7 +73,9 @@ async function disasm(path: string, options: DisasmOptions): Promise<void> {
       if (left === 0 || !piped) return;
       left -= 1;
       const hex = [...line.bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
-      process.stdout.write(`${line.address.toString(16).padStart(16)}  ${dim(hex.padEnd(32))}  ${line.text}\n`);
+      process.stdout.write(
+        `${line.address.toString(16).padStart(16)}  ${dim(hex.padEnd(32))}  ${line.text}\n`,
+      );
     }
   }
 }
@@ -86,7 +98,10 @@ function segments(path: string, bytes: Uint8Array): readonly Piece[] {
       bytes: bytes.subarray(fileOffset, fileOffset + fileBytes),
     }));
   } catch (error) {
-    if (error instanceof ImageError) throw new CommandError(`${path}: ${error.message.replace(/^\[[^\]]*\] /u, "")}`, undefined, { cause: error });
+    if (error instanceof ImageError)
+      throw new CommandError(`${path}: ${error.message.replace(/^\[[^\]]*\] /u, "")}`, undefined, {
+        cause: error,
+      });
     throw error;
   }
 }

@@ -23,12 +23,26 @@ interface RunOptions {
 export function addRun(program: Command): void {
   program
     .command("run")
-    .description("Runs a static Linux x86-64 program from this machine's disk; its streams and exit status are the command's.")
+    .description(
+      "Runs a static Linux x86-64 program from this machine's disk; its streams and exit status are the command's.",
+    )
     .requiredOption("--strategy <id>", "how to run it: see `ringside strategies`")
-    .addOption(new Option("--memory <size>", "memory of the guest").argParser(parseSize).default(parseSize(MEMORY_DEFAULT), MEMORY_DEFAULT))
+    .addOption(
+      new Option("--memory <size>", "memory of the guest")
+        .argParser(parseSize)
+        .default(parseSize(MEMORY_DEFAULT), MEMORY_DEFAULT),
+    )
     .option("--limit <units>", "stop after so many units (about one an instruction)", parseUnits)
-    .addOption(new Option("--env <name=value>", "an environment variable; may be repeated").argParser(collect(checkVariable)).default([], "none"))
-    .addOption(new Option("--file <host[:guest]>", "a file that the program sees; may be repeated").argParser(collect()).default([], "none"))
+    .addOption(
+      new Option("--env <name=value>", "an environment variable; may be repeated")
+        .argParser(collect(checkVariable))
+        .default([], "none"),
+    )
+    .addOption(
+      new Option("--file <host[:guest]>", "a file that the program sees; may be repeated")
+        .argParser(collect())
+        .default([], "none"),
+    )
     .argument("<program>", "path of the program")
     .argument("[args...]", "its arguments")
     .passThroughOptions()
@@ -45,7 +59,9 @@ Example:
     .action(run);
 }
 
-function collect(check: (text: string) => string = (text) => text): (text: string, before: readonly string[]) => string[] {
+function collect(
+  check: (text: string) => string = (text) => text,
+): (text: string, before: readonly string[]) => string[] {
   return (text, before) => [...before, check(text)];
 }
 
@@ -80,7 +96,11 @@ async function run(path: string, args: readonly string[], options: RunOptions): 
     machine = strategy.create(host, guest, { output, epochSeconds: Math.floor(Date.now() / 1000) });
   } catch (error) {
     if (error instanceof StrategyError && error.code === "invalid-guest") {
-      throw new CommandError(`${path} cannot be executed: ${error.message.replace(/^\[[^\]]*\] /u, "")}`, STATUS.notExecutable, { cause: error });
+      throw new CommandError(
+        `${path} cannot be executed: ${error.message.replace(/^\[[^\]]*\] /u, "")}`,
+        STATUS.notExecutable,
+        { cause: error },
+      );
     }
     throw error;
   }
@@ -107,12 +127,16 @@ function statusOf(exit: Exit, signal: number | undefined, options: RunOptions): 
     case "stopped":
       return 128 + (signal ?? SIGINT);
     case "limit":
-      throw new CommandError(`The program was stopped at its limit of ${options.limit ?? 0} units. Give a larger --limit, or none.`);
+      throw new CommandError(
+        `The program was stopped at its limit of ${options.limit ?? 0} units. Give a larger --limit, or none.`,
+      );
     case "crashed":
       throw new CommandError(`The guest broke its machine: ${exit.why}`);
     case "halted":
     case "paused":
     case "waiting":
-      throw new CommandError(`The guest's kernel ended without the program's status (${exit.reason}).`);
+      throw new CommandError(
+        `The guest's kernel ended without the program's status (${exit.reason}).`,
+      );
   }
 }

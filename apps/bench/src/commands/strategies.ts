@@ -13,7 +13,13 @@ export function addStrategies(program: Command): void {
     .action(async ({ json }: { json?: boolean }) => {
       const strategies = await knownStrategies();
       if (json === true) {
-        const plain = strategies.map(({ id, name, summary, traits, capabilities }) => ({ id, name, summary, traits, capabilities }));
+        const plain = strategies.map(({ id, name, summary, traits, capabilities }) => ({
+          id,
+          name,
+          summary,
+          traits,
+          capabilities,
+        }));
         process.stdout.write(`${JSON.stringify(plain, undefined, 2)}\n`);
         return;
       }
@@ -28,6 +34,8 @@ export function addStrategies(program: Command): void {
           .map(([name]) => name.replaceAll(/[A-Z]/gu, (letter) => ` ${letter.toLowerCase()}`))
           .join(", "),
       ]);
-      process.stdout.write(`${textTable(["strategy", "what it is", "guest kernel", "runs in", "can"], rows)}\n`);
+      process.stdout.write(
+        `${textTable(["strategy", "what it is", "guest kernel", "runs in", "can"], rows)}\n`,
+      );
     });
 }

@@ -1,5 +1,11 @@
 /** A whole comparison: every benchmark under every strategy, and the report. */
-import { reportSchema, type CostProfile, type Report, type Result, type Strategy } from "@ringside/strategy";
+import {
+  reportSchema,
+  type CostProfile,
+  type Report,
+  type Result,
+  type Strategy,
+} from "@ringside/strategy";
 import type { Benchmark } from "./benchmarks.ts";
 import { measure, type WallClock } from "./measure.ts";
 
@@ -24,7 +30,9 @@ export async function compare(options: ComparisonOptions): Promise<Report> {
       options.signal?.throwIfAborted();
       options.onStart?.(benchmark, strategy);
       // oxlint-disable-next-line no-await-in-loop -- One after another is the point.
-      row.push(sameChecksum(await measure(strategy, benchmark, options.profile, options.wallClock), row));
+      row.push(
+        sameChecksum(await measure(strategy, benchmark, options.profile, options.wallClock), row),
+      );
     }
     options.onRow?.(benchmark, row);
     results.push(...row);
@@ -32,7 +40,13 @@ export async function compare(options: ComparisonOptions): Promise<Report> {
   return {
     schema: reportSchema,
     profile: options.profile,
-    strategies: options.strategies.map(({ id, name, summary, traits, capabilities }) => ({ id, name, summary, traits, capabilities })),
+    strategies: options.strategies.map(({ id, name, summary, traits, capabilities }) => ({
+      id,
+      name,
+      summary,
+      traits,
+      capabilities,
+    })),
     results,
   };
 }
@@ -41,7 +55,8 @@ export async function compare(options: ComparisonOptions): Promise<Report> {
 function sameChecksum(result: Result, before: readonly Result[]): Result {
   if (result.status !== "ok") return result;
   const other = before.find((earlier) => earlier.status === "ok");
-  if (other === undefined || other.status !== "ok" || other.checksum === result.checksum) return result;
+  if (other === undefined || other.status !== "ok" || other.checksum === result.checksum)
+    return result;
   return {
     benchmark: result.benchmark,
     strategy: result.strategy,

@@ -7,7 +7,11 @@ const BUFFER_MAXIMUM_BYTES = 1 << 20;
 const POLL_MS = 5;
 
 /** Writes what the guest writes; `onBroken` is called once when nobody reads it any more. */
-export function outputTo(stdout: Writable, stderr: Writable, onBroken: () => void): OutputListeners {
+export function outputTo(
+  stdout: Writable,
+  stderr: Writable,
+  onBroken: () => void,
+): OutputListeners {
   let broken = false;
   const fail = (): void => {
     if (broken) return;

@@ -47,14 +47,24 @@ export async function measureOurs(): Promise<OurSpeed> {
     if (run === 0) warmUpMs = timeToFullSpeed(samples, startMs);
   }
   return {
-    speed: { name: "ringside (interpreter)", mips, note: `container, user code; best of ${RUNS} runs of ${ROUNDS} rounds` },
+    speed: {
+      name: "ringside (interpreter)",
+      mips,
+      note: `container, user code; best of ${RUNS} runs of ${ROUNDS} rounds`,
+    },
     warmUpMs,
     peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
     instructionsPerRound,
   };
 }
 
-function runOnce(): { begin: number; end: number; instructions: number; samples: readonly Sample[]; startMs: number } {
+function runOnce(): {
+  begin: number;
+  end: number;
+  instructions: number;
+  samples: readonly Sample[];
+  startMs: number;
+} {
   const startMs = performance.now();
   const guest = {
     kind: "program",
@@ -65,7 +75,9 @@ function runOnce(): { begin: number; end: number; instructions: number; samples:
   } as const;
   const marks = new Map<number, { counts: Counts; at: number }>();
   using machine = container.create(Host.create({ memoryBytes: hostBytesFor(guest) }), guest, {
-    trace: { mark: ({ id }) => void marks.set(id, { counts: machine.counts(), at: performance.now() }) },
+    trace: {
+      mark: ({ id }) => void marks.set(id, { counts: machine.counts(), at: performance.now() }),
+    },
   });
   machine.input.end();
   const samples: Sample[] = [];
@@ -80,14 +92,25 @@ function runOnce(): { begin: number; end: number; instructions: number; samples:
   }
   const begin = marks.get(2);
   const end = marks.get(3);
-  if (begin === undefined || end === undefined) throw new CommandError("integer-mix did not execute its marks.");
-  return { begin: begin.at, end: end.at, instructions: end.counts.instructions - begin.counts.instructions, samples, startMs };
+  if (begin === undefined || end === undefined)
+    throw new CommandError("integer-mix did not execute its marks.");
+  return {
+    begin: begin.at,
+    end: end.at,
+    instructions: end.counts.instructions - begin.counts.instructions,
+    samples,
+    startMs,
+  };
 }
 
 function timeToFullSpeed(samples: readonly Sample[], startMs: number): number {
   const speeds = samples.slice(1).map((sample, index) => {
     const before = samples[index];
-    return { at: sample.wallMs, speed: before === undefined ? 0 : (sample.units - before.units) / (sample.wallMs - before.wallMs) };
+    return {
+      at: sample.wallMs,
+      speed:
+        before === undefined ? 0 : (sample.units - before.units) / (sample.wallMs - before.wallMs),
+    };
   });
   const sorted = speeds.map(({ speed }) => speed).toSorted((a, b) => b - a);
   const full = sorted[Math.floor(sorted.length / 2)] ?? 0;
