@@ -32,8 +32,8 @@ export interface ContainerOptions {
 }
 
 const STRATEGY = "container";
-/** Frames beyond the guest's limit: the shared frame of zeros, and the one at address 0 that is never used. */
-const OWN_BYTES = 2 * PAGE_BYTES;
+/** Frames beyond the guest's limit: the frame of zeros, the kernel's half, and the one at address 0 that is never used. */
+const OWN_BYTES = 8 * PAGE_BYTES;
 const SMALLEST_MEMORY_BYTES = 1024 * 1024;
 
 export class ContainerMachine implements MachineCore {

@@ -22,6 +22,7 @@ export class GeneratedInode extends Inode {
     accept?: (text: string) => number,
   ) {
     super(fileSystem, S_IFREG | permissions, number);
+    this.links = 1;
     this.generate = generate;
     this.accept = accept;
   }

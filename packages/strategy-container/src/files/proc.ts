@@ -71,6 +71,7 @@ class PlaceLink extends MagicLinkInode {
     super(fileSystem, target, number);
     this.#place = place;
     this.mode = S_IFLNK | 0o777;
+    this.links = 1;
   }
 
   override follow(): Location | undefined {
@@ -81,6 +82,8 @@ class PlaceLink extends MagicLinkInode {
 }
 
 class ComputedLink extends SymlinkInode {
+  override links = 1;
+
   override freeWhenUnused(): void {}
 }
 

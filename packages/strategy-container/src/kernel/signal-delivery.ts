@@ -151,6 +151,7 @@ function enterHandler(
   });
   if (frame < 0 || !space.put(image, cpu.saveFxsave()) || !space.put(frame, bytes)) return false;
 
+  cpu.resetFloatingPoint();
   thread.savedMask = undefined;
   if ((state & SS_AUTODISARM) !== 0) thread.alternateStack = undefined;
   thread.blocked.addAll(action.mask);

@@ -275,9 +275,11 @@ function renameAt(
   if (replaced !== undefined && mounts.isMountPoint(replaced)) return EBUSY;
   if (!mayRemove(call, sourceDirectory, moved)) return EPERM;
   if (moved instanceof MemoryDirectory && isInside(targetDirectory, moved)) return EINVAL;
+  if (replaced instanceof MemoryDirectory && isInside(sourceDirectory, replaced)) {
+    return flags === RENAME_EXCHANGE ? EINVAL : ENOTEMPTY;
+  }
   if (flags === RENAME_EXCHANGE) {
     if (replaced === undefined) return ENOENT;
-    if (replaced instanceof MemoryDirectory && isInside(sourceDirectory, replaced)) return EINVAL;
     exchange(sourceDirectory, source.name, moved, targetDirectory, target.name, replaced);
     return 0;
   }

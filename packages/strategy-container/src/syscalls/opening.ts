@@ -193,6 +193,10 @@ function openAt(
   if (typeof path === "number") return path;
   if ((flags & O_TMPFILE_BIT) !== 0) return openUnnamed(call, descriptor, path, flags, mode);
   const creates = (flags & O_CREAT) !== 0 && (flags & O_PATH) === 0;
+  if (creates && path.endsWith("/")) {
+    const parent = find(call, descriptor, path, "parent");
+    return typeof parent === "number" ? parent : EISDIR;
+  }
   const exclusive = creates && (flags & O_EXCL) !== 0;
   const follow = (flags & O_NOFOLLOW) === 0 && !exclusive;
   const found = find(call, descriptor, path, follow);
@@ -201,7 +205,6 @@ function openAt(
   let openFlags = flags & ~O_CREAT;
   if (location === undefined) {
     if (!creates) return ENOENT;
-    if (found.trailingSlash) return EISDIR;
     const inode = create(call, found.parent, found.name, mode);
     if (typeof inode === "number") return inode;
     location = { mount: found.parent.mount, inode };

@@ -6,6 +6,7 @@ import {
   EINVAL,
   EISDIR,
   ENODATA,
+  ENOENT,
   EOPNOTSUPP,
   EPERM,
   EROFS,
@@ -200,6 +201,7 @@ function readlinkAt(
   if (size <= 0) return EINVAL;
   let inode: Inode;
   if (path === "") {
+    if (descriptor === AT_FDCWD) return ENOENT;
     const file = call.parts.descriptors.get(descriptor);
     if (file === undefined) return EBADF;
     ({ inode } = file);
