@@ -2,7 +2,6 @@
  * How the command fails: one line for a person, and an exit status as a shell has them.
  */
 import { CommanderError } from "commander";
-import { StrategyError } from "@ringside/strategy";
 
 /** Exit statuses of the command's own: the guest program's are everything else. */
 export const STATUS = {
@@ -32,13 +31,18 @@ export function reportFailure(error: unknown): number {
     process.stderr.write(`ringside: ${error.message}\n`);
     return error.status;
   }
-  if (error instanceof StrategyError) {
+  if (isStrategyError(error)) {
     process.stderr.write(`ringside: ${withoutPrefix(error.message)}\n`);
     return STATUS.failure;
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   process.stderr.write(`ringside: a bug in ringside, please report it: ${text}\n`);
   return STATUS.failure;
+}
+
+/** By name: a plugin may have brought its own copy of the contract, and loading it only to compare would cost time. */
+function isStrategyError(error: unknown): error is Error {
+  return error instanceof Error && error.name === "StrategyError";
 }
 
 /** Library errors begin with `[ringside/who] `, which says nothing to the user of the command. */

@@ -8,7 +8,7 @@ export type Colours = ReturnType<typeof picocolors.createColors>;
 export function colours(stream: NodeJS.WriteStream): Colours {
   const wanted =
     process.env["FORCE_COLOR"] !== undefined ||
-    (stream.isTTY === true && process.env["NO_COLOR"] === undefined);
+    (stream.isTTY && process.env["NO_COLOR"] === undefined);
   return picocolors.createColors(wanted && process.env["NO_COLOR"] === undefined);
 }
 
@@ -19,7 +19,7 @@ export interface Progress {
 }
 
 export function progress(): Progress {
-  if (process.stderr.isTTY !== true) return { update: () => undefined, stop: () => undefined };
+  if (!process.stderr.isTTY) return { update: () => undefined, stop: () => undefined };
   const spinner = ora({ stream: process.stderr, discardStdin: false }).start();
   return {
     update(text) {

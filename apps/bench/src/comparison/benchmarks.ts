@@ -1,6 +1,8 @@
-/** The benchmarks: what is run, how often, and what others published for it. */
-import { nanoImage, userProgram } from "@ringside/guest";
-import type { Guest } from "@ringside/strategy";
+/**
+ * The benchmarks: what is run, how often, and what others published for it.
+ *
+ * Data alone, so that `--help` can name them without loading a guest.
+ */
 
 /** A figure that somebody published for the same operation. */
 export interface Published {
@@ -187,26 +189,3 @@ export const groupNames: Readonly<Record<BenchmarkGroup, string>> = {
   micro: "One operation of a kernel, from a program",
   compute: "A program that computes",
 };
-
-const MEBIBYTE = 1 << 20;
-const PROGRAM_PATH = "/bin/bench";
-
-/** What a strategy is asked to run for a benchmark. */
-export function guestOf({ id, group, operations }: Benchmark): Guest {
-  if (group === "nano") {
-    return {
-      kind: "kernel",
-      image: nanoImage(),
-      format: "elf64",
-      commandLine: `bench=${id} n=${operations}`,
-      memoryBytes: 16 * MEBIBYTE,
-    };
-  }
-  return {
-    kind: "program",
-    argv: [PROGRAM_PATH, id, String(operations)],
-    env: [],
-    files: new Map([[PROGRAM_PATH, { bytes: userProgram("bin/bench"), mode: 0o755 }]]),
-    memoryBytes: 64 * MEBIBYTE,
-  };
-}

@@ -13,7 +13,8 @@ import {
   type Strategy,
 } from "@ringside/strategy";
 import { hostBytesFor } from "../host-size.ts";
-import { guestOf, type Benchmark } from "./benchmarks.ts";
+import type { Benchmark } from "./benchmarks.ts";
+import { guestOf } from "./guests.ts";
 
 const MARK = { begin: 1, middle: 2, end: 3 } as const;
 const LIMIT_UNITS = 5e9;

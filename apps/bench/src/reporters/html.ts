@@ -53,7 +53,7 @@ export function htmlReport(report: Report): string {
 <header>
 <h1>What virtualization costs</h1>
 <p>The same guests under ${report.strategies.length === 1 ? "one strategy" : `${report.strategies.length} strategies`} on one x86-64 processor.
-Cycles are modelled: counted events times the constants of the profile <b>${escape(report.profile.name)}</b> (${report.profile.year}).
+Cycles are modelled: counted events times the constants of the profile <b>${escape(report.profile.name)}</b>.
 Wall time was measured on the machine that made this page.</p>
 </header>
 <section>

@@ -30,7 +30,7 @@ export function terminalReport(report: Report, colours: Colours): string {
     report.results.some(({ benchmark }) => benchmark === id),
   );
   const parts = [
-    `${bold("Modelled cycles of one warm operation")}, and the ratio to bare ${dim(`(profile: ${report.profile.name}, ${report.profile.year}; wall time is this machine's)`)}`,
+    `${bold("Modelled cycles of one warm operation")}, and the ratio to bare ${dim(`(profile: ${report.profile.name}; wall time is this machine's)`)}`,
     "",
     mainTable(report, shown, colours),
     "",
