@@ -1,8 +1,8 @@
 /**
  * Measures which forms run most, and writes them into packages/isa/src/interpreter/order.ts.
  *
- * A sample is the instruction at RIP after every 997 units of the benchmarks and, where it is installed, of Debian's
- * busybox, all under bare, so that the guest's kernel counts too. Each workload has the same weight.
+ * A sample is the instruction at RIP after every 997 units of the benchmarks, without the boot, and, where it is installed, of Debian's
+ * busybox, all under bare, so that the guest's kernel counts too. Kernel-bound workloads weigh less.
  *
  * Usage: node --conditions=@ringside/source tooling/handler-order/src/main.ts [--write]
  */
@@ -15,6 +15,8 @@ import { bare } from "@ringside/strategy-bare";
 const STEP_UNITS = 997;
 const SAMPLES_MAXIMUM = 20_000;
 const INSTRUCTION_BYTES = 15;
+/** More than the guest kernel's boot takes. */
+const BOOT_UNITS = 4_000_000;
 const MEBIBYTE = 1 << 20;
 const ORDER = new URL("../../../packages/isa/src/interpreter/order.ts", import.meta.url);
 const BUSYBOX = "/bin/busybox";
@@ -29,6 +31,9 @@ const BENCHMARKS: readonly (readonly [string, number])[] = [
   ["page-fault", 2000],
   ["signal", 1500],
 ];
+/** These all run the same kernel code, so each weighs less: neighbours in the list are neighbours in the machine's caches. */
+const KERNEL_BOUND: ReadonlySet<string> = new Set(["fork-exec", "pipe-latency", "page-fault", "signal"]);
+const KERNEL_WEIGHT = 0.25;
 const BUSYBOX_SCRIPT = "i=0; while [ $i -lt 60 ]; do echo line $i; i=$((i+1)); done | busybox sort -rn | busybox sed s/line/row/ | busybox md5sum";
 
 function program(path: string, bytes: Uint8Array, args: readonly string[]): ProgramGuest {
@@ -46,13 +51,17 @@ async function workloads(): Promise<readonly (readonly [string, ProgramGuest])[]
   return list;
 }
 
-/** Samples of each form, by its name. */
+/** Samples of each form, by its name: from the first mark on, or, in a program without marks, after the kernel's boot. */
 function sample(guest: ProgramGuest): ReadonlyMap<string, number> {
   const found = new Map<string, number>();
-  using machine = bare.create(Host.create({ memoryBytes: guest.memoryBytes + MEBIBYTE }), guest);
+  let marked = false;
+  using machine = bare.create(Host.create({ memoryBytes: guest.memoryBytes + MEBIBYTE }), guest, {
+    trace: { mark: () => void (marked = true) },
+  });
   machine.input.end();
   for (let taken = 0; taken < SAMPLES_MAXIMUM; taken += 1) {
     if (isFinal(machine.run(STEP_UNITS))) break;
+    if (!marked && (guest.argv[0] !== BUSYBOX || machine.units < BOOT_UNITS)) continue;
     const rip = machine.inspect.registers()["rip"];
     const bytes = rip === undefined ? undefined : machine.inspect.readMemory(rip, INSTRUCTION_BYTES);
     if (bytes === undefined) continue;
@@ -69,7 +78,8 @@ for (const [name, guest] of await workloads()) {
   const found = sample(guest);
   const total = [...found.values()].reduce((sum, count) => sum + count, 0);
   process.stderr.write(`${name}: ${total} samples, ${found.size} forms\n`);
-  for (const [form, count] of found) shares.set(form, (shares.get(form) ?? 0) + count / total);
+  const weight = KERNEL_BOUND.has(name) ? KERNEL_WEIGHT : 1;
+  for (const [form, count] of found) shares.set(form, (shares.get(form) ?? 0) + (weight * count) / total);
 }
 const order = [...shares].toSorted((a, b) => b[1] - a[1]).map(([form]) => form);
 if (process.argv.includes("--write")) {
