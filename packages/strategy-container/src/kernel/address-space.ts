@@ -10,6 +10,7 @@ import {
   MAXIMUM_AREAS,
   MMAP_MINIMUM,
   PAGE_BYTES,
+  PAGE_MASK,
   PROT_EXEC,
   PROT_WRITE,
   USER_END,
@@ -101,6 +102,9 @@ export class AddressSpace {
   readonly #words: Uint32Array;
   readonly #bytes: Uint8Array;
   #lastArea: Area | undefined;
+  /** Translations that {@link translate} made last: four for reads, four for writes. */
+  readonly #memoPages: Float64Array = new Float64Array(8).fill(-1);
+  readonly #memoFrames: Float64Array = new Float64Array(8);
   /** No gap above this that begins at or below MMAP_BASE is larger than {@link #skippedGap}. */
   #searchTop = MMAP_BASE;
   #skippedGap = 0;
@@ -284,6 +288,7 @@ export class AddressSpace {
       cleared++;
     });
     this.residentPages -= cleared;
+    this.#forgetTranslations();
     if (cleared > 0 && this.#isActive) this.#host.translations.flush();
   }
 
@@ -319,6 +324,7 @@ export class AddressSpace {
       this.tables.write(entry, frameOf(low, high), user | (keep ? ENTRY_WRITABLE : 0), executable);
       changed = true;
     });
+    this.#forgetTranslations();
     if (changed && this.#isActive) this.#host.translations.flush();
   }
 
@@ -354,6 +360,7 @@ export class AddressSpace {
       this.#memory.writeU32(target, low);
       this.tables.clear(entry);
     });
+    this.#forgetTranslations();
     if (this.#isActive) this.#host.translations.flush();
     return complete;
   }
@@ -399,7 +406,7 @@ export class AddressSpace {
     const entry = this.tables.entry(linear, true);
     if (entry === 0) return "out-of-memory";
     const low = this.#words[entry / 4] ?? 0;
-    const page = linear - (linear % PAGE_BYTES);
+    const page = linear - (linear & PAGE_MASK);
     const result =
       (low & ENTRY_PRESENT) === 0
         ? this.#makePresent(area, page, entry, access)
@@ -407,6 +414,7 @@ export class AddressSpace {
           ? this.#makeWritable(area, entry, low)
           : "resolved";
     if (result === "resolved") {
+      this.#forgetTranslations();
       this.#host.counts.faultsResolved++;
       if (this.#isActive && (low & ENTRY_PRESENT) !== 0) {
         this.#host.translations.invalidatePage(page);
@@ -419,7 +427,7 @@ export class AddressSpace {
     const index = this.#indexAbove(linear);
     const area = this.areas[index];
     if (area === undefined || !area.growsDown || linear < MMAP_MINIMUM) return undefined;
-    const start = linear - (linear % PAGE_BYTES);
+    const start = linear - (linear & PAGE_MASK);
     const below = this.areas[index - 1];
     if (area.end - start > this.stackLimitBytes) return undefined;
     if (below !== undefined && !below.growsDown && start - below.end < STACK_GUARD_BYTES) {
@@ -556,6 +564,7 @@ export class AddressSpace {
         break;
       }
     }
+    this.#forgetTranslations();
     if (this.#isActive) this.#host.translations.flush();
     if (!failed) return child;
     child.release();
@@ -595,6 +604,10 @@ export class AddressSpace {
 
   /** Physical address of the byte at `linear` for an access of the program's own rights, or -1. */
   translate(linear: number, write: boolean): number {
+    const offset = linear & PAGE_MASK;
+    const page = linear - offset;
+    const slot = ((page / PAGE_BYTES) & 3) | (write ? 4 : 0);
+    if (this.#memoPages[slot] === page) return (this.#memoFrames[slot] ?? 0) + offset;
     // Written so that NaN fails too.
     if (!(linear >= 0 && linear < USER_END)) return -1;
     const need = ENTRY_PRESENT | ENTRY_USER | (write ? ENTRY_WRITABLE : 0);
@@ -607,7 +620,15 @@ export class AddressSpace {
       if (entry === 0) entry = this.tables.entry(linear, false);
       low = this.#words[entry / 4] ?? 0;
     }
-    return frameOf(low, this.#words[entry / 4 + 1] ?? 0) + (linear % PAGE_BYTES);
+    const frame = frameOf(low, this.#words[entry / 4 + 1] ?? 0);
+    this.#memoPages[slot] = page;
+    this.#memoFrames[slot] = frame;
+    return frame + offset;
+  }
+
+  /** Forgets translations: an entry that was present has changed. */
+  #forgetTranslations(): void {
+    this.#memoPages.fill(-1);
   }
 
   /** Physical address behind `linear` as the tables are now, without a fault, or -1. */
@@ -616,7 +637,7 @@ export class AddressSpace {
     const entry = this.tables.entry(linear, false);
     const low = entry === 0 ? 0 : (this.#words[entry / 4] ?? 0);
     if ((low & ENTRY_HELD) === 0) return -1;
-    return frameOf(low, this.#words[entry / 4 + 1] ?? 0) + (linear % PAGE_BYTES);
+    return frameOf(low, this.#words[entry / 4 + 1] ?? 0) + (linear & PAGE_MASK);
   }
 
   /** Whether a page has a frame now. */
@@ -631,7 +652,7 @@ export class AddressSpace {
     while (done < bytes.length) {
       const physical = this.translate(linear + done, true);
       if (physical < 0) break;
-      const count = Math.min(bytes.length - done, PAGE_BYTES - (physical % PAGE_BYTES));
+      const count = Math.min(bytes.length - done, PAGE_BYTES - (physical & PAGE_MASK));
       this.#memory.write(physical, bytes.subarray(done, done + count));
       done += count;
     }
@@ -649,7 +670,7 @@ export class AddressSpace {
     while (done < lengthBytes) {
       const physical = this.translate(linear + done, true);
       if (physical < 0) return false;
-      const count = Math.min(lengthBytes - done, PAGE_BYTES - (physical % PAGE_BYTES));
+      const count = Math.min(lengthBytes - done, PAGE_BYTES - (physical & PAGE_MASK));
       this.#memory.fill(physical, 0, count);
       done += count;
     }
@@ -668,7 +689,7 @@ export class AddressSpace {
     while (done < bytes.length) {
       const physical = this.translate(linear + done, false);
       if (physical < 0) return false;
-      const count = Math.min(bytes.length - done, PAGE_BYTES - (physical % PAGE_BYTES));
+      const count = Math.min(bytes.length - done, PAGE_BYTES - (physical & PAGE_MASK));
       bytes.set(this.#bytes.subarray(physical, physical + count), done);
       done += count;
     }
@@ -677,7 +698,7 @@ export class AddressSpace {
 
   /** Writes a 32-bit word; false when it is inaccessible. */
   putU32(linear: number, value: number): boolean {
-    if (linear % PAGE_BYTES > PAGE_BYTES - 4) {
+    if ((linear & PAGE_MASK) > PAGE_BYTES - 4) {
       return this.put(linear, new Uint8Array(new Uint32Array([value]).buffer));
     }
     const physical = this.translate(linear, true);
@@ -688,7 +709,7 @@ export class AddressSpace {
 
   /** Reads a 32-bit word, or -1 when it is inaccessible. */
   getU32(linear: number): number {
-    if (linear % PAGE_BYTES > PAGE_BYTES - 4) {
+    if ((linear & PAGE_MASK) > PAGE_BYTES - 4) {
       const bytes = this.get(linear, 4);
       return bytes === undefined
         ? -1
@@ -727,7 +748,7 @@ export class AddressSpace {
     while (total < maximumBytes) {
       const physical = this.translate(linear + total, false);
       if (physical < 0) return "fault";
-      const count = Math.min(maximumBytes - total, PAGE_BYTES - (physical % PAGE_BYTES), 256);
+      const count = Math.min(maximumBytes - total, PAGE_BYTES - (physical & PAGE_MASK), 256);
       const part = this.#memory.read(physical, count);
       const end = part.indexOf(0);
       if (end >= 0) {
@@ -743,7 +764,7 @@ export class AddressSpace {
 
   /** Validates a range for mmap and its relatives: EINVAL when misaligned or outside the program's half. */
   static checkRange(start: number, lengthBytes: number): number {
-    if (start % PAGE_BYTES !== 0) return EINVAL;
+    if ((start & PAGE_MASK) !== 0) return EINVAL;
     if (!(lengthBytes <= USER_END) || start > USER_END - lengthBytes) return ENOMEM;
     return 0;
   }
