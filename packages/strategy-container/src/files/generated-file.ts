@@ -48,6 +48,10 @@ export class GeneratedFile extends OpenFile {
     inode.acquire();
   }
 
+  protected override get heldBytes(): number {
+    return this.#bytes.length;
+  }
+
   override read(transfer: Transfer): number {
     const moved = this.readAt(transfer, this.position);
     this.position += moved;

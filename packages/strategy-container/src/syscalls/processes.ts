@@ -438,10 +438,9 @@ function futexWait(
     call.progress.deadline = absolute ? timeout - start : kernel.now + timeout;
     if (call.timeIsUp) return ETIMEDOUT;
   }
-  const queue = kernel.futexes.queue(space, linear);
+  const queue = kernel.futexes.join(space, linear, thread, bits);
   if (queue === undefined) return EFAULT;
   call.progress.woken = false;
-  queue.join(thread, bits);
   return call.wait([queue], "restartable");
 }
 
