@@ -11,6 +11,10 @@ export const STATUS = {
   notExecutable: 126,
   /** There is no such program. */
   notFound: 127,
+  /** Ctrl-C: 128 and SIGINT's number. */
+  interrupted: 130,
+  /** 128 and SIGPIPE's number. */
+  brokenPipe: 141,
 } as const;
 
 /** An error whose message is for the user of the command, with the exit status that goes with it. */
@@ -40,8 +44,15 @@ export function reportFailure(error: unknown): number {
   return STATUS.failure;
 }
 
+/** The exit status when an output cannot be written: 141, as SIGPIPE gives it, when nobody reads it any more. */
+export function brokenOutput(error: Error): number {
+  const code = "code" in error ? String(error.code) : error.message;
+  if (code === "EPIPE") return STATUS.brokenPipe;
+  return reportFailure(new CommandError(`The output cannot be written (${code}).`));
+}
+
 /** By name: a plugin may have brought its own copy of the contract, and loading it only to compare would cost time. */
-function isStrategyError(error: unknown): error is Error {
+export function isStrategyError(error: unknown): error is Error {
   return error instanceof Error && error.name === "StrategyError";
 }
 

@@ -4,13 +4,12 @@ import { pentium4, type CostProfile } from "@ringside/strategy";
 import { benchmarks, type Benchmark } from "../comparison/benchmarks.ts";
 import { compare } from "../comparison/compare.ts";
 import type { CompareOptions } from "../commands/compare.ts";
-import { CommandError } from "../failure.ts";
+import { CommandError, STATUS } from "../failure.ts";
 import { terminalReport } from "../reporters/terminal.ts";
 import { findStrategies } from "../strategies.ts";
 import { colours, progress } from "../terminal.ts";
 
 const PROFILES: readonly CostProfile[] = [pentium4];
-const SIGINT_STATUS = 130;
 
 /** Runs, prints the table, and writes the files that are wanted. */
 export async function runComparison(options: CompareOptions): Promise<void> {
@@ -47,7 +46,7 @@ export async function runComparison(options: CompareOptions): Promise<void> {
     if (report.results.some(({ status }) => status === "failed")) process.exitCode = 1;
   } catch (error) {
     if (!stopped.signal.aborted) throw error;
-    process.exitCode = SIGINT_STATUS;
+    process.exitCode = STATUS.interrupted;
   } finally {
     shown.stop();
     process.off("SIGINT", onInterrupt);

@@ -6,6 +6,8 @@ import type { DisasmOptions } from "../commands/disasm.ts";
 import { CommandError } from "../failure.ts";
 import { colours } from "../terminal.ts";
 
+const WRITE_LENGTH = 1 << 16;
+
 interface Piece {
   readonly title: string;
   readonly address: bigint;
@@ -21,27 +23,34 @@ export async function disasm(path: string, options: DisasmOptions): Promise<void
   const { dim, bold } = colours(process.stdout);
   const mode = options.mode === "32" ? 32 : 64;
   let left = options.count ?? Number.POSITIVE_INFINITY;
-  let piped = true;
-  process.stdout.on("error", () => {
-    piped = false; // The reader is gone (`| head`): nothing is left to do.
-  });
+  let text = "";
   for (const piece of pieces) {
     const from = isElf(bytes) ? options.address : undefined;
     const skip = from === undefined ? 0n : from - piece.address;
     if (skip < 0n || skip >= BigInt(piece.bytes.length)) {
       if (from !== undefined) continue;
     }
-    if (piece.title !== "") process.stdout.write(`${bold(piece.title)}\n`);
+    if (piece.title !== "") text += `${bold(piece.title)}\n`;
     const code = piece.bytes.subarray(Number(skip));
     for (const line of disassemble(code, { address: piece.address + skip, mode })) {
-      if (left === 0 || !piped) return;
+      if (left === 0) break;
       left -= 1;
       const hex = [...line.bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
-      process.stdout.write(
-        `${line.address.toString(16).padStart(16)}  ${dim(hex.padEnd(32))}  ${line.text}\n`,
-      );
+      text += `${line.address.toString(16).padStart(16)}  ${dim(hex.padEnd(32))}  ${line.text}\n`;
+      if (text.length < WRITE_LENGTH) continue;
+      // oxlint-disable-next-line no-await-in-loop -- No faster than it is read, and no further than it is (`| head`).
+      await written(text);
+      text = "";
     }
+    if (left === 0) break;
   }
+  await written(text);
+}
+
+function written(text: string): Promise<void> {
+  return new Promise((resolve) => {
+    process.stdout.write(text, () => resolve()); // What goes wrong is an event of the stream, too.
+  });
 }
 
 async function readInput(path: string): Promise<Uint8Array> {

@@ -7,9 +7,6 @@ import { feed, outputTo } from "../program/streams.ts";
 import { hostBytesFor } from "../host-size.ts";
 import { findStrategy } from "../strategies.ts";
 
-const SIGINT = 2;
-const SIGPIPE = 13;
-
 /** Runs the program as if the shell had started it; its status becomes the command's. */
 export async function runProgram(
   path: string,
@@ -30,12 +27,7 @@ export async function runProgram(
 
   const host = Host.create({ memoryBytes: hostBytesFor(guest) });
   const stopped = new AbortController();
-  let signal: number | undefined;
-  const stopFor = (number: number): void => {
-    signal ??= number;
-    stopped.abort();
-  };
-  const output = outputTo(process.stdout, process.stderr, () => stopFor(SIGPIPE));
+  const output = outputTo(process.stdout, process.stderr);
   let machine;
   try {
     machine = strategy.create(host, guest, { output, epochSeconds: Math.floor(Date.now() / 1000) });
@@ -49,15 +41,24 @@ export async function runProgram(
     }
     throw error;
   }
-  const onInterrupt = (): void => stopFor(SIGINT);
+  const onInterrupt = (): void => stopped.abort();
   process.once("SIGINT", onInterrupt);
-  const stopFeeding = feed(process.stdin, machine.input);
+  let unreadable: Error | undefined;
+  const stopFeeding = feed(process.stdin, machine.input, (error) => {
+    unreadable = error;
+    stopped.abort();
+  });
   try {
     const exit = await machine.start({
       signal: stopped.signal,
       ...(options.limit === undefined ? {} : { limitUnits: options.limit }),
     });
-    process.exitCode = statusOf(exit, signal, options);
+    if (unreadable !== undefined) {
+      throw new CommandError(`Standard input cannot be read (${unreadable.message}).`, undefined, {
+        cause: unreadable,
+      });
+    }
+    process.exitCode = statusOf(exit, options);
   } finally {
     stopFeeding();
     process.off("SIGINT", onInterrupt);
@@ -65,12 +66,12 @@ export async function runProgram(
   }
 }
 
-function statusOf(exit: Exit, signal: number | undefined, options: RunOptions): number {
+function statusOf(exit: Exit, options: RunOptions): number {
   switch (exit.reason) {
     case "exited":
       return shellStatus(exit.status);
     case "stopped":
-      return 128 + (signal ?? SIGINT);
+      return STATUS.interrupted;
     case "limit":
       throw new CommandError(
         `The program was stopped at its limit of ${options.limit ?? 0} units. Give a larger --limit, or none.`,

@@ -16,8 +16,7 @@ export interface ComparisonOptions {
   readonly wallClock: WallClock;
   /** Called before each run. */
   readonly onStart?: (benchmark: Benchmark, strategy: Strategy) => void;
-  /** Called when all strategies have run a benchmark. */
-  readonly onRow?: (benchmark: Benchmark, results: readonly Result[]) => void;
+  /** Aborting it ends the run that is going on, and the comparison. */
   readonly signal?: AbortSignal;
 }
 
@@ -31,10 +30,12 @@ export async function compare(options: ComparisonOptions): Promise<Report> {
       options.onStart?.(benchmark, strategy);
       // oxlint-disable-next-line no-await-in-loop -- One after another is the point.
       row.push(
-        sameChecksum(await measure(strategy, benchmark, options.profile, options.wallClock), row),
+        sameChecksum(
+          await measure(strategy, benchmark, options.profile, options.wallClock, options.signal),
+          row,
+        ),
       );
     }
-    options.onRow?.(benchmark, row);
     results.push(...row);
   }
   return {

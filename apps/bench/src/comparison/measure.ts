@@ -4,7 +4,6 @@ import {
   countsBetween,
   Host,
   price,
-  StrategyError,
   type CostProfile,
   type Counts,
   type Exit,
@@ -12,6 +11,7 @@ import {
   type Result,
   type Strategy,
 } from "@ringside/strategy";
+import { isStrategyError } from "../failure.ts";
 import { hostBytesFor } from "../host-size.ts";
 import type { Benchmark } from "./benchmarks.ts";
 import { guestOf } from "./guests.ts";
@@ -28,12 +28,18 @@ interface Snapshot {
 /** Where the host's wall clock is read; a parameter so that tests have their own. */
 export type WallClock = () => number;
 
-/** Runs the benchmark; whatever goes wrong in the guest is a `failed` result. */
+/**
+ * Runs the benchmark; whatever goes wrong in the guest is a `failed` result.
+ *
+ * @param signal Aborting it ends the run.
+ * @throws The signal's reason, when it is aborted.
+ */
 export async function measure(
   strategy: Strategy,
   benchmark: Benchmark,
   profile: CostProfile,
   wallClock: WallClock,
+  signal?: AbortSignal,
 ): Promise<Result> {
   const guest = guestOf(benchmark);
   const about = { benchmark: benchmark.id, strategy: strategy.id };
@@ -53,10 +59,13 @@ export async function measure(
       },
     });
     machine.input.end();
-    exit = await machine.start({ limitUnits: LIMIT_UNITS });
+    exit = await machine.start({
+      limitUnits: LIMIT_UNITS,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    signal?.throwIfAborted();
   } catch (error) {
-    if (error instanceof StrategyError)
-      return { ...about, status: "failed", reason: error.message };
+    if (isStrategyError(error)) return { ...about, status: "failed", reason: error.message };
     throw error;
   }
 
