@@ -32,8 +32,6 @@ export interface ContainerOptions {
 }
 
 const STRATEGY = "container";
-/** Frames beyond the guest's limit: the frame of zeros, the kernel's half, and the one at address 0 that is never used. */
-const OWN_BYTES = 8 * PAGE_BYTES;
 const SMALLEST_MEMORY_BYTES = 1024 * 1024;
 
 export class ContainerMachine implements MachineCore {
@@ -55,7 +53,7 @@ export class ContainerMachine implements MachineCore {
     checkOptions(guest, options);
     this.#guest = guest;
     this.#options = options;
-    this.#claim = host.claim(STRATEGY, guest.memoryBytes + OWN_BYTES);
+    this.#claim = host.claim(STRATEGY, guest.memoryBytes);
     const mark = options.trace?.mark;
     this.#processor = new Processor({
       memory: this.#claim.memory,
