@@ -34,7 +34,7 @@ export class Frames {
 
   /**
    * @param firstPhysical Page-aligned start of the memory that the kernel may hand out; not 0.
-   * @param sizeBytes Its size; a multiple of the page size.
+   * @param sizeBytes Its size; a multiple of the page size, at least 8 pages.
    */
   constructor(memory: PhysicalMemory, firstPhysical: number, sizeBytes: number) {
     this.memory = memory;
@@ -49,7 +49,8 @@ export class Frames {
     for (let index = 0; index < count; index++) this.#free[index] = count - 1 - index;
     this.#freeCount = count;
     this.zeroFrame = this.allotOwn();
-    this.kernelEntry = buildKernelHalf(this);
+    const own = () => this.allotOwn();
+    this.kernelEntry = buildKernelHalf(memory, [own(), own(), own(), own()]);
   }
 
   get freeFrames(): number {

@@ -5,7 +5,7 @@
  * descriptors at the address in GDTR. Nothing else of the kernel is mapped. Linux has the table at the same place
  * (arch/x86/include/asm/pgtable_64_types.h, CPU_ENTRY_AREA).
  */
-import { NO_FRAME, type Frames } from "./frames.ts";
+import type { PhysicalMemory } from "./physical-memory.ts";
 
 /** Entry of the PML4 that all address spaces share. */
 export const KERNEL_ENTRY_INDEX = 508;
@@ -19,11 +19,13 @@ const USER_CODE_DESCRIPTOR = [0x0000_ffff, 0x00af_fb00] as const;
 const PRESENT = 0x1;
 const PRESENT_WRITABLE = 0x3;
 
-/** Builds the shared tables. Gives what goes into entry {@link KERNEL_ENTRY_INDEX}, low half; 0 without memory. */
-export function buildKernelHalf(frames: Frames): number {
-  const { memory } = frames;
-  const [pointers, directory, table, page] = [0, 1, 2, 3].map(() => frames.allotOwn());
-  if (!pointers || !directory || !table || !page) return NO_FRAME;
+/**
+ * Builds the shared tables in four frames of zeros. Gives what goes into entry {@link KERNEL_ENTRY_INDEX}, low half.
+ */
+export function buildKernelHalf(
+  memory: PhysicalMemory,
+  [pointers, directory, table, page]: readonly [number, number, number, number],
+): number {
   memory.writeU32(pointers, (directory | PRESENT_WRITABLE) >>> 0);
   memory.writeU32(directory, (table | PRESENT_WRITABLE) >>> 0);
   memory.writeU32(table, (page | PRESENT) >>> 0);
