@@ -11,10 +11,22 @@ import { recordForm, recordRoutine, type Prologue } from "../micro-operations/re
 import type { Recording, Statement } from "../micro-operations/tree.ts";
 import type { Routine, ValueType } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
-import { FunctionBody, ModuleBuilder, type FunctionType, type Label } from "../webassembly/encoder.ts";
+import {
+  FunctionBody,
+  ModuleBuilder,
+  type FunctionType,
+  type Label,
+} from "../webassembly/encoder.ts";
 import { RECHECK } from "../micro-operations/recorder.ts";
 import { emitRecording, LOCAL, type Callees, type MemoryModel } from "./emitter.ts";
-import { COUNTERS_MAXIMUM, COUNTERS_OFFSET, ENGINE, FIXED_RECORDS_END, RECORD, RECORD_BYTES } from "./layout.ts";
+import {
+  COUNTERS_MAXIMUM,
+  COUNTERS_OFFSET,
+  ENGINE,
+  FIXED_RECORDS_END,
+  RECORD,
+  RECORD_BYTES,
+} from "./layout.ts";
 import { rankOf } from "./order.ts";
 
 /** Why a dispatch function returned. */
@@ -102,7 +114,9 @@ export function buildInterpreter(
 
   const recordGroup = (group: number): readonly Recording[] => {
     const first = group * GROUP - CONTROL_COUNT;
-    return forms.slice(Math.max(first, 0), first + GROUP).map((form) => recordForm(form, prologuesOf(form)));
+    return forms
+      .slice(Math.max(first, 0), first + GROUP)
+      .map((form) => recordForm(form, prologuesOf(form)));
   };
 
   const firstRecordings = recordGroup(0);
@@ -119,9 +133,18 @@ export function buildInterpreter(
     group(number) {
       const known = groups.get(number);
       if (known !== undefined) return known;
-      if (number < 1 || number >= groupCount) throw new RangeError(`Bug in ringside: there is no dispatch function ${number}, please report.`);
+      if (number < 1 || number >= groupCount)
+        throw new RangeError(
+          `Bug in ringside: there is no dispatch function ${number}, please report.`,
+        );
       const recordings = recordGroup(number);
-      const part = new PartBuilder(model, counters, coreRoutines, recordRoutines([], recordings, coreRoutines), recordings);
+      const part = new PartBuilder(
+        model,
+        counters,
+        coreRoutines,
+        recordRoutines([], recordings, coreRoutines),
+        recordings,
+      );
       part.emitDispatch(number, recordings);
       const made = part.finish();
       groups.set(number, made);
@@ -129,7 +152,8 @@ export function buildInterpreter(
     },
     handlerOf(form) {
       const id = handlers.get(form);
-      if (id === undefined) throw new RangeError(`Form ${form.name} is not of this interpreter's table.`);
+      if (id === undefined)
+        throw new RangeError(`Form ${form.name} is not of this interpreter's table.`);
       return id;
     },
   };
@@ -145,7 +169,8 @@ class CounterNames {
     let index = this.#index.get(name);
     if (index === undefined) {
       index = this.names.length;
-      if (index >= COUNTERS_MAXIMUM) throw new RangeError(`More than ${COUNTERS_MAXIMUM} counters are named.`);
+      if (index >= COUNTERS_MAXIMUM)
+        throw new RangeError(`More than ${COUNTERS_MAXIMUM} counters are named.`);
       this.names.push(name);
       this.#index.set(name, index);
     }
@@ -178,9 +203,16 @@ class PartBuilder {
     const functions = new Map<string, number>();
     const helperIndex = new Map<string, number>();
     for (const { name, parameters } of this.#helpers) {
-      helperIndex.set(name, this.#module.importFunction("helpers", name, { parameters: ["i32", ...parameters], results: ["i32"] }));
+      helperIndex.set(
+        name,
+        this.#module.importFunction("helpers", name, {
+          parameters: ["i32", ...parameters],
+          results: ["i32"],
+        }),
+      );
     }
-    for (const [name, { routine }] of imported) functions.set(name, this.#module.importFunction("routines", name, typeOfRoutine(routine)));
+    for (const [name, { routine }] of imported)
+      functions.set(name, this.#module.importFunction("routines", name, typeOfRoutine(routine)));
     this.#dispatchType = this.#module.typeIndex(DISPATCH);
     for (const [name, { routine }] of own) {
       const index = this.#module.declareFunction(typeOfRoutine(routine));
@@ -190,7 +222,8 @@ class PartBuilder {
     this.#callees = {
       routine(name) {
         const found = functions.get(name);
-        if (found === undefined) throw new RangeError(`Semantics call routine ${name}, which the engine was not given.`);
+        if (found === undefined)
+          throw new RangeError(`Semantics call routine ${name}, which the engine was not given.`);
         return found;
       },
       helper(name) {
@@ -231,7 +264,8 @@ class PartBuilder {
     const pools = new LocalPools(body);
     const members: ((labels: GroupLabels) => void)[] = [];
     if (group === 0) {
-      for (let id = 0; id < CONTROL_COUNT; id += 1) members.push((labels) => emitControl(id, body, labels, this.#callees, pools));
+      for (let id = 0; id < CONTROL_COUNT; id += 1)
+        members.push((labels) => emitControl(id, body, labels, this.#callees, pools));
     }
     for (const recording of recordings) {
       members.push((labels) => {
@@ -276,7 +310,8 @@ function recordRoutines(
   const add = (routine: Routine): void => {
     const known = elsewhere.get(routine.name) ?? found.get(routine.name);
     if (known !== undefined) {
-      if (known.routine !== routine) throw new RangeError(`Two routines are called ${routine.name}.`);
+      if (known.routine !== routine)
+        throw new RangeError(`Two routines are called ${routine.name}.`);
       return;
     }
     const recording = recordRoutine(routine);
@@ -284,7 +319,8 @@ function recordRoutines(
     for (const called of recording.routines.values()) add(called);
   };
   for (const routine of roots) add(routine);
-  for (const recording of recordings) for (const routine of recording.routines.values()) add(routine);
+  for (const recording of recordings)
+    for (const routine of recording.routines.values()) add(routine);
   return found;
 }
 
@@ -295,7 +331,12 @@ interface GroupLabels {
   readonly decode: Label;
 }
 
-function emitGroup(body: FunctionBody, first: number, members: readonly ((labels: GroupLabels) => void)[], dispatchType: number): void {
+function emitGroup(
+  body: FunctionBody,
+  first: number,
+  members: readonly ((labels: GroupLabels) => void)[],
+  dispatchType: number,
+): void {
   const decode = body.block();
   const fault = body.block();
   const leave = body.block();
@@ -303,7 +344,8 @@ function emitGroup(body: FunctionBody, first: number, members: readonly ((labels
   const next = body.loop();
   const other = body.block();
   const labels: Label[] = [];
-  for (let position = members.length - 1; position >= 0; position -= 1) labels[position] = body.block();
+  for (let position = members.length - 1; position >= 0; position -= 1)
+    labels[position] = body.block();
 
   body.get(LOCAL.remaining);
   body.i32(1);
@@ -402,7 +444,13 @@ function switchGroup(body: FunctionBody, dispatchType: number): void {
   body.returnCallIndirect(dispatchType);
 }
 
-function emitControl(id: number, body: FunctionBody, labels: GroupLabels, callees: Callees, pools: LocalPools): void {
+function emitControl(
+  id: number,
+  body: FunctionBody,
+  labels: GroupLabels,
+  callees: Callees,
+  pools: LocalPools,
+): void {
   pools.restart();
   const follow = (): void => {
     giveBack(body);
@@ -556,7 +604,10 @@ class LocalPools {
   }
 }
 
-function collectHelpers(statements: readonly Statement[], found: Map<string, readonly ValueType[]>): void {
+function collectHelpers(
+  statements: readonly Statement[],
+  found: Map<string, readonly ValueType[]>,
+): void {
   for (const statement of statements) {
     if (statement.kind === "when") {
       collectHelpers(statement.then, found);
@@ -568,7 +619,9 @@ function collectHelpers(statements: readonly Statement[], found: Map<string, rea
       const parameters = operands.map(({ type }) => type);
       const known = found.get(helper);
       if (known !== undefined && known.join() !== parameters.join()) {
-        throw new SyntaxError(`Helper ${helper} is called with (${known.join()}) and with (${parameters.join()}). Use one signature.`);
+        throw new SyntaxError(
+          `Helper ${helper} is called with (${known.join()}) and with (${parameters.join()}). Use one signature.`,
+        );
       }
       found.set(helper, parameters);
     }

@@ -22,7 +22,16 @@ import type {
 import { registerOffset, segmentSlots, slots, type Slot } from "../state/layout.ts";
 import { wasmOperation } from "../webassembly/operations.ts";
 import { EXCEPTION_VECTORS, setsErrorCode } from "../exceptions/vectors.ts";
-import type { AccessKind, Expression, Field, OrderedExpression, PureExpression, RecordedVariable, Recording, Statement } from "./tree.ts";
+import type {
+  AccessKind,
+  Expression,
+  Field,
+  OrderedExpression,
+  PureExpression,
+  RecordedVariable,
+  Recording,
+  Statement,
+} from "./tree.ts";
 
 const STACK_SEGMENT = segmentSlots(2);
 const FLAG_TF = 1n << 8n;
@@ -30,8 +39,18 @@ const FLAG_IF = 1n << 9n;
 const CARRY_BITS = 0xc000_0000_0000_0000n;
 const ARITHMETIC_FLAGS_MASK = 0x8d5n;
 
-const LOADS: Readonly<Record<number, string>> = { 1: "i64.load8_u", 2: "i64.load16_u", 4: "i64.load32_u", 8: "i64.load" };
-const STORES: Readonly<Record<number, string>> = { 1: "i64.store8", 2: "i64.store16", 4: "i64.store32", 8: "i64.store" };
+const LOADS: Readonly<Record<number, string>> = {
+  1: "i64.load8_u",
+  2: "i64.load16_u",
+  4: "i64.load32_u",
+  8: "i64.load",
+};
+const STORES: Readonly<Record<number, string>> = {
+  1: "i64.store8",
+  2: "i64.store16",
+  4: "i64.store32",
+  8: "i64.store",
+};
 
 /** Code of an extension in front of a row's meaning. */
 export type Prologue = (m: SemanticsBuilder, ...operands: Operand[]) => void;
@@ -46,7 +65,8 @@ export function recordForm(form: Form, prologues: readonly Prologue[] = []): Rec
   const recorder = new Recorder({ kind: "form", form });
   const run = (): void => {
     for (const prologue of prologues) prologue(recorder, ...form.operands);
-    if (form.instruction.counted === true) recorder.count(`instructions.${form.instruction.mnemonic}`);
+    if (form.instruction.counted === true)
+      recorder.count(`instructions.${form.instruction.mnemonic}`);
     form.instruction.semantics(recorder, ...form.operands);
   };
   if (form.repeat === "none") run();
@@ -78,7 +98,8 @@ export function recordRoutine(routine: Routine): Recording {
   const parameters = routine.parameters.map((type, index) => recorder.parameter(type, index));
   const result = routine.body(recorder, ...parameters);
   if (routine.result !== undefined) {
-    if (result === undefined) throw new TypeError(`Routine ${routine.name} declares a result and returns none.`);
+    if (result === undefined)
+      throw new TypeError(`Routine ${routine.name} declares a result and returns none.`);
     recorder.returnValue(result);
   }
   return recorder.finish();
@@ -127,14 +148,21 @@ export class Recorder implements SemanticsBuilder {
   }
 
   finish(): Recording {
-    return { statements: this.#statements, variables: this.#variables, rechecks: this.#rechecks, routines: this.#routines };
+    return {
+      statements: this.#statements,
+      variables: this.#variables,
+      rechecks: this.#rechecks,
+      routines: this.#routines,
+    };
   }
 
   // Recording.
 
   #statement(statement: Statement): void {
     if (this.#ended) {
-      throw new SyntaxError(`${this.#name()}: nothing may follow a control transfer. Record it before the transfer.`);
+      throw new SyntaxError(
+        `${this.#name()}: nothing may follow a control transfer. Record it before the transfer.`,
+      );
     }
     this.#statements.push(statement);
   }
@@ -143,16 +171,25 @@ export class Recorder implements SemanticsBuilder {
     return this.#subject.kind === "form" ? this.#subject.form.name : this.#subject.routine.name;
   }
 
-  #pure(node: Omit<PureExpression, "uses"> & { readonly kind: PureExpression["kind"] }): Expression {
+  #pure(
+    node: Omit<PureExpression, "uses"> & { readonly kind: PureExpression["kind"] },
+  ): Expression {
     const made = { ...node, uses: 0 } as PureExpression;
-    if (made.kind !== "constant" && made.kind !== "vector-constant" && made.kind !== "field" && made.kind !== "parameter") {
+    if (
+      made.kind !== "constant" &&
+      made.kind !== "vector-constant" &&
+      made.kind !== "field" &&
+      made.kind !== "parameter"
+    ) {
       for (const operand of made.operands) operand.uses += 1;
       this.#statement({ kind: "evaluate", value: made });
     }
     return made;
   }
 
-  #ordered(node: Omit<OrderedExpression, "uses"> & { readonly kind: OrderedExpression["kind"] }): Expression {
+  #ordered(
+    node: Omit<OrderedExpression, "uses"> & { readonly kind: OrderedExpression["kind"] },
+  ): Expression {
     const made = { ...node, uses: 0 } as OrderedExpression;
     for (const operand of made.operands) operand.uses += 1;
     this.#statement({ kind: "evaluate", value: made });
@@ -165,17 +202,41 @@ export class Recorder implements SemanticsBuilder {
     return used;
   }
 
-  #operation(operation: string, type: ValueType, operands: readonly Value[], immediates: readonly number[] = []): Expression {
-    return this.#pure({ kind: "operation", type, operation, operands: operands.map(expression), immediates } as Omit<PureExpression, "uses">);
+  #operation(
+    operation: string,
+    type: ValueType,
+    operands: readonly Value[],
+    immediates: readonly number[] = [],
+  ): Expression {
+    return this.#pure({
+      kind: "operation",
+      type,
+      operation,
+      operands: operands.map(expression),
+      immediates,
+    } as Omit<PureExpression, "uses">);
   }
 
   #constantOf(type: "i32" | "i64", value: bigint): Expression {
-    return this.#pure({ kind: "constant", type, value: BigInt.asIntN(type === "i32" ? 32 : 64, value) } as Omit<PureExpression, "uses">);
+    return this.#pure({
+      kind: "constant",
+      type,
+      value: BigInt.asIntN(type === "i32" ? 32 : 64, value),
+    } as Omit<PureExpression, "uses">);
   }
 
   #field(field: Field): Expression {
-    const wide = field === "displacement" || field === "immediate" || field === "shift" || field === "immediate2" || field === "thisOffset" || field === "nextOffset";
-    return this.#pure({ kind: "field", type: wide ? "i64" : "i32", field } as Omit<PureExpression, "uses">);
+    const wide =
+      field === "displacement" ||
+      field === "immediate" ||
+      field === "shift" ||
+      field === "immediate2" ||
+      field === "thisOffset" ||
+      field === "nextOffset";
+    return this.#pure({ kind: "field", type: wide ? "i64" : "i32", field } as Omit<
+      PureExpression,
+      "uses"
+    >);
   }
 
   parameter(type: ValueType, index: number): Value {
@@ -188,7 +249,9 @@ export class Recorder implements SemanticsBuilder {
 
   #form(what: string): Form {
     if (this.#subject.kind === "form") return this.#subject.form;
-    throw new SyntaxError(`Routine ${this.#subject.routine.name} uses ${what}, which only an instruction has.`);
+    throw new SyntaxError(
+      `Routine ${this.#subject.routine.name} uses ${what}, which only an instruction has.`,
+    );
   }
 
   // State.
@@ -206,11 +269,19 @@ export class Recorder implements SemanticsBuilder {
 
   #storeState(operation: string, offset: number, value: Value, base?: Expression): void {
     if (base !== undefined) base.uses += 1;
-    this.#statement({ kind: "state-store", operation, offset, address: base, value: this.#use(value) });
+    this.#statement({
+      kind: "state-store",
+      operation,
+      offset,
+      address: base,
+      value: this.#use(value),
+    });
   }
 
   state(slot: Slot): Value {
-    return slot.bytes === 16 ? this.#loadState("v128.load", slot.offset) : this.#loadState(loadOf(slot.bytes), slot.offset);
+    return slot.bytes === 16
+      ? this.#loadState("v128.load", slot.offset)
+      : this.#loadState(loadOf(slot.bytes), slot.offset);
   }
 
   setState(slot: Slot, value: Value): void {
@@ -232,7 +303,12 @@ export class Recorder implements SemanticsBuilder {
   }
 
   setStateAt(slot: Slot, byteOffset: Value, value: Value): void {
-    this.#storeState(slot.bytes === 16 ? "v128.store" : storeOf(slot.bytes), slot.offset, value, this.#stateAddress(byteOffset));
+    this.#storeState(
+      slot.bytes === 16 ? "v128.store" : storeOf(slot.bytes),
+      slot.offset,
+      value,
+      this.#stateAddress(byteOffset),
+    );
   }
 
   register(number: number, width: Width = this.width): Value {
@@ -241,7 +317,11 @@ export class Recorder implements SemanticsBuilder {
 
   setRegister(number: number, value: Value, width: Width = this.width): void {
     const whole = width === 32 ? this.truncate(value, 32) : value;
-    this.#storeState(width >= 32 ? "i64.store" : storeOf(bytesOf(width)), registerOffset(number), whole);
+    this.#storeState(
+      width >= 32 ? "i64.store" : storeOf(bytesOf(width)),
+      registerOffset(number),
+      whole,
+    );
   }
 
   count(name: string): void {
@@ -254,7 +334,12 @@ export class Recorder implements SemanticsBuilder {
     const own = this.#ownOperand(operand);
     if (own.source === "fixed") {
       const number = own.value;
-      const offset = operand.kind === "xmm" ? slots.xmm.offset + number * 16 : operand.kind === "mmx" ? slots.x87.offset + number * 16 : registerOffset(number);
+      const offset =
+        operand.kind === "xmm"
+          ? slots.xmm.offset + number * 16
+          : operand.kind === "mmx"
+            ? slots.x87.offset + number * 16
+            : registerOffset(number);
       return { base: undefined, offset };
     }
     return { base: this.#stateAddress(this.#field(operandField(own.index))), offset: 0 };
@@ -262,7 +347,8 @@ export class Recorder implements SemanticsBuilder {
 
   #ownOperand(operand: Operand): Form["operands"][number] {
     const own = this.#form("operands").operands.find((candidate) => candidate === operand);
-    if (own === undefined) throw new SyntaxError(`${this.#name()}: the operand is not one of this form's.`);
+    if (own === undefined)
+      throw new SyntaxError(`${this.#name()}: the operand is not one of this form's.`);
     return own;
   }
 
@@ -272,12 +358,20 @@ export class Recorder implements SemanticsBuilder {
       case "register": {
         const { base, offset } = this.#registerAddress(operand);
         const value = this.#loadState(loadOf(operand.bits / 8), offset, base);
-        return own.access === "sx" && operand.bits < this.width ? this.signExtend(value, operand.bits as Width, this.width) : value;
+        return own.access === "sx" && operand.bits < this.width
+          ? this.signExtend(value, operand.bits as Width, this.width)
+          : value;
       }
       case "memory": {
         if (operand.bits === 128) return this.readAs(operand, "v128", 16);
-        const value = this.#readMemory(own, LOADS[operand.bits / 8] ?? this.#unsized(operand), operand.bits / 8);
-        return own.access === "sx" && operand.bits < this.width ? this.signExtend(value, operand.bits as Width, this.width) : value;
+        const value = this.#readMemory(
+          own,
+          LOADS[operand.bits / 8] ?? this.#unsized(operand),
+          operand.bits / 8,
+        );
+        return own.access === "sx" && operand.bits < this.width
+          ? this.signExtend(value, operand.bits as Width, this.width)
+          : value;
       }
       case "xmm":
         return this.readAs(operand, "v128", 16);
@@ -286,19 +380,25 @@ export class Recorder implements SemanticsBuilder {
       case "immediate": {
         if (own.source === "immediate2") return this.#field("immediate2");
         const immediate = this.#field("immediate");
-        return own.access === "sx" && this.width < 64 ? this.and(immediate, this.constant(maskOf(this.width))) : immediate;
+        return own.access === "sx" && this.width < 64
+          ? this.and(immediate, this.constant(maskOf(this.width)))
+          : immediate;
       }
       case "constant":
         return this.constant(own.value);
       case "far-pointer":
         return this.#field("immediate");
       default:
-        throw new SyntaxError(`${this.#name()}: a ${operand.kind} operand is not read as a value; use registerNumber or relativeTarget.`);
+        throw new SyntaxError(
+          `${this.#name()}: a ${operand.kind} operand is not read as a value; use registerNumber or relativeTarget.`,
+        );
     }
   }
 
   #unsized(operand: Operand): never {
-    throw new SyntaxError(`${this.#name()}: a memory operand of ${operand.bits} bits has no integer value; use load or readAs.`);
+    throw new SyntaxError(
+      `${this.#name()}: a memory operand of ${operand.bits} bits has no integer value; use load or readAs.`,
+    );
   }
 
   write(operand: Operand, value: Value): void {
@@ -306,12 +406,23 @@ export class Recorder implements SemanticsBuilder {
       case "register": {
         const { base, offset } = this.#registerAddress(operand);
         const whole = operand.bits === 32 ? this.truncate(value, 32) : value;
-        this.#storeState(operand.bits >= 32 ? "i64.store" : storeOf(operand.bits / 8), offset, whole, base);
+        this.#storeState(
+          operand.bits >= 32 ? "i64.store" : storeOf(operand.bits / 8),
+          offset,
+          whole,
+          base,
+        );
         return;
       }
       case "memory":
         if (operand.bits === 128) this.writeAs(operand, value, 16);
-        else this.#writeMemory(operand, STORES[operand.bits / 8] ?? this.#unsized(operand), operand.bits / 8, value);
+        else
+          this.#writeMemory(
+            operand,
+            STORES[operand.bits / 8] ?? this.#unsized(operand),
+            operand.bits / 8,
+            value,
+          );
         return;
       case "xmm":
         this.writeAs(operand, value, 16);
@@ -320,13 +431,16 @@ export class Recorder implements SemanticsBuilder {
         this.writeAs(operand, value, 8);
         return;
       default:
-        throw new SyntaxError(`${this.#name()}: a ${operand.kind} operand cannot be written as a value.`);
+        throw new SyntaxError(
+          `${this.#name()}: a ${operand.kind} operand cannot be written as a value.`,
+        );
     }
   }
 
   readAs(operand: Operand, type: ValueType, bytes: 1 | 2 | 4 | 8 | 16): Value {
     const operation = loadAsOperation(type, bytes);
-    if (operand.kind === "memory") return this.#readMemory(this.#ownOperand(operand), operation, bytes);
+    if (operand.kind === "memory")
+      return this.#readMemory(this.#ownOperand(operand), operation, bytes);
     const { base, offset } = this.#registerAddress(operand);
     return this.#loadState(operation, offset, base);
   }
@@ -349,14 +463,34 @@ export class Recorder implements SemanticsBuilder {
     const linear = this.#linear();
     const type = wasmOperation(operation).result ?? "i64";
     if (operand.access !== "rw") {
-      return this.#ordered({ kind: "memory-load", type, operation, bytes, access: this.#memoryAccess(), operands: [linear] } as Omit<OrderedExpression, "uses">);
+      return this.#ordered({
+        kind: "memory-load",
+        type,
+        operation,
+        bytes,
+        access: this.#memoryAccess(),
+        operands: [linear],
+      } as Omit<OrderedExpression, "uses">);
     }
     let probe = this.#probes.get(operand);
     if (probe === undefined) {
-      probe = this.#ordered({ kind: "write-probe", type: "i32", bytes, access: this.#memoryAccess(), operands: [linear] } as Omit<OrderedExpression, "uses">);
+      probe = this.#ordered({
+        kind: "write-probe",
+        type: "i32",
+        bytes,
+        access: this.#memoryAccess(),
+        operands: [linear],
+      } as Omit<OrderedExpression, "uses">);
       if (this.#depth === 0) this.#probes.set(operand, probe);
     }
-    return this.#ordered({ kind: "probed-load", type, operation, bytes, access: this.#memoryAccess(), operands: [probe, linear] } as Omit<OrderedExpression, "uses">);
+    return this.#ordered({
+      kind: "probed-load",
+      type,
+      operation,
+      bytes,
+      access: this.#memoryAccess(),
+      operands: [probe, linear],
+    } as Omit<OrderedExpression, "uses">);
   }
 
   #writeMemory(operand: Operand, operation: string, bytes: number, value: Value): void {
@@ -364,11 +498,26 @@ export class Recorder implements SemanticsBuilder {
     const probe = this.#probes.get(operand);
     linear.uses += 1;
     if (probe === undefined) {
-      this.#statement({ kind: "memory-store", operation, bytes, access: this.#memoryAccess(), linear, value: this.#use(value) });
+      this.#statement({
+        kind: "memory-store",
+        operation,
+        bytes,
+        access: this.#memoryAccess(),
+        linear,
+        value: this.#use(value),
+      });
       return;
     }
     probe.uses += 1;
-    this.#statement({ kind: "probed-store", operation, bytes, access: this.#memoryAccess(), probe, linear, value: this.#use(value) });
+    this.#statement({
+      kind: "probed-store",
+      operation,
+      bytes,
+      access: this.#memoryAccess(),
+      probe,
+      linear,
+      value: this.#use(value),
+    });
   }
 
   /** Address parts are read once, where first needed; inside a branch they are read again, since the value stays there. */
@@ -387,14 +536,22 @@ export class Recorder implements SemanticsBuilder {
   #effective(): Expression {
     this.#form("a memory operand");
     return this.#once("effective", () => {
-      const index = this.#operation("i64.shl", "i64", [this.#stateField("index"), this.#field("shift")]);
-      const sum = this.#operation("i64.add", "i64", [this.#stateField("base"), this.#field("displacement")]);
+      const index = this.#operation("i64.shl", "i64", [
+        this.#stateField("index"),
+        this.#field("shift"),
+      ]);
+      const sum = this.#operation("i64.add", "i64", [
+        this.#stateField("base"),
+        this.#field("displacement"),
+      ]);
       return this.#operation("i64.add", "i64", [sum, index]);
     });
   }
 
   #linear(): Expression {
-    return this.#once("linear", () => this.#operation("i64.add", "i64", [this.#effective(), this.#stateField("segment")]));
+    return this.#once("linear", () =>
+      this.#operation("i64.add", "i64", [this.#effective(), this.#stateField("segment")]),
+    );
   }
 
   effectiveAddress(_operand: Operand): Value {
@@ -413,7 +570,10 @@ export class Recorder implements SemanticsBuilder {
     if (operand.kind !== "mmx" && operand.kind !== "xmm") return field;
     // The record holds the register's place in the state block.
     const first = operand.kind === "mmx" ? slots.x87.offset : slots.xmm.offset;
-    return this.shiftRightUnsigned(this.subtract(field, this.constant(first), 64), this.constant(4));
+    return this.shiftRightUnsigned(
+      this.subtract(field, this.constant(first), 64),
+      this.constant(4),
+    );
   }
 
   segmentBase(): Value {
@@ -433,7 +593,10 @@ export class Recorder implements SemanticsBuilder {
 
   /** Bit `index` as i64 0 or 1. */
   #bit64(value: Value, index: number): Expression {
-    const shifted = index === 0 ? expression(value) : this.#operation("i64.shr_u", "i64", [value, this.constant(index)]);
+    const shifted =
+      index === 0
+        ? expression(value)
+        : this.#operation("i64.shr_u", "i64", [value, this.constant(index)]);
     return index === 63 ? shifted : this.#operation("i64.and", "i64", [shifted, this.constant(1)]);
   }
 
@@ -445,7 +608,10 @@ export class Recorder implements SemanticsBuilder {
         return this.#bit64(this.#auxiliary(), 3);
       case "OF": {
         const auxiliary = this.#auxiliary();
-        return this.#bit64(this.xor(auxiliary, this.#operation("i64.shl", "i64", [auxiliary, this.constant(1)])), 63);
+        return this.#bit64(
+          this.xor(auxiliary, this.#operation("i64.shl", "i64", [auxiliary, this.constant(1)])),
+          63,
+        );
       }
       case "SF": {
         const flipped = this.#operation("i64.shl", "i64", [this.#auxiliary(), this.constant(61)]);
@@ -454,7 +620,10 @@ export class Recorder implements SemanticsBuilder {
       case "ZF":
         return expression(this.fromCondition(this.isZero(this.#result())));
       case "PF": {
-        const low = this.xor(this.#result(), this.#operation("i64.shr_u", "i64", [this.#auxiliary(), this.constant(8)]));
+        const low = this.xor(
+          this.#result(),
+          this.#operation("i64.shr_u", "i64", [this.#auxiliary(), this.constant(8)]),
+        );
         return expression(this.fromCondition(this.parity(low)));
       }
     }
@@ -466,7 +635,9 @@ export class Recorder implements SemanticsBuilder {
   }
 
   #asBit64(value: Value): Expression {
-    return value.type === "i32" ? this.#operation("i64.extend_i32_u", "i64", [value]) : expression(value);
+    return value.type === "i32"
+      ? this.#operation("i64.extend_i32_u", "i64", [value])
+      : expression(value);
   }
 
   #setAuxiliary(value: Value): void {
@@ -474,7 +645,9 @@ export class Recorder implements SemanticsBuilder {
   }
 
   #shift64(value: Value, count: number): Expression {
-    return count === 0 ? expression(value) : this.#operation("i64.shl", "i64", [value, this.constant(count)]);
+    return count === 0
+      ? expression(value)
+      : this.#operation("i64.shl", "i64", [value, this.constant(count)]);
   }
 
   /** The top two bits of the auxiliary word that give these CF and OF. */
@@ -491,7 +664,10 @@ export class Recorder implements SemanticsBuilder {
       const carries = this.#carryBits(given("CF"), given("OF"));
       let kept = this.and(this.#auxiliary(), this.constant(~CARRY_BITS));
       if (flags.AF !== undefined) {
-        kept = this.or(this.and(kept, this.constant(~8n)), this.#shift64(this.#asBit64(flags.AF), 3));
+        kept = this.or(
+          this.and(kept, this.constant(~8n)),
+          this.#shift64(this.#asBit64(flags.AF), 3),
+        );
       }
       this.#setAuxiliary(this.or(kept, carries));
       return;
@@ -548,7 +724,9 @@ export class Recorder implements SemanticsBuilder {
       case 1:
         return negate(this.flag("CF"));
       case 2:
-        return negated ? this.notEqual(this.#result(), this.constant(0)) : this.isZero(this.#result());
+        return negated
+          ? this.notEqual(this.#result(), this.constant(0))
+          : this.isZero(this.#result());
       case 3:
         return negate(this.either(this.flag("CF"), this.flag("ZF")));
       case 4:
@@ -583,7 +761,10 @@ export class Recorder implements SemanticsBuilder {
   }
 
   writeFlagsRegister(value: Value, mask: Value): void {
-    const whole = this.or(this.and(value, mask), this.and(this.readFlagsRegister(), this.not(mask, 64)));
+    const whole = this.or(
+      this.and(value, mask),
+      this.and(this.readFlagsRegister(), this.not(mask, 64)),
+    );
     this.setFlags({
       CF: this.#bit64(whole, 0),
       PF: this.#bit64(whole, 2),
@@ -592,7 +773,10 @@ export class Recorder implements SemanticsBuilder {
       SF: this.#bit64(whole, 7),
       OF: this.#bit64(whole, 11),
     });
-    const system = this.or(this.and(whole, this.constant(~ARITHMETIC_FLAGS_MASK)), this.constant(2));
+    const system = this.or(
+      this.and(whole, this.constant(~ARITHMETIC_FLAGS_MASK)),
+      this.constant(2),
+    );
     this.setState(slots.flagsSystem, system);
     const trap = this.notEqual(this.and(system, this.constant(FLAG_TF)), this.constant(0));
     const window = this.both(
@@ -609,7 +793,9 @@ export class Recorder implements SemanticsBuilder {
   }
 
   #masked(value: Expression, width: Width): Value {
-    return width === 64 ? value : this.#operation("i64.and", "i64", [value, this.constant(maskOf(width))]);
+    return width === 64
+      ? value
+      : this.#operation("i64.and", "i64", [value, this.constant(maskOf(width))]);
   }
 
   add(a: Value, b: Value, width: Width = this.width): Value {
@@ -627,13 +813,22 @@ export class Recorder implements SemanticsBuilder {
   multiplyHighUnsigned(a: Value, b: Value): Value {
     const low = (value: Value): Value => this.truncate(value, 32);
     const high = (value: Value): Value => this.shiftRightUnsigned(value, this.constant(32));
-    const cross = this.add(this.multiply(high(a), low(b), 64), high(this.multiply(low(a), low(b), 64)), 64);
+    const cross = this.add(
+      this.multiply(high(a), low(b), 64),
+      high(this.multiply(low(a), low(b), 64)),
+      64,
+    );
     const middle = this.add(this.multiply(low(a), high(b), 64), low(cross), 64);
-    return this.add(this.add(this.multiply(high(a), high(b), 64), high(cross), 64), high(middle), 64);
+    return this.add(
+      this.add(this.multiply(high(a), high(b), 64), high(cross), 64),
+      high(middle),
+      64,
+    );
   }
 
   multiplyHighSigned(a: Value, b: Value): Value {
-    const sign = (value: Value): Value => this.#operation("i64.shr_s", "i64", [value, this.constant(63)]);
+    const sign = (value: Value): Value =>
+      this.#operation("i64.shr_s", "i64", [value, this.constant(63)]);
     const correction = this.add(this.and(sign(a), b), this.and(sign(b), a), 64);
     return this.subtract(this.multiplyHighUnsigned(a, b), correction, 64);
   }
@@ -683,7 +878,10 @@ export class Recorder implements SemanticsBuilder {
   }
 
   shiftRightSigned(a: Value, count: Value, width: Width = this.width): Value {
-    return this.#masked(this.#operation("i64.shr_s", "i64", [this.signExtend(a, width), count]), width);
+    return this.#masked(
+      this.#operation("i64.shr_s", "i64", [this.signExtend(a, width), count]),
+      width,
+    );
   }
 
   truncate(a: Value, from: Width): Value {
@@ -736,7 +934,10 @@ export class Recorder implements SemanticsBuilder {
 
   lessThanSigned(a: Value, b: Value, width: Width = this.width): Value {
     if (a.type === "i32") return this.#operation("i32.lt_s", "i32", [a, b]);
-    return this.#operation("i64.lt_s", "i32", [this.signExtend(a, width), this.signExtend(b, width)]);
+    return this.#operation("i64.lt_s", "i32", [
+      this.signExtend(a, width),
+      this.signExtend(b, width),
+    ]);
   }
 
   /** A condition as i32, non-zero when true. */
@@ -783,11 +984,20 @@ export class Recorder implements SemanticsBuilder {
   }
 
   get(variable: Variable): Value {
-    return this.#ordered({ kind: "variable-get", type: variable.type, variable, operands: [] } as unknown as Omit<OrderedExpression, "uses">);
+    return this.#ordered({
+      kind: "variable-get",
+      type: variable.type,
+      variable,
+      operands: [],
+    } as unknown as Omit<OrderedExpression, "uses">);
   }
 
   set(variable: Variable, value: Value): void {
-    this.#statement({ kind: "variable-set", variable: variable as RecordedVariable, value: this.#use(value) });
+    this.#statement({
+      kind: "variable-set",
+      variable: variable as RecordedVariable,
+      value: this.#use(value),
+    });
   }
 
   #block(body: () => void): Statement[] {
@@ -806,7 +1016,12 @@ export class Recorder implements SemanticsBuilder {
     const test = this.#use(this.#test(condition));
     const thenStatements = this.#block(then);
     const otherwiseStatements = otherwise === undefined ? [] : this.#block(otherwise);
-    this.#statement({ kind: "when", condition: test, then: thenStatements, otherwise: otherwiseStatements });
+    this.#statement({
+      kind: "when",
+      condition: test,
+      then: thenStatements,
+      otherwise: otherwiseStatements,
+    });
   }
 
   loop(body: () => Condition): void {
@@ -835,7 +1050,14 @@ export class Recorder implements SemanticsBuilder {
   }
 
   #store(linear: Value, operation: string, bytes: number, value: Value, access: AccessKind): void {
-    this.#statement({ kind: "memory-store", operation, bytes, access, linear: this.#use(linear), value: this.#use(value) });
+    this.#statement({
+      kind: "memory-store",
+      operation,
+      bytes,
+      access,
+      linear: this.#use(linear),
+      value: this.#use(value),
+    });
   }
 
   store(linear: Value, bytes: 1 | 2 | 4 | 8, value: Value, privilege: Privilege = "current"): void {
@@ -851,7 +1073,13 @@ export class Recorder implements SemanticsBuilder {
   }
 
   probeWrite(linear: Value, bytes: number, privilege: Privilege = "current"): void {
-    this.#ordered({ kind: "write-probe", type: "i32", bytes, access: accessOf(privilege), operands: [expression(linear)] } as Omit<OrderedExpression, "uses">);
+    this.#ordered({
+      kind: "write-probe",
+      type: "i32",
+      bytes,
+      access: accessOf(privilege),
+      operands: [expression(linear)],
+    } as Omit<OrderedExpression, "uses">);
   }
 
   loadPhysical(physical: Value): Value {
@@ -876,7 +1104,11 @@ export class Recorder implements SemanticsBuilder {
   /** Linear address `byteOffset` above the stack pointer, and the new stack pointer for a push of that many bytes. */
   #stackAddress(pointer: Value): Value {
     if (this.#flatStack()) return pointer;
-    return this.add(this.and(pointer, this.state(slots.stackMask)), this.state(STACK_SEGMENT.effectiveBase), 64);
+    return this.add(
+      this.and(pointer, this.state(slots.stackMask)),
+      this.state(STACK_SEGMENT.effectiveBase),
+      64,
+    );
   }
 
   #flatStack(): boolean {
@@ -932,23 +1164,44 @@ export class Recorder implements SemanticsBuilder {
 
   call(routine: Routine, ...parameters: Value[]): Value {
     const known = this.#routines.get(routine.name);
-    if (known !== undefined && known !== routine) throw new SyntaxError(`${this.#name()}: two routines are called ${routine.name}.`);
+    if (known !== undefined && known !== routine)
+      throw new SyntaxError(`${this.#name()}: two routines are called ${routine.name}.`);
     this.#routines.set(routine.name, routine);
     return this.callNamed(routine.name, routine.result ?? "i32", routine.raises, parameters);
   }
 
   /** Calls a routine of the engine by name, which avoids importing what calls back. */
-  callNamed(routine: string, type: ValueType, raises: boolean, parameters: readonly Value[]): Value {
-    return this.#ordered({ kind: "routine-call", type, routine, raises, operands: parameters.map(expression) } as Omit<OrderedExpression, "uses">);
+  callNamed(
+    routine: string,
+    type: ValueType,
+    raises: boolean,
+    parameters: readonly Value[],
+  ): Value {
+    return this.#ordered({
+      kind: "routine-call",
+      type,
+      routine,
+      raises,
+      operands: parameters.map(expression),
+    } as Omit<OrderedExpression, "uses">);
   }
 
   helper(name: HelperName, parameters: readonly Value[] = [], result?: "i32"): Value {
-    const operands = parameters.map((parameter) => (parameter.type === "i64" ? this.#asI32(parameter) : expression(parameter)));
-    return this.#ordered({ kind: "helper-call", type: result ?? "i32", helper: name, operands } as Omit<OrderedExpression, "uses">);
+    const operands = parameters.map((parameter) =>
+      parameter.type === "i64" ? this.#asI32(parameter) : expression(parameter),
+    );
+    return this.#ordered({
+      kind: "helper-call",
+      type: result ?? "i32",
+      helper: name,
+      operands,
+    } as Omit<OrderedExpression, "uses">);
   }
 
   #asI32(value: Value): Expression {
-    return value.type === "i64" ? this.#operation("i32.wrap_i64", "i32", [value]) : expression(value);
+    return value.type === "i64"
+      ? this.#operation("i32.wrap_i64", "i32", [value])
+      : expression(value);
   }
 
   toI32(a: Value): Value {
@@ -992,7 +1245,8 @@ export class Recorder implements SemanticsBuilder {
 
   jumpTo(rip: Value): void {
     this.#form("jumpTo");
-    if (this.mode === 64) this.raiseWhen(this.isFalse(this.isCanonical(rip)), "GP", this.constant(0));
+    if (this.mode === 64)
+      this.raiseWhen(this.isFalse(this.isCanonical(rip)), "GP", this.constant(0));
     const target = this.mode === 64 ? rip : this.and(rip, this.state(slots.ripMask));
     this.resumeAt(target);
   }
@@ -1022,13 +1276,18 @@ export class Recorder implements SemanticsBuilder {
   wasm(operation: string, operands: readonly Value[], immediates: readonly number[] = []): Value {
     const { result, immediates: shape } = wasmOperation(operation);
     if (result === undefined || shape === "memory" || shape === "memory-lane") {
-      throw new SyntaxError(`${this.#name()}: ${operation} touches memory. Use load, store, readAs or writeAs.`);
+      throw new SyntaxError(
+        `${this.#name()}: ${operation} touches memory. Use load, store, readAs or writeAs.`,
+      );
     }
     return this.#operation(operation, result, operands, immediates);
   }
 
   constantV128(low: bigint, high: bigint): Value {
-    return this.#pure({ kind: "vector-constant", type: "v128", low, high } as Omit<PureExpression, "uses">);
+    return this.#pure({ kind: "vector-constant", type: "v128", low, high } as Omit<
+      PureExpression,
+      "uses"
+    >);
   }
 
   /** Loads from an address in the host's memory that is not guest memory: the engine's own tables. */
@@ -1045,7 +1304,13 @@ export class Recorder implements SemanticsBuilder {
   hostStore(operation: string, address: Value, value: Value, offset = 0): void {
     const at = this.#asI32(address);
     at.uses += 1;
-    this.#statement({ kind: "host-store", operation, offset, address: at, value: this.#use(value) });
+    this.#statement({
+      kind: "host-store",
+      operation,
+      offset,
+      address: at,
+      value: this.#use(value),
+    });
   }
 
   /** An `i32` constant, for the engine's own routines. */
@@ -1066,7 +1331,9 @@ function operandField(index: number): Field {
   if (index === 0) return "operand0";
   if (index === 1) return "operand1";
   if (index === 2) return "operand2";
-  throw new SyntaxError(`An instruction has at most three register operands that its bytes name; this is number ${index}.`);
+  throw new SyntaxError(
+    `An instruction has at most three register operands that its bytes name; this is number ${index}.`,
+  );
 }
 
 function loadOf(bytes: number): string {

@@ -8,7 +8,12 @@ const CODE = 0x10000;
 const STACK = 0x20000;
 const IDT = 0x30000;
 
-function guest(): { readonly memory: Uint8Array; readonly view: DataView; readonly ports: number[]; readonly accessors: VirtualAccessors } {
+function guest(): {
+  readonly memory: Uint8Array;
+  readonly view: DataView;
+  readonly ports: number[];
+  readonly accessors: VirtualAccessors;
+} {
   const memory = new Uint8Array(0x40000);
   const view = new DataView(memory.buffer);
   const ports: number[] = [];
@@ -17,7 +22,8 @@ function guest(): { readonly memory: Uint8Array; readonly view: DataView; readon
   view.setBigUint64(0x2000, 0x3007n, true);
   view.setBigUint64(0x3000, 0x87n, true);
   const accessors: VirtualAccessors = {
-    readPhysical: (physical, bytes) => bytes.set(memory.subarray(physical, physical + bytes.length)),
+    readPhysical: (physical, bytes) =>
+      bytes.set(memory.subarray(physical, physical + bytes.length)),
     writePhysical: (physical, bytes) => memory.set(bytes, physical),
     readPort: (port) => port & 0xff,
     writePort: (port, _size, value) => void ports.push(port, value),
@@ -30,7 +36,10 @@ function guest(): { readonly memory: Uint8Array; readonly view: DataView; readon
   return { memory, view, ports, accessors };
 }
 
-function running(source: string, cpl: 0 | 3 = 0): ReturnType<typeof guest> & { readonly cpu: VirtualProcessor } {
+function running(
+  source: string,
+  cpl: 0 | 3 = 0,
+): ReturnType<typeof guest> & { readonly cpu: VirtualProcessor } {
   const made = guest();
   made.memory.set(assemble(source, { address: BigInt(CODE) }).bytes, CODE);
   const cpu = new VirtualProcessor({ accessors: made.accessors });
@@ -68,7 +77,12 @@ describe("VirtualProcessor.emulateOne", () => {
     const { cpu } = running("push rax");
     cpu.state.rsp = 0x20_0008n;
     cpu.state.setRegister(4, 0x40_0000n);
-    expect(cpu.emulateOne()).toEqual({ kind: "fault", vector: VECTOR.PF, errorCode: 2, linear: 0x3f_fff8n });
+    expect(cpu.emulateOne()).toEqual({
+      kind: "fault",
+      vector: VECTOR.PF,
+      errorCode: 2,
+      linear: 0x3f_fff8n,
+    });
     expect(cpu.state.rsp).toBe(0x40_0000n);
     expect(cpu.state.rip).toBe(BigInt(CODE));
   });
@@ -128,11 +142,19 @@ describe("VirtualProcessor.deliver", () => {
 describe("VirtualProcessor.walk", () => {
   test("translates by the guest's tables", () => {
     const { cpu } = running("nop");
-    expect(cpu.walk(0x12345n, { write: true })).toEqual({ kind: "translated", physical: 0x12345, writable: true });
+    expect(cpu.walk(0x12345n, { write: true })).toEqual({
+      kind: "translated",
+      physical: 0x12345,
+      writable: true,
+    });
   });
 
   test("gives the fault of the access", () => {
     const { cpu } = running("nop");
-    expect(cpu.walk(0x20_0000n, { user: true, execute: true })).toEqual({ kind: "fault", vector: VECTOR.PF, errorCode: 0x14 });
+    expect(cpu.walk(0x20_0000n, { user: true, execute: true })).toEqual({
+      kind: "fault",
+      vector: VECTOR.PF,
+      errorCode: 0x14,
+    });
   });
 });

@@ -17,7 +17,16 @@ function slot(offset: number, bytes: Slot["bytes"]): Slot {
 }
 
 /** Segment registers in the order of their encoding, then the system segments. */
-export const SEGMENTS: readonly ["es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"] = ["es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"];
+export const SEGMENTS: readonly ["es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"] = [
+  "es",
+  "cs",
+  "ss",
+  "ds",
+  "fs",
+  "gs",
+  "ldtr",
+  "tr",
+];
 export type SegmentName = (typeof SEGMENTS)[number];
 
 /**

@@ -34,7 +34,24 @@ export interface LongModeEntry {
   readonly rsp: bigint;
 }
 
-const REGISTER_NAMES = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"] as const;
+const REGISTER_NAMES = [
+  "rax",
+  "rcx",
+  "rdx",
+  "rbx",
+  "rsp",
+  "rbp",
+  "rsi",
+  "rdi",
+  "r8",
+  "r9",
+  "r10",
+  "r11",
+  "r12",
+  "r13",
+  "r14",
+  "r15",
+] as const;
 
 const CR0_PROTECTED = 0x31n; // PE, ET, NE
 const CR0_PAGED = 0x8001_0033n; // PG, WP, NE, ET, MP, PE
@@ -122,7 +139,9 @@ export class ProcessorState {
 
   #checkRegister(number: number): void {
     if (!Number.isInteger(number) || number < 0 || number > 15) {
-      throw new RangeError(`There is no general register ${number}. Registers are numbered 0 (RAX) to 15 (R15).`);
+      throw new RangeError(
+        `There is no general register ${number}. Registers are numbered 0 (RAX) to 15 (R15).`,
+      );
     }
   }
 
@@ -247,7 +266,8 @@ export class ProcessorState {
 
   setXmm(number: number, bytes: Uint8Array): void {
     this.#checkRegister(number);
-    if (bytes.length !== 16) throw new RangeError(`An XMM register has 16 bytes, not ${bytes.length}. Give all of them.`);
+    if (bytes.length !== 16)
+      throw new RangeError(`An XMM register has 16 bytes, not ${bytes.length}. Give all of them.`);
     this.#bytes.set(bytes, slots.xmm.offset + number * 16);
   }
 
@@ -296,8 +316,18 @@ export class ProcessorState {
   /** Flat 64-bit code at a privilege level, paging on: what loaders and monitors start from. */
   enterLongMode(entry: LongModeEntry): void {
     const { cpl } = entry;
-    const code: Segment = { selector: 0x08 | cpl, base: 0n, limit: FLAT_LIMIT, attributes: 0xa09b | (cpl << 5) };
-    const data: Segment = { selector: 0x10 | cpl, base: 0n, limit: FLAT_LIMIT, attributes: 0xc093 | (cpl << 5) };
+    const code: Segment = {
+      selector: 0x08 | cpl,
+      base: 0n,
+      limit: FLAT_LIMIT,
+      attributes: 0xa09b | (cpl << 5),
+    };
+    const data: Segment = {
+      selector: 0x10 | cpl,
+      base: 0n,
+      limit: FLAT_LIMIT,
+      attributes: 0xc093 | (cpl << 5),
+    };
     this.set(slots.cr0, CR0_PAGED);
     this.set(slots.cr4, CR4_LONG);
     this.set(slots.efer, EFER_LONG);
