@@ -60,6 +60,14 @@ const cases: readonly { readonly args: readonly string[]; readonly input: Uint8A
     args: ["sh", "-c", "trap 'echo caught' TERM; kill -TERM $$; (exit 3); echo $?"],
     input: nothing,
   },
+  {
+    args: [
+      "sh",
+      "-c",
+      "mkfifo /tmp/f; (echo via fifo >/tmp/f) & busybox cat /tmp/f; wait; rm /tmp/f",
+    ],
+    input: nothing,
+  },
   { args: ["gzip", "-c"], input: megabyte },
   { args: ["awk", "{ n += $1 } END { print n }"], input: new TextEncoder().encode("1\n2\n39\n") },
 ];

@@ -439,7 +439,7 @@ export class Kernel implements RunQueue, AddressSpaceHost {
       this.#block(thread);
     } else if (result !== NO_RESULT) {
       cpu.set(RAX, result);
-      thread.progress = undefined;
+      if (thread.progress !== undefined) thread.clearProgress();
       // A call that replaced the signal mask ended by itself.
       if (thread.savedMask !== undefined) thread.blocked.assign(thread.savedMask);
       thread.savedMask = undefined;

@@ -90,7 +90,7 @@ function finishInterruptedCall(kernel: Kernel, thread: Thread, action: SignalAct
   const { cpu } = kernel;
   thread.inCall = false;
   const { progress } = thread;
-  thread.progress = undefined;
+  thread.clearProgress();
   const result = interruptedResult(progress);
   if (
     result === EINTR &&

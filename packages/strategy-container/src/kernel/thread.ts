@@ -33,6 +33,8 @@ export interface Progress {
   remainder?: number;
   /** Opens that the other end of a FIFO had seen. */
   opens?: number;
+  /** What the call has opened so far; released when it ends without it. */
+  held?: { release(): void };
 }
 
 /** Where a thread tells the scheduler that it can run. */
@@ -122,9 +124,16 @@ export class Thread {
     if (this.state === "runnable") this.#runQueue.enqueue(this);
   }
 
+  /** Forgets what a call that ends remembered. */
+  clearProgress(): void {
+    this.progress?.held?.release();
+    this.progress = undefined;
+  }
+
   /** Ends the thread's use of the scheduler; the caller takes it out of its process. */
   die(): void {
     this.unwait();
+    this.clearProgress();
     this.state = "dead";
     this.context = undefined;
     this.process.group.unchargeRecord(recordPrice.thread);
