@@ -152,8 +152,7 @@ function systemFiles(
   const seconds = () => (kernel.now / 1e9).toFixed(2);
   return {
     cmdline: () => "\n",
-    cpuinfo: () =>
-      "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu MHz\t\t: 1000.000\ncpu cores\t: 1\n\n",
+    cpuinfo: () => cpuInformation(kernel),
     filesystems: () => "nodev\tproc\nnodev\ttmpfs\nnodev\tramfs\nnodev\tpipefs\n",
     loadavg: () => `0.00 0.00 0.00 1/${pids.threads.size} ${Math.max(...pids.processes.keys())}\n`,
     meminfo: () => {
@@ -187,6 +186,22 @@ function systemFiles(
     uptime: () => `${seconds()} ${seconds()}\n`,
     version: () => `${kernel.versionText}\n`,
   };
+}
+
+function cpuInformation(kernel: Kernel): string {
+  const { vendor, family, model, stepping, brand, features } = kernel.cpu.profile;
+  const lines: readonly (readonly [string, string | number])[] = [
+    ["processor\t", 0],
+    ["vendor_id\t", vendor],
+    ["cpu family\t", family],
+    ["model\t\t", model],
+    ["model name\t", brand.trim()],
+    ["stepping\t", stepping],
+    ["cpu MHz\t\t", "1000.000"],
+    ["cpu cores\t", 1],
+    ["flags\t\t", [...features].join(" ")],
+  ];
+  return `${lines.map(([name, value]) => `${name}: ${value}\n`).join("")}\n`;
 }
 
 function systemControls(

@@ -4,7 +4,14 @@
  * The only file that touches isa's Processor. 64-bit values are numbers here (addresses are below 2^47) or pairs of
  * halves, because bigint arithmetic would cost more than most system calls do.
  */
-import { slots, type Processor, type ProcessorExit, type ProcessorState } from "@ringside/isa";
+import {
+  FEATURES,
+  slots,
+  type Processor,
+  type ProcessorExit,
+  type ProcessorProfile,
+  type ProcessorState,
+} from "@ringside/isa";
 import type { TranslationCache } from "./address-space.ts";
 import { DESCRIPTOR_TABLE_LIMIT, DESCRIPTOR_TABLE_LINEAR } from "./kernel-half.ts";
 
@@ -240,7 +247,16 @@ export class Cpu implements TranslationCache {
 
   /** CPUID leaf 1's EDX, as AT_HWCAP gives it to programs. */
   get featureWord(): number {
-    return 0x078b_fbff;
+    let word = 0;
+    for (const feature of this.profile.features) {
+      const place = FEATURES[feature];
+      if (place?.leaf === 1 && place.register === "edx") word |= 1 << place.bit;
+    }
+    return word >>> 0;
+  }
+
+  get profile(): ProcessorProfile {
+    return this.#processor.profile;
   }
 
   /** Unmasked x87 exceptions that are pending. */
