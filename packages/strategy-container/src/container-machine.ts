@@ -89,6 +89,7 @@ export class ContainerMachine implements MachineCore {
       memoryBytes: guest.memoryBytes,
       pids: this.#options.pidsLimit ?? 1024,
     });
+    const { stdout, stderr, log } = this.#options.output ?? {};
     const onCall = this.#options.trace?.["system-call"];
     const kernel = new Kernel({
       processor: this.#processor,
@@ -97,12 +98,12 @@ export class ContainerMachine implements MachineCore {
       systemCalls: linuxSystemCalls,
       epochSeconds: this.#options.epochSeconds ?? defaultEpochSeconds,
       seed: this.#options.seed ?? 1,
+      log: log && ((line) => log(new TextEncoder().encode(`${line}\n`))),
       trace: onCall && ((call) => onCall({ type: "system-call", units: this.units, ...call })),
     });
     this.#startUnits = kernel.units;
     this.#startInstructions = this.#processor.instructions;
     this.#startCounts = this.#processor.counts();
-    const { stdout, stderr } = this.#options.output ?? {};
     const started = startContainer(kernel, group, {
       argv: guest.argv,
       env: guest.env,

@@ -19,6 +19,7 @@ function run(program: Uint8Array, options: RunOptions = {}) {
   const calls: SystemCallEvent[] = [];
   let stdout = "";
   let stderr = "";
+  let log = "";
   const decoder = new TextDecoder();
   using vm = container.create(
     Host.create({ memoryBytes: memoryBytes + mebibyte }),
@@ -34,13 +35,14 @@ function run(program: Uint8Array, options: RunOptions = {}) {
       output: {
         stdout: (bytes) => (stdout += decoder.decode(bytes)),
         stderr: (bytes) => (stderr += decoder.decode(bytes)),
+        log: (bytes) => (log += decoder.decode(bytes)),
       },
       trace: { "system-call": (event) => void calls.push(event) },
     },
   );
   if (options.keepInputOpen !== true) vm.input.end();
   const exit = vm.run(limitUnits);
-  return { exit, stdout, stderr, calls, counts: vm.counts() };
+  return { exit, stdout, stderr, log, calls, counts: vm.counts() };
 }
 
 const exited = (code: number) => ({ reason: "exited", status: { kind: "code", code } });
@@ -132,8 +134,9 @@ describe("the pids limit", () => {
 
 describe("the memory limit", () => {
   test("ends the process that wants more, and only that one", () => {
-    const { exit, counts } = run(childEatsMemory());
+    const { exit, counts, log } = run(childEatsMemory());
     expect(exit).toEqual(exited(9));
+    expect(log).toMatch(/^program\[3\]: killed by the memory limit, ip 0x[0-9a-f]+\n$/);
     expect(counts["memory"]).toMatchObject({ oomKills: 1 });
   });
 

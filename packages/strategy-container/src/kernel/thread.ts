@@ -51,7 +51,8 @@ export interface AlternateStack {
 }
 
 export class Thread {
-  readonly id: number;
+  /** Changes once at most: the thread that calls execve becomes its process's first. */
+  id: number;
   readonly process: Process;
   readonly blocked: SignalSet = new SignalSet();
   /** The mask that sigsuspend and its relatives replaced, until a signal is delivered or the call ends. */

@@ -100,16 +100,9 @@ function writeFrom(call: Call, file: OpenFile, transfer: UserTransfer): number {
       return call.wait([file.writeQueue], "restartable");
     }
     if (isError(result)) {
-      if (result === EPIPE && moved === 0) {
-        const { id, credentials } = call.process;
-        signalThread(call.thread, {
-          signal: SIGPIPE,
-          code: SI_USER,
-          process: id,
-          user: credentials.user,
-        });
-      }
-      return moved > 0 ? moved : result;
+      if (moved > 0) return moved;
+      if (result === EPIPE) signalBrokenPipe(call);
+      return result;
     }
     moved += result;
     if (result === wanted) return moved;
@@ -118,6 +111,17 @@ function writeFrom(call: Call, file: OpenFile, transfer: UserTransfer): number {
     if (file instanceof RegularFile) return moved > 0 ? moved : ENOSPC;
     if (result === 0 || file.writeQueue === undefined) return moved;
   }
+}
+
+/** Writing to a pipe without readers. */
+function signalBrokenPipe(call: Call): void {
+  const { id, credentials } = call.process;
+  signalThread(call.thread, {
+    signal: SIGPIPE,
+    code: SI_USER,
+    process: id,
+    user: credentials.user,
+  });
 }
 
 function writeOnce(file: OpenFile, transfer: Transfer): number {
@@ -397,7 +401,11 @@ function moveBetween(
       if ((to.flags & O_NONBLOCK) !== 0) return EAGAIN;
       return call.wait([to.writeQueue], "restartable");
     }
-    if (put < 0) return moved > 0 ? moved : put;
+    if (put < 0) {
+      if (moved > 0) return moved;
+      if (put === EPIPE) signalBrokenPipe(call);
+      return put;
+    }
     if (taken < got || got < chunk.bytes.length) return moved;
   }
   return moved;
