@@ -53,6 +53,13 @@ export class ContainerMachine implements MachineCore {
     checkOptions(guest, options);
     this.#guest = guest;
     this.#options = options;
+    if (host.freeBytes !== host.memoryBytes) {
+      throw new StrategyError(
+        STRATEGY,
+        "host-busy",
+        "A machine holds a part of the host, and its processor. Dispose that machine first: hosts have one processor.",
+      );
+    }
     this.#claim = host.claim(STRATEGY, guest.memoryBytes);
     const mark = options.trace?.mark;
     this.#processor = new Processor({

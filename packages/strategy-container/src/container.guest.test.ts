@@ -249,4 +249,18 @@ describe("a container", () => {
     expect(exit).toEqual(exited(0));
     expect(counts.units).toBeLessThan(100);
   });
+
+  test("refuses a host whose processor another machine has", () => {
+    const host = Host.create({ memoryBytes: 8 * mebibyte });
+    const guest = {
+      kind: "program",
+      argv: ["/bin/program"],
+      env: [],
+      files: new Map([["/bin/program", { bytes: forks(), mode: 0o755 }]]),
+      memoryBytes: 2 * mebibyte,
+    } as const;
+    using first = container.create(host, guest);
+    expect(first.state).toBe("created");
+    expect(() => container.create(host, guest)).toThrow(/Dispose that machine first/);
+  });
 });
