@@ -32,17 +32,31 @@ const BENCHMARKS: readonly (readonly [string, number])[] = [
   ["signal", 1500],
 ];
 /** These all run the same kernel code, so each weighs less: neighbours in the list are neighbours in the machine's caches. */
-const KERNEL_BOUND: ReadonlySet<string> = new Set(["fork-exec", "pipe-latency", "page-fault", "signal"]);
+const KERNEL_BOUND: ReadonlySet<string> = new Set([
+  "fork-exec",
+  "pipe-latency",
+  "page-fault",
+  "signal",
+]);
 const KERNEL_WEIGHT = 0.25;
-const BUSYBOX_SCRIPT = "i=0; while [ $i -lt 60 ]; do echo line $i; i=$((i+1)); done | busybox sort -rn | busybox sed s/line/row/ | busybox md5sum";
+const BUSYBOX_SCRIPT =
+  "i=0; while [ $i -lt 60 ]; do echo line $i; i=$((i+1)); done | busybox sort -rn | busybox sed s/line/row/ | busybox md5sum";
 
 function program(path: string, bytes: Uint8Array, args: readonly string[]): ProgramGuest {
-  return { kind: "program", argv: [path, ...args], env: [], files: new Map([[path, { bytes, mode: 0o755 }]]), memoryBytes: 64 * MEBIBYTE };
+  return {
+    kind: "program",
+    argv: [path, ...args],
+    env: [],
+    files: new Map([[path, { bytes, mode: 0o755 }]]),
+    memoryBytes: 64 * MEBIBYTE,
+  };
 }
 
 async function workloads(): Promise<readonly (readonly [string, ProgramGuest])[]> {
   const bench = userProgram("bin/bench");
-  const list: (readonly [string, ProgramGuest])[] = BENCHMARKS.map(([name, rounds]) => [name, program("/bin/bench", bench, [name, String(rounds)])] as const);
+  const list: (readonly [string, ProgramGuest])[] = BENCHMARKS.map(
+    ([name, rounds]) => [name, program("/bin/bench", bench, [name, String(rounds)])] as const,
+  );
   try {
     list.push(["busybox", program(BUSYBOX, await readFile(BUSYBOX), ["sh", "-c", BUSYBOX_SCRIPT])]);
   } catch {
@@ -63,7 +77,8 @@ function sample(guest: ProgramGuest): ReadonlyMap<string, number> {
     if (isFinal(machine.run(STEP_UNITS))) break;
     if (!marked && (guest.argv[0] !== BUSYBOX || machine.units < BOOT_UNITS)) continue;
     const rip = machine.inspect.registers()["rip"];
-    const bytes = rip === undefined ? undefined : machine.inspect.readMemory(rip, INSTRUCTION_BYTES);
+    const bytes =
+      rip === undefined ? undefined : machine.inspect.readMemory(rip, INSTRUCTION_BYTES);
     if (bytes === undefined) continue;
     const decoded = decode(bytes, 0, { mode: 64 });
     if ("fault" in decoded) continue;
@@ -79,12 +94,16 @@ for (const [name, guest] of await workloads()) {
   const total = [...found.values()].reduce((sum, count) => sum + count, 0);
   process.stderr.write(`${name}: ${total} samples, ${found.size} forms\n`);
   const weight = KERNEL_BOUND.has(name) ? KERNEL_WEIGHT : 1;
-  for (const [form, count] of found) shares.set(form, (shares.get(form) ?? 0) + (weight * count) / total);
+  for (const [form, count] of found)
+    shares.set(form, (shares.get(form) ?? 0) + (weight * count) / total);
 }
 const order = [...shares].toSorted((a, b) => b[1] - a[1]).map(([form]) => form);
 if (process.argv.includes("--write")) {
   const before = await readFile(ORDER, "utf8");
-  await writeFile(ORDER, before.replace(/(const MEASURED = `\n)[^`]*(`)/u, `$1${order.join("\n")}\n$2`));
+  await writeFile(
+    ORDER,
+    before.replace(/(const MEASURED = `\n)[^`]*(`)/u, `$1${order.join("\n")}\n$2`),
+  );
 } else {
   process.stdout.write(`${order.join("\n")}\n`);
 }
