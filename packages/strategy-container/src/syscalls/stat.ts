@@ -28,7 +28,7 @@ import type { Call } from "../kernel/call.ts";
 import { mayAccess, owns } from "../kernel/credentials.ts";
 import { row, type SystemCall } from "../kernel/system-call.ts";
 import type { Mount } from "../namespaces/mount-namespace.ts";
-import { truncateFile } from "./io.ts";
+import { truncateFile } from "./copying.ts";
 import { locate } from "./paths.ts";
 
 class Block {
