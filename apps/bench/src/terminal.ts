@@ -6,9 +6,8 @@ export type Colours = ReturnType<typeof picocolors.createColors>;
 
 /** Colours for a stream: none in pipes and none under NO_COLOR (https://no-color.org). */
 export function colours(stream: NodeJS.WriteStream): Colours {
-  const wanted =
-    process.env["FORCE_COLOR"] !== undefined ||
-    (stream.isTTY && process.env["NO_COLOR"] === undefined);
+  // isTTY is undefined in pipes, and createColors would take that for a wish to decide by itself.
+  const wanted = Boolean(process.env["FORCE_COLOR"] !== undefined || stream.isTTY);
   return picocolors.createColors(wanted && process.env["NO_COLOR"] === undefined);
 }
 
