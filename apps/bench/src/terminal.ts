@@ -6,9 +6,11 @@ export type Colours = ReturnType<typeof picocolors.createColors>;
 
 /** Colours for a stream: none in pipes and none under NO_COLOR (https://no-color.org). */
 export function colours(stream: NodeJS.WriteStream): Colours {
+  if (process.env["NO_COLOR"] !== undefined) return picocolors.createColors(false);
   // isTTY is undefined in pipes, and createColors would take that for a wish to decide by itself.
-  const wanted = Boolean(process.env["FORCE_COLOR"] !== undefined || stream.isTTY);
-  return picocolors.createColors(wanted && process.env["NO_COLOR"] === undefined);
+  if (process.env["FORCE_COLOR"] !== undefined || stream.isTTY)
+    return picocolors.createColors(true);
+  return picocolors.createColors(false);
 }
 
 /** Says on the error stream what is going on; one changing line on a terminal, silent in pipes. */
