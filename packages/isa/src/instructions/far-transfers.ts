@@ -11,10 +11,8 @@ import { CR4, RFLAGS, STATUS_FLAGS } from "../profile/registers.ts";
 import { returnFar } from "../segmentation/far-return.ts";
 import { TRANSFER, transferFar } from "../segmentation/far-transfer.ts";
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";
-import { segmentSlots, slots, type Slot } from "../state/layout.ts";
+import { slots } from "../state/layout.ts";
 import { recheckWhenPending } from "./control-registers.ts";
-
-const stackBase: Slot = segmentSlots(2).effectiveBase;
 
 const transfersPrivilege: Classification = {
   privilege: "none",
@@ -128,10 +126,7 @@ export const retf: Instruction = {
     m.when(isOuter, () => {
       // The outer stack lies above the parameters that are released here.
       const stack = m.add(m.add(m.register(4, 64), extra, 64), m.constant(2 * bytes), 64);
-      const mask = m.state(slots.stackMask);
-      const base = m.state(stackBase);
-      const at = (offset: number): Value =>
-        m.add(m.and(m.add(stack, m.constant(offset), 64), mask), base, 64);
+      const at = (offset: number): Value => m.stackAddress(m.add(stack, m.constant(offset), 64));
       m.set(rsp, m.add(m.load(at(0), bytes), extra, 64));
       m.set(ss, m.and(m.load(at(bytes), bytes), m.constant(0xffff)));
     });

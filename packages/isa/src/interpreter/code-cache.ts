@@ -78,6 +78,8 @@ export class CodeCache {
    * Makes sure that the instruction at a physical address has a record.
    *
    * @param physical Address of its first byte.
+   * Differs from the SDM: code is not fetched from the registers of a device; what lies there is an undefined opcode.
+   *
    * @returns `fault` when fetching the rest of the instruction, in the next page, faults; `no-memory` when there is no
    * RAM, where every byte reads as 0xff and so no instruction is.
    */

@@ -182,9 +182,6 @@ class Emission {
         body.end();
         return;
       }
-      case "call":
-        this.#evaluate(statement.call);
-        return;
       case "count": {
         const offset = this.#target.callees.counter(statement.counter);
         body.get(LOCAL.processor);

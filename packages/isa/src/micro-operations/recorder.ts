@@ -845,10 +845,6 @@ export class Recorder implements SemanticsBuilder {
     return this.#operation("i64.rem_u", "i64", [a, b]);
   }
 
-  remainderSigned(a: Value, b: Value): Value {
-    return this.#operation("i64.rem_s", "i64", [a, b]);
-  }
-
   and(a: Value, b: Value): Value {
     return this.#operation("i64.and", "i64", [a, b]);
   }
@@ -1101,21 +1097,18 @@ export class Recorder implements SemanticsBuilder {
     return accessOf("stack");
   }
 
-  /** Linear address `byteOffset` above the stack pointer, and the new stack pointer for a push of that many bytes. */
-  #stackAddress(pointer: Value): Value {
-    if (this.#flatStack()) return pointer;
-    return this.add(
-      this.and(pointer, this.state(slots.stackMask)),
-      this.state(STACK_SEGMENT.effectiveBase),
-      64,
-    );
+  stackAddress(offset: Value): Value {
+    if (this.#flatStack()) return offset;
+    const within = this.and(offset, this.state(slots.stackMask));
+    return this.add(within, this.state(STACK_SEGMENT.effectiveBase), 32);
   }
 
   #flatStack(): boolean {
-    return this.#subject.kind === "form" && this.mode === 64;
+    this.#form("the stack");
+    return this.mode === 64;
   }
 
-  #setStackPointer(pointer: Value): void {
+  setStackPointer(pointer: Value): void {
     if (this.#flatStack()) {
       this.setRegister(4, pointer, 64);
       return;
@@ -1127,18 +1120,18 @@ export class Recorder implements SemanticsBuilder {
 
   push(value: Value, bytes: 2 | 4 | 8 = this.#operandBytes()): void {
     const pointer = this.subtract(this.register(4, 64), this.constant(bytes), 64);
-    this.#store(this.#stackAddress(pointer), storeOf(bytes), bytes, value, this.#stackAccess());
-    this.#setStackPointer(pointer);
+    this.#store(this.stackAddress(pointer), storeOf(bytes), bytes, value, this.#stackAccess());
+    this.setStackPointer(pointer);
   }
 
   peek(bytes: 2 | 4 | 8 = this.#operandBytes(), byteOffset = 0): Value {
     const pointer = this.register(4, 64);
     const at = byteOffset === 0 ? pointer : this.add(pointer, this.constant(byteOffset), 64);
-    return this.#load(this.#stackAddress(at), loadOf(bytes), bytes, this.#stackAccess());
+    return this.#load(this.stackAddress(at), loadOf(bytes), bytes, this.#stackAccess());
   }
 
   moveStackPointer(bytes: Value): void {
-    this.#setStackPointer(this.add(this.register(4, 64), bytes, 64));
+    this.setStackPointer(this.add(this.register(4, 64), bytes, 64));
   }
 
   // Faults and calls.
@@ -1150,7 +1143,6 @@ export class Recorder implements SemanticsBuilder {
     else if (setsErrorCode(vector)) code = this.#use(this.#constantOf("i32", 0n));
     this.#statement({ kind: "raise", vector, errorCode: code });
     this.#ended = true;
-    if (this.#depth === 0) return;
   }
 
   raiseWhen(condition: Condition, exception: ExceptionName, errorCode?: Value): void {
@@ -1210,10 +1202,6 @@ export class Recorder implements SemanticsBuilder {
 
   fromI32Unsigned(a: Value): Value {
     return a.type === "i64" ? a : this.#operation("i64.extend_i32_u", "i64", [a]);
-  }
-
-  fromI32Signed(a: Value): Value {
-    return a.type === "i64" ? a : this.#operation("i64.extend_i32_s", "i64", [a]);
   }
 
   // Control transfer.

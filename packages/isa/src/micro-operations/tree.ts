@@ -164,7 +164,6 @@ export type Statement =
       readonly otherwise: readonly Statement[];
     }
   | { readonly kind: "loop"; readonly body: readonly Statement[]; readonly condition: Expression }
-  | { readonly kind: "call"; readonly call: Expression }
   | { readonly kind: "count"; readonly counter: string }
   | { readonly kind: "raise"; readonly vector: number; readonly errorCode: Expression | undefined }
   | { readonly kind: "return"; readonly value: Expression | undefined }
