@@ -16,6 +16,15 @@ function slot(offset: number, bytes: Slot["bytes"]): Slot {
   return { offset, bytes };
 }
 
+/** Values of `interruptShadow`: what the boundary after this instruction holds back. */
+export const SHADOW = {
+  none: 0,
+  /** After STI: external interrupts. */
+  interrupts: 1,
+  /** After a load of SS: interrupts, NMIs and single-step traps. */
+  stackLoad: 2,
+} as const;
+
 /** Segment registers in the order of their encoding, then the system segments. */
 export const SEGMENTS: readonly ["es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"] = [
   "es",
@@ -208,7 +217,7 @@ export const slots: Readonly<Record<SlotName, Slot>> = {
   mode: slot(0x175, 1),
   /** 1 when LMA: IA-32e mode, compatibility mode included. */
   longMode: slot(0x176, 1),
-  /** 1 while the next instruction boundary takes no interrupt (STI, MOV SS). */
+  /** A value of {@link SHADOW}: whether the next instruction boundary takes interrupts. */
   interruptShadow: slot(0x177, 1),
   /** 1: exceptions and interrupts go to the monitor instead of the IDT. */
   monitorDelivery: slot(0x178, 1),
