@@ -27,7 +27,8 @@ interface Peer {
   readonly prepare: (folder: string, rounds: number) => Promise<PeerRun>;
 }
 
-const peers: readonly Peer[] = [
+/** In the order in which they are measured. */
+export const peers: readonly Peer[] = [
   {
     name: "QEMU system (TCG)",
     note: "our guest kernel, -accel tcg",
