@@ -9,4 +9,4 @@ const source = "mov ecx, 10\n again: add eax, ecx\n dec ecx\n jnz again\n hlt";
 memory.physical.write(0x1000, assemble(source, { mode: 32 }).bytes);
 processor.state.enterProtectedMode32({ rip: 0x1000 });
 console.log(processor.run(1_000)); // => { reason: 'halted' }
-console.log(processor.state.rax, processor.instructions); // => 55n 33
+console.log(processor.state.rax, processor.instructions); // => 55n 32

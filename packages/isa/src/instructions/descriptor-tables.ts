@@ -38,7 +38,7 @@ export function requireSupervisorUnderUmip(m: SemanticsBuilder): void {
 /**
  * Loads limit and base from memory.
  *
- * Differs from the SDM: with an operand size of 16 bits the processor loads only 24 bits of the base.
+ * Differs from the SDM: LGDT and LIDT with an operand size of 16 bits load 32 bits of the base, and the processor 24.
  */
 function loadTable(m: SemanticsBuilder, source: Operand, base: Slot, limit: Slot): void {
   requireSupervisor(m);

@@ -18,7 +18,7 @@ export function requireX87Enabled(m: SemanticsBuilder): void {
 /**
  * #MF when an earlier exception is pending.
  *
- * Differs from the SDM: with CR0.NE clear the processor would signal FERR# to an interrupt controller instead.
+ * Differs from the SDM: CR0.NE is taken as set; with it clear the processor signals FERR# to an interrupt controller.
  */
 export function requireNoPending(m: SemanticsBuilder): void {
   m.raiseWhen(m.and(m.state(slots.fsw), m.constant(ERROR_SUMMARY)), "MF");
