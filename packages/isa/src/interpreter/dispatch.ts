@@ -106,7 +106,7 @@ export function buildInterpreter(
   model: MemoryModel,
   prologuesOf: (form: Form) => readonly Prologue[] = () => [],
 ): Interpreter {
-  const forms = [...decoder.forms].sort((a, b) => rankOf(a) - rankOf(b) || a.id - b.id);
+  const forms = decoder.forms.toSorted((a, b) => rankOf(a) - rankOf(b) || a.id - b.id);
   const handlers = new Map<Form, number>();
   for (const [position, form] of forms.entries()) handlers.set(form, position + CONTROL_COUNT);
   const groupCount = Math.ceil((forms.length + CONTROL_COUNT) / GROUP);

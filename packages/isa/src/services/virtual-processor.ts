@@ -340,7 +340,7 @@ export class VirtualProcessor {
       (access.user === true ? ACCESS_USER : 0);
     const result = BigInt.asUintN(
       64,
-      this.#function("walk")(BLOCK, BigInt.asIntN(64, linear), BigInt(kind)) as unknown as bigint,
+      this.#function("walk")(BLOCK, BigInt.asIntN(64, linear), BigInt(kind)),
     );
     if (this.state.getNumber(slots.faultVector) !== 0) {
       const { vector, errorCode } = takeFault(this.state);
