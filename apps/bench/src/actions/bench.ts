@@ -1,5 +1,6 @@
 /** What `ringside bench` does. */
 import type { BenchOptions } from "../commands/bench.ts";
+import { STATUS } from "../failure.ts";
 import { measureOurs, type Speed } from "../speed/ours.ts";
 import { measurePeers } from "../speed/peers.ts";
 import { figure } from "../comparison/figures.ts";
@@ -8,11 +9,18 @@ import { colours, progress } from "../terminal.ts";
 
 /** Measures, and prints a table or JSON. */
 export async function bench({ json }: BenchOptions): Promise<void> {
+  const stopped = new AbortController();
+  const onInterrupt = (): void => stopped.abort();
+  process.once("SIGINT", onInterrupt);
   const shown = progress();
   try {
     shown.update("integer-mix on the interpreter");
-    const ours = await measureOurs();
-    const peers = await measurePeers(ours.instructionsPerRound, (text) => shown.update(text));
+    const ours = await measureOurs(stopped.signal);
+    const peers = await measurePeers(
+      ours.instructionsPerRound,
+      (text) => shown.update(text),
+      stopped.signal,
+    );
     shown.stop();
     const speeds = [ours.speed, ...peers];
     if (json === true) {
@@ -22,8 +30,12 @@ export async function bench({ json }: BenchOptions): Promise<void> {
       return;
     }
     print(speeds, ours.warmUpMs, ours.peakMemoryBytes);
+  } catch (error) {
+    if (!stopped.signal.aborted) throw error;
+    process.exitCode = STATUS.interrupted;
   } finally {
     shown.stop();
+    process.off("SIGINT", onInterrupt);
   }
 }
 

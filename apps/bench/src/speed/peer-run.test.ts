@@ -46,6 +46,13 @@ test("a guest program that fails is no measurement, nor is a console that an ear
   );
 });
 
+test("a run ends when it is told to", async () => {
+  const stop = new AbortController();
+  const run = timed({ ...shell("exec sleep 60"), end: { status: 0 } }, stop.signal);
+  setImmediate(() => stop.abort());
+  await expect(run).rejects.toThrow(/aborted/u);
+});
+
 test("a run that ends without the frame is no measurement", async () => {
   expect(await timed({ ...shell("exit 0"), end: { console: join(folder, "console") } })).toBe(
     "not measured: it ended with status 0",

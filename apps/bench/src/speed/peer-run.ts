@@ -26,15 +26,16 @@ export interface PeerRun {
   readonly stale?: readonly string[];
 }
 
-/** Wall time in milliseconds, or why there is none. */
-export async function timed({
-  command,
-  args,
-  env,
-  input,
-  end,
-  stale = [],
-}: PeerRun): Promise<number | string> {
+/**
+ * Wall time in milliseconds, or why there is none.
+ *
+ * @param signal Aborting it ends the run.
+ * @throws The signal's reason, when it is aborted.
+ */
+export async function timed(
+  { command, args, env, input, end, stale = [] }: PeerRun,
+  signal?: AbortSignal,
+): Promise<number | string> {
   await Promise.all(stale.map((path) => rm(path, { force: true })));
   const start = performance.now();
   const child = spawn(command, args, {
@@ -44,13 +45,16 @@ export async function timed({
   child.stdin.on("error", () => undefined); // It may end before it has read; its status tells.
   if (input !== undefined) child.stdin.write(input);
   const over = new AbortController();
+  const stopped = signal === undefined ? over.signal : AbortSignal.any([over.signal, signal]);
   const ended = once(child, "exit")
     .then(([status]: unknown[]) => endedWith(status, end, start))
     .catch((error: unknown) => startFailure(error));
-  const contenders = [ended, timeout(over.signal)];
-  if ("console" in end) contenders.push(exitFrame(end.console, start, over.signal));
+  const contenders = [ended, timeout(stopped)];
+  if ("console" in end) contenders.push(exitFrame(end.console, start, stopped));
   try {
-    return await Promise.race(contenders);
+    const outcome = await Promise.race(contenders);
+    signal?.throwIfAborted();
+    return outcome;
   } finally {
     over.abort();
     child.kill("SIGKILL"); // Bochs does not listen to politer signals while its guest runs.

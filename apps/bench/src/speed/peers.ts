@@ -124,10 +124,15 @@ function bochsConfiguration(disk: string, cylinders: number, console: string, lo
   ].join("\n");
 }
 
-/** Measures each peer that is installed; the others say that they are not. */
+/**
+ * Measures each peer that is installed; the others say that they are not.
+ *
+ * @throws The signal's reason, when it is aborted.
+ */
 export async function measurePeers(
   instructionsPerRound: number,
   onStart: (text: string) => void,
+  signal: AbortSignal,
 ): Promise<readonly Speed[]> {
   const folder = await mkdtemp(join(tmpdir(), "ringside-bench-"));
   const speeds: Speed[] = [];
@@ -135,7 +140,7 @@ export async function measurePeers(
     for (const peer of peers) {
       onStart(`integer-mix on ${peer.name}`);
       // oxlint-disable-next-line no-await-in-loop -- One after another: they share the processor.
-      speeds.push(await measurePeer(peer, folder, instructionsPerRound));
+      speeds.push(await measurePeer(peer, folder, instructionsPerRound, signal));
     }
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -147,6 +152,7 @@ async function measurePeer(
   peer: Peer,
   folder: string,
   instructionsPerRound: number,
+  signal: AbortSignal,
 ): Promise<Speed> {
   const { name, note, longRounds } = peer;
   const short = await peer.prepare(folder, SHORT_ROUNDS);
@@ -155,7 +161,7 @@ async function measurePeer(
   let bestLongMs = Number.POSITIVE_INFINITY;
   for (let run = 0; run < RUNS; run += 1) {
     // oxlint-disable-next-line no-await-in-loop -- One after another: they share the processor.
-    const [shortMs, longMs] = [await timed(short), await timed(long)];
+    const [shortMs, longMs] = [await timed(short, signal), await timed(long, signal)];
     if (typeof shortMs === "string") return { name, mips: undefined, note: shortMs };
     if (typeof longMs === "string") return { name, mips: undefined, note: longMs };
     bestShortMs = Math.min(bestShortMs, shortMs);
