@@ -34,6 +34,7 @@ export function addCompare(program: Command): void {
       "after",
       `
 Benchmarks: ${benchmarks.map(({ id }) => id).join(", ")}.
+Exit status: 0; 1 when a benchmark failed; 125 when ringside itself fails.
 
 Example:
   $ ringside compare --benchmarks nano,fork-wait --html report.html`,
