@@ -67,6 +67,16 @@ const CONTEXT_RANGES = [
   [slots.xmm.offset, slots.x87.offset + 8 * 16],
 ] as const;
 
+const CONTEXT_BYTES: number = CONTEXT_RANGES.reduce((sum, [from, to]) => sum + to - from, 0);
+
+function checkContext(block: Uint8Array): void {
+  if (block.length !== CONTEXT_BYTES) {
+    throw new RangeError(
+      `A context of ${block.length} bytes is none. Give a block that saveContext made, of ${CONTEXT_BYTES} bytes.`,
+    );
+  }
+}
+
 export class ProcessorState {
   /** Byte offset of the state block in {@link buffer}. */
   readonly base: number;
@@ -74,6 +84,8 @@ export class ProcessorState {
   readonly #view: DataView;
   readonly #bytes: Uint8Array;
   readonly #engine: StateEngine;
+  /** Views of what belongs to a program, made once. */
+  readonly #contextRanges: readonly Uint8Array[];
 
   constructor(buffer: ArrayBuffer, base: number, bytes: number, engine: StateEngine) {
     this.buffer = buffer;
@@ -81,6 +93,7 @@ export class ProcessorState {
     this.#view = new DataView(buffer, base, bytes);
     this.#bytes = new Uint8Array(buffer, base, bytes);
     this.#engine = engine;
+    this.#contextRanges = CONTEXT_RANGES.map(([from, to]) => this.#bytes.subarray(from, to));
   }
 
   /** A field of the state block, raw. */
@@ -294,22 +307,28 @@ export class ProcessorState {
     this.setNumber(attributes, segment.attributes);
   }
 
-  /** What a program owns, as one block for {@link loadContext}: a context switch of a kernel written in TypeScript. */
-  saveContext(): Uint8Array {
-    const block = new Uint8Array(CONTEXT_RANGES.reduce((sum, [from, to]) => sum + to - from, 0));
+  /**
+   * What a program owns, as one block for {@link loadContext}: a context switch of a kernel written in TypeScript.
+   *
+   * @param into A block of an earlier call, to be filled instead of a new one.
+   */
+  saveContext(into: Uint8Array = new Uint8Array(CONTEXT_BYTES)): Uint8Array {
+    checkContext(into);
     let at = 0;
-    for (const [from, to] of CONTEXT_RANGES) {
-      block.set(this.#bytes.subarray(from, to), at);
-      at += to - from;
+    for (const range of this.#contextRanges) {
+      into.set(range, at);
+      at += range.length;
     }
-    return block;
+    return into;
   }
 
+  /** @throws {RangeError} The block is not one of {@link saveContext}. */
   loadContext(block: Uint8Array): void {
+    checkContext(block);
     let at = 0;
-    for (const [from, to] of CONTEXT_RANGES) {
-      this.#bytes.set(block.subarray(at, at + to - from), from);
-      at += to - from;
+    for (const range of this.#contextRanges) {
+      for (let index = 0; index < range.length; index += 1) range[index] = block[at + index] ?? 0;
+      at += range.length;
     }
   }
 

@@ -195,8 +195,8 @@ export class Cpu implements TranslationCache {
     return this.#state.registers();
   }
 
-  saveContext(): Uint8Array {
-    return this.#state.saveContext();
+  saveContext(into?: Uint8Array): Uint8Array {
+    return this.#state.saveContext(into);
   }
 
   loadContext(context: Uint8Array): void {

@@ -279,7 +279,7 @@ export class Kernel implements RunQueue, AddressSpaceHost {
     const current = this.#current;
     this.#charge();
     if (current !== undefined) {
-      current.context = this.cpu.saveContext();
+      current.context = this.cpu.saveContext(current.context);
       this.#current = undefined;
       if (requeueCurrent) this.enqueue(current);
     }
