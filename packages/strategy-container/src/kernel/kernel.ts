@@ -279,12 +279,13 @@ export class Kernel implements RunQueue, AddressSpaceHost {
     const current = this.#current;
     this.#charge();
     if (current !== undefined) {
-      current.context = this.cpu.saveContext(current.context);
+      current.context = this.cpu.saveContext(current.spareContext);
       this.#current = undefined;
       if (requeueCurrent) this.enqueue(current);
     }
     this.cpu.enterSpace(next.process.running.space.tables.root);
     if (next.context !== undefined) this.cpu.loadContext(next.context);
+    next.spareContext = next.context;
     next.context = undefined;
     this.#current = next;
     this.counts.contextSwitches++;

@@ -63,6 +63,8 @@ export class Thread {
   alternateStack: AlternateStack | undefined;
   /** Registers while another thread is on the processor. */
   context: Uint8Array | undefined;
+  /** The block of the last switch, to be filled again at the next. */
+  spareContext: Uint8Array | undefined;
   state: "runnable" | "waiting" | "dead" = "runnable";
   /** Whether it stands in the run queue. */
   queued = false;
