@@ -150,6 +150,7 @@ describe.skipIf(cannotRun)(
       for (const args of [
         ["bogus"],
         ["compare", "--benchmarks", "bogus"],
+        ["compare", "--benchmarks", ","],
         ["run", "--strategy", "bogus", "--", bench],
         ["disasm", "/nonexistent"],
       ]) {

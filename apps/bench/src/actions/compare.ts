@@ -66,6 +66,7 @@ function findBenchmarks(list: string | undefined): readonly Benchmark[] {
     .split(",")
     .map((name) => name.trim())
     .filter((name) => name !== "");
+  if (names.length === 0) throw new CommandError("No benchmark is named.");
   for (const name of names) {
     if (!benchmarks.some(({ id, group }) => id === name || group === name)) {
       throw new CommandError(
