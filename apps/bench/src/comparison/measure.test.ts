@@ -107,7 +107,7 @@ describe("measure", () => {
       write("oh no") + exit(3, "oh no"),
       /^The program ended with status 3\. It wrote last: "oh no"\.$/u,
     ],
-    ["a signal", "ud2", /^Signal 4 ended the program\.$/u],
+    ["a signal", "ud2", /^Signal 4 ended the program\./u],
     ["no checksum", marks + exit(0, ""), /^The guest printed no checksum\.$/u],
     [
       "no marks",
