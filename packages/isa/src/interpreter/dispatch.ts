@@ -7,7 +7,7 @@
  * routines. The others are recorded, emitted and compiled when a record first needs them.
  */
 import type { Decoder, Form } from "../decoder/decoded.ts";
-import { recordForm, recordRoutine, type Prologue } from "../micro-operations/recorder.ts";
+import { recordForm, recordRoutine, type Prologue } from "../micro-operations/recording.ts";
 import type { Recording, Statement } from "../micro-operations/tree.ts";
 import type { Routine, ValueType } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
@@ -17,7 +17,7 @@ import {
   type FunctionType,
   type Label,
 } from "../webassembly/encoder.ts";
-import { RECHECK } from "../micro-operations/recorder.ts";
+import { RECHECK } from "../micro-operations/state-recorder.ts";
 import { emitRecording, LOCAL, type Callees, type MemoryModel } from "./emitter.ts";
 import {
   COUNTERS_MAXIMUM,

@@ -6,7 +6,7 @@
  */
 import type { Expression, Field, Recording, Statement } from "../micro-operations/tree.ts";
 import { isPure } from "../micro-operations/tree.ts";
-import { RECHECK } from "../micro-operations/recorder.ts";
+import { RECHECK } from "../micro-operations/state-recorder.ts";
 import type { ValueType } from "../semantics.ts";
 import { segmentSlots, slots } from "../state/layout.ts";
 import type { FunctionBody, Label } from "../webassembly/encoder.ts";

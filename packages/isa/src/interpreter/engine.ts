@@ -15,7 +15,7 @@ import type { HelperContext } from "../helpers.ts";
 import { instructions } from "../instructions/index.ts";
 import { twoStageWalk } from "../paging/two-stage-walk.ts";
 import { walkRoutine } from "../paging/walk.ts";
-import type { Prologue } from "../micro-operations/recorder.ts";
+import type { Prologue } from "../micro-operations/recording.ts";
 import type { ProcessorProfile } from "../profile/profile.ts";
 import type { ExceptionName, Routine } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
