@@ -18,7 +18,7 @@ import type {
 } from "./extension.ts";
 import type { HelperContext } from "./helpers.ts";
 import { EXIT_VECTOR, VECTOR } from "./exceptions/vectors.ts";
-import { LEFT } from "./interpreter/dispatch.ts";
+import { LEFT } from "./interpreter/dispatch-function.ts";
 import {
   boundFloatingPoint,
   compile,

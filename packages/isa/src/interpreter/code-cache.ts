@@ -11,7 +11,8 @@ import { isDecodeFault } from "../decoder/decoded.ts";
 import { VECTOR } from "../exceptions/vectors.ts";
 import { DENY_SUPERVISOR_WRITE, DENY_USER_WRITE, TAG_DENIAL_SHIFT } from "../paging/tag.ts";
 import type { HostMemory } from "../memory/host-memory.ts";
-import { CONTROL, type Interpreter } from "./dispatch.ts";
+import { CONTROL } from "./dispatch-function.ts";
+import type { Interpreter } from "./dispatch.ts";
 import { INSTRUCTION_BYTES_MAXIMUM, RecordWriter } from "./record-writer.ts";
 import {
   CODE_PAGE_BYTES,

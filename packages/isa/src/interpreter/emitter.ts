@@ -325,7 +325,7 @@ class Emission {
     )
       return;
     this.#compute(value);
-    if (!leavesValue(value)) return;
+    // Every call leaves a value: routines without a result return a zero that nobody uses.
     if (value.uses === 0) this.#body.drop();
     else this.#keep(value);
   }
@@ -732,11 +732,6 @@ function operandOf(value: { readonly operands: readonly Expression[] }, index: n
   const operand = value.operands[index];
   if (operand === undefined) throw new RangeError(`A recorded expression lacks operand ${index}.`);
   return operand;
-}
-
-/** Every call leaves a value: routines without a result return a zero that nobody uses. */
-function leavesValue(_value: Expression): boolean {
-  return true;
 }
 
 function endsControl(statement: Statement): boolean {

@@ -4,7 +4,8 @@
 import type { Decoded, Form } from "../decoder/decoded.ts";
 import { VECTOR } from "../exceptions/vectors.ts";
 import { registerOffset, segmentSlots, slots } from "../state/layout.ts";
-import { CONTROL, type Interpreter } from "./dispatch.ts";
+import { CONTROL } from "./dispatch-function.ts";
+import type { Interpreter } from "./dispatch.ts";
 import { ENGINE, RECORD, RECORD_BYTES } from "./layout.ts";
 
 /** Intel SDM Vol. 2A §2.3.11, "AVX Instruction Length": no instruction is longer. */

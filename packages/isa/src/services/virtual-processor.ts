@@ -10,7 +10,7 @@ import { escalate } from "../exceptions/escalate.ts";
 import { EVENT } from "../exceptions/event.ts";
 import { decodeMonitorEvent, type MonitorEvent } from "../exceptions/monitor.ts";
 import { VECTOR } from "../exceptions/vectors.ts";
-import { LEFT, CONTROL } from "../interpreter/dispatch.ts";
+import { CONTROL, LEFT } from "../interpreter/dispatch-function.ts";
 import {
   boundFloatingPoint,
   compile,
