@@ -105,9 +105,8 @@ async function loadPlugin(
   try {
     module = await import(specifier);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
     throw new CommandError(
-      `There is no strategy "${name}". Known ones: ${idsOf(known)}; or give a package or a path of a plugin (it could not be loaded: ${why}).`,
+      `There is no strategy "${name}". Known ones: ${idsOf(known)}; or give a package or a path of a plugin (${whyNotLoaded(error)}).`,
       undefined,
       { cause: error },
     );
@@ -118,6 +117,13 @@ async function loadPlugin(
       `The plugin "${name}" exports no strategy. Export a value of the type Strategy.`,
     );
   return strategies;
+}
+
+function whyNotLoaded(error: unknown): string {
+  const isMissing =
+    error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND";
+  if (isMissing) return "none of that name is here";
+  return `it could not be loaded: ${error instanceof Error ? error.message : String(error)}`;
 }
 
 async function configuredStrategies(folder: string): Promise<readonly Strategy[]> {

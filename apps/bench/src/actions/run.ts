@@ -2,7 +2,7 @@
 import { Host, shellStatus, StrategyError, type Exit } from "@ringside/strategy";
 import type { RunOptions } from "../commands/run.ts";
 import { CommandError, STATUS } from "../failure.ts";
-import { readFiles, readProgram } from "../program/host-files.ts";
+import { readFiles, readProgram, requireInterpreter } from "../program/host-files.ts";
 import { feed, outputTo } from "../program/streams.ts";
 import { hostBytesFor } from "../host-size.ts";
 import { findStrategy } from "../strategies.ts";
@@ -25,6 +25,7 @@ export async function runProgram(
     memoryBytes: options.memory,
   } as const;
 
+  requireInterpreter(path, program, files);
   const host = Host.create({ memoryBytes: hostBytesFor(guest) });
   const stopped = new AbortController();
   const output = outputTo(process.stdout, process.stderr);

@@ -102,6 +102,11 @@ export function figure(value: number): string {
   return fraction === undefined || /^0*$/u.test(fraction) ? grouped : `${grouped}.${fraction}`;
 }
 
+/** A published value with its unit: `1 cycle`, `3,209 cycles`, `0.45 µs`. */
+export function quantity(value: number, unit: "cycles" | "µs"): string {
+  return `${figure(value)} ${unit === "cycles" && value === 1 ? "cycle" : unit}`;
+}
+
 /** Wall time of one operation: `1.2 µs`. */
 export function wallPerOperation(result: OkResult): string {
   const us = (result.wallMs * 1000) / result.operations;

@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readFiles, readProgram } from "./host-files.ts";
+import { readFiles, readProgram, requireInterpreter } from "./host-files.ts";
 
 let folder = "";
 
@@ -67,5 +67,40 @@ describe("readFiles", () => {
     await expect(readFiles([join(folder, name)])).rejects.toThrow(
       expect.objectContaining({ status: 125, message: expect.stringMatching(message) }),
     );
+  });
+});
+
+describe("requireInterpreter", () => {
+  /** An ELF64 file with one program header, PT_INTERP, and the loader's path behind it. */
+  function dynamic(interpreter: string): Uint8Array {
+    const bytes = new Uint8Array(200);
+    const view = new DataView(bytes.buffer);
+    bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+    view.setBigUint64(32, 64n, true);
+    view.setUint16(56, 1, true);
+    view.setUint32(64, 3, true);
+    view.setBigUint64(72, 120n, true);
+    view.setBigUint64(96, BigInt(interpreter.length + 1), true);
+    bytes.set(new TextEncoder().encode(interpreter), 120);
+    return bytes;
+  }
+  const program = { path: "/bin/ls", file: { bytes: dynamic("/lib/ld.so"), mode: 0o755 } };
+
+  test("names the loader that is missing", () => {
+    expect(() => requireInterpreter("ls", program, new Map())).toThrow(
+      expect.objectContaining({ status: 126, message: expect.stringContaining("/lib/ld.so") }),
+    );
+  });
+
+  test("lets a program pass whose loader is among the files", () => {
+    const files = new Map([["/lib/ld.so", { bytes: new Uint8Array(), mode: 0o755 }]]);
+    expect(() => requireInterpreter("ls", program, files)).not.toThrow();
+  });
+
+  test("leaves damaged files to the guest's kernel", () => {
+    for (let length = 0; length < 120; length += 7) {
+      const file = { bytes: dynamic("/lib/ld.so").subarray(0, length), mode: 0o755 };
+      expect(() => requireInterpreter("x", { path: "/x", file }, new Map())).not.toThrow();
+    }
   });
 });

@@ -45,6 +45,45 @@ export async function readProgram(path: string): Promise<HostProgram> {
   }
 }
 
+const PROGRAM_HEADER_BYTES = 56;
+const PT_INTERP = 3;
+
+/**
+ * Refuses a dynamic program whose loader the guest does not have. Anything that is no ELF64 file passes: the guest's
+ * kernel judges it.
+ *
+ * @throws {CommandError} Status 126: it would end with "No such file or directory", which says nothing.
+ */
+export function requireInterpreter(
+  path: string,
+  { file: { bytes } }: HostProgram,
+  files: ReadonlyMap<string, GuestFile>,
+): void {
+  const interpreter = interpreterOf(bytes);
+  if (interpreter === undefined || files.has(posix.normalize(interpreter))) return;
+  throw new CommandError(
+    `${path} is dynamically linked and wants ${interpreter}. Give a static program, or the loader and the libraries with --file.`,
+    STATUS.notExecutable,
+  );
+}
+
+/** System V ABI, "Program Loading": the path in the PT_INTERP segment. */
+function interpreterOf(bytes: Uint8Array): string | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 64 || view.getUint32(0) !== 0x7f45_4c46 || bytes[4] !== 2) return undefined;
+  const headers = Number(view.getBigUint64(32, true));
+  for (let index = 0; index < view.getUint16(56, true); index += 1) {
+    const at = headers + index * PROGRAM_HEADER_BYTES;
+    if (!Number.isSafeInteger(at) || at + PROGRAM_HEADER_BYTES > bytes.length) return undefined;
+    if (view.getUint32(at, true) !== PT_INTERP) continue;
+    const from = Number(view.getBigUint64(at + 8, true));
+    const size = Number(view.getBigUint64(at + 32, true));
+    const text = new TextDecoder().decode(bytes.subarray(from, from + size));
+    return text.replace(/\0[^]*$/u, "");
+  }
+  return undefined;
+}
+
 function asProgramError(path: string, error: unknown): CommandError {
   if (error instanceof CommandError) return error;
   const code = errorCode(error);

@@ -16,6 +16,7 @@ import {
   cyclesPerOperation,
   eventsPerOperation,
   figure,
+  quantity,
   ratio,
   ratioToBare,
   resultOf,
@@ -81,7 +82,7 @@ function groupSection(report: Report, shown: readonly Benchmark[], group: Benchm
 <h2>${escape(groupNames[group])}</h2>
 <figure>${ratioChart(report, shown)}<figcaption>Modelled cycles of one warm operation. The scale is logarithmic; the number is the cycles.</figcaption></figure>
 <figure>${partsChart(report, shown)}<figcaption>What those cycles consist of, in percent: the guest's own work, the processor's changes of context, a hypervisor's work.</figcaption></figure>
-<figure>${wallChart(report, shown)}<figcaption>Wall time of one warm operation on this machine, in microseconds, on a logarithmic scale. Measured, and different each time.</figcaption></figure>
+<figure>${wallChart(report, shown)}<figcaption>Wall time of one warm operation on this machine, in nanoseconds, on a logarithmic scale. Measured, and different each time.</figcaption></figure>
 ${figuresTable(report, shown)}
 </section>`;
 }
@@ -107,7 +108,7 @@ function axes(
 ): EChartsCoreOption {
   return {
     grid: { left: 130, right: 90, top: 40, bottom: 36 },
-    legend: { top: 4, left: 130, itemWidth: 14, itemHeight: 10 },
+    legend: { top: 4, left: 130, itemWidth: 14, itemHeight: 10, itemGap: 22 },
     yAxis: {
       type: "category",
       data: shown.map(({ id }) => id).toReversed(),
@@ -190,7 +191,7 @@ function partsChart(report: Report, shown: readonly Benchmark[]): string {
     {
       ...option,
       grid: { left: 190, right: 40, top: 40, bottom: 36 },
-      legend: { top: 4, left: 190, itemWidth: 14, itemHeight: 10 },
+      legend: { top: 4, left: 190, itemWidth: 14, itemHeight: 10, itemGap: 22 },
       yAxis: {
         type: "category",
         data: rows.map(({ label }) => label).toReversed(),
@@ -208,16 +209,16 @@ function partsChart(report: Report, shown: readonly Benchmark[]): string {
 }
 
 function wallChart(report: Report, shown: readonly Benchmark[]): string {
-  const us = (benchmark: Benchmark, strategy: string): number | "-" => {
+  const nanoseconds = (benchmark: Benchmark, strategy: string): number | "-" => {
     const result = resultOf(report, benchmark.id, strategy);
-    return result?.status === "ok" ? (result.wallMs * 1000) / result.operations : "-";
+    return result?.status === "ok" ? (result.wallMs * 1e6) / result.operations : "-";
   };
   return chart(
     {
-      // Bars of a logarithmic axis begin at its left end, which lies below the shortest.
+      // Bars of a logarithmic axis begin at 1: nothing takes less than a nanosecond.
       ...axes(shown, {
         type: "log",
-        min: 0.01,
+        min: 1,
         axisLabel: { formatter: (value: number) => figure(value), color: "#5a6b78" },
       }),
       series: report.strategies.map(({ id }, index) => ({
@@ -230,9 +231,9 @@ function wallChart(report: Report, shown: readonly Benchmark[]): string {
           position: "right",
           color: INK,
           formatter: ({ value }: { value: unknown }) =>
-            typeof value === "number" ? `${figure(value)} µs` : "",
+            typeof value === "number" ? `${figure(value)} ns` : "",
         },
-        data: shown.map((benchmark) => us(benchmark, id)).toReversed(),
+        data: shown.map((benchmark) => nanoseconds(benchmark, id)).toReversed(),
       })),
     },
     shown.length * Math.max(1, report.strategies.length * 0.7),
@@ -273,10 +274,10 @@ function resultCells(report: Report, result: ReturnType<typeof resultOf>): strin
   const why =
     cycles === undefined
       ? eventsPerOperation(result, SHARES_SHOWN).map(
-          ({ name, count }) => `${figure(count)} ${escape(name)}`,
+          ({ name, count }) => `${figure(count)} × ${escape(name)}`,
         )
       : shares(result, report.profile, SHARES_SHOWN).map(
-          ({ name, count, cycles: part }) => `${figure(count)} ${escape(name)} = ${figure(part)}`,
+          ({ name, count, cycles: part }) => `${figure(count)} × ${escape(name)} = ${figure(part)}`,
         );
   const number = (text: string): string => `<td class="number">${text}</td>`;
   return `${number(cycles === undefined ? `<span class="quiet" title="${escape(result.reason ?? "")}">not modelled</span>` : figure(cycles))}${number(relative === undefined ? "" : ratio(relative))}${number(cold)}${number(figure(result.instructions / result.operations))}${number(wallPerOperation(result))}<td>${why.join("<br>")}</td>`;
@@ -286,7 +287,7 @@ function publishedCell({ published }: Benchmark): string {
   return published
     .map(({ technique, value, unit, source, unverified, calibrates }) => {
       const notes = `${calibrates ? ' <span class="tag">calibrated</span>' : ""}${unverified ? ' <span class="tag">unverified</span>' : ""}`;
-      return `${escape(technique)} ${figure(value)} ${unit}${notes}<small>${escape(source)}</small>`;
+      return `${escape(technique)} ${quantity(value, unit)}${notes}<small>${escape(source)}</small>`;
     })
     .join("<br>");
 }

@@ -11,6 +11,7 @@ import {
   cyclesPerOperation,
   eventsPerOperation,
   figure,
+  quantity,
   ratio,
   ratioToBare,
   resultOf,
@@ -86,7 +87,7 @@ function publishedCell(published: readonly Published[], { dim }: Colours): strin
       const notes = [calibrates ? "calibrated" : "", unverified ? "unverified" : ""].filter(
         (note) => note !== "",
       );
-      return `${technique} ${figure(value)} ${unit}${notes.length > 0 ? dim(` (${notes.join(", ")})`) : ""}`;
+      return `${technique} ${quantity(value, unit)}${notes.length > 0 ? dim(` (${notes.join(", ")})`) : ""}`;
     })
     .join("; ");
 }
@@ -100,10 +101,11 @@ function whyTable(report: Report, shown: readonly Benchmark[], { dim }: Colours)
       const text =
         result.modelledCycles === null
           ? eventsPerOperation(result, EVENTS_SHOWN).map(
-              ({ name, count }) => `${figure(count)} ${name}`,
+              ({ name, count }) => `${figure(count)} × ${name}`,
             )
           : shares(result, report.profile, SHARES_SHOWN).map(
-              ({ name, count, cycles }) => `${figure(count)} ${name} ${dim(`= ${figure(cycles)}`)}`,
+              ({ name, count, cycles }) =>
+                `${figure(count)} × ${name} ${dim(`= ${figure(cycles)}`)}`,
             );
       rows.push([
         benchmark.id,
