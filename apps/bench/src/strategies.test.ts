@@ -64,7 +64,7 @@ describe("findStrategies", () => {
     [
       "a path where nothing is",
       "./none.mjs",
-      /There is no strategy "\.\/none\.mjs".*could not be loaded/u,
+      /There is no strategy "\.\/none\.mjs".*none of that name is here/u,
     ],
     ["no name", " , ", /No strategy is named/u],
   ])("refuses %s", async (_what, list, message) => {
