@@ -3,7 +3,7 @@
  *
  * Everything comes from the rows and routines that the processor itself runs, emitted over accessors instead of the
  * TLB. So a hypervisor decodes nothing by hand: it emulates the instruction that trapped, delivers the event that its
- * guest is to see, or walks the guest's page tables, and each use is counted by mnemonic.
+ * guest is to see, or walks the guest's page tables, and each use is counted.
  */
 import { isDecodeFault } from "../decoder/decoded.ts";
 import { escalate } from "../exceptions/escalate.ts";
@@ -117,6 +117,8 @@ export class VirtualProcessor {
   readonly #writer: RecordWriter;
   readonly #u8: Uint8Array;
   readonly #emulated = new Map<string, number>();
+  readonly #delivered = new Map<number, number>();
+  #walks = 0;
 
   constructor(options: VirtualProcessorOptions) {
     const { accessors } = options;
@@ -194,6 +196,16 @@ export class VirtualProcessor {
   /** How many instructions were emulated, by mnemonic. */
   get emulated(): ReadonlyMap<string, number> {
     return this.#emulated;
+  }
+
+  /** How many events {@link deliver} was asked for, by vector. */
+  get delivered(): ReadonlyMap<number, number> {
+    return this.#delivered;
+  }
+
+  /** How often {@link walk} was called. */
+  get walks(): number {
+    return this.#walks;
   }
 
   /** Executes the one instruction at RIP: an iteration of it, when it has a REP prefix. */
@@ -289,6 +301,7 @@ export class VirtualProcessor {
   /** Delivers an event through the guest's own tables, escalating as the processor does. */
   deliver(event: VirtualEvent): DeliveryResult {
     const { state } = this;
+    this.#delivered.set(event.vector, (this.#delivered.get(event.vector) ?? 0) + 1);
     let next: {
       readonly vector: number;
       readonly kind: number;
@@ -322,6 +335,9 @@ export class VirtualProcessor {
         };
       }
       const doubled = escalation === "double fault";
+      // A page fault that ends as #DF has still written CR2.
+      if (doubled && second.vector === VECTOR.PF)
+        state.set(slots.cr2, state.get(slots.faultLinear));
       first = doubled ? VECTOR.DF : second.vector;
       next = doubled
         ? { vector: VECTOR.DF, kind: EVENT.EXCEPTION, errorCode: 0 }
@@ -334,6 +350,7 @@ export class VirtualProcessor {
     linear: bigint,
     access: { readonly write?: boolean; readonly execute?: boolean; readonly user?: boolean },
   ): WalkResult {
+    this.#walks += 1;
     const kind =
       (access.write === true ? ACCESS_WRITE : 0) |
       (access.execute === true ? ACCESS_EXECUTE : 0) |
