@@ -57,7 +57,7 @@ export interface Instruction {
   readonly addressSized?: boolean;
   /** Ends a decoded run: the next instruction may not follow (transfers, mode changes, HLT). */
   readonly ends?: boolean;
-  /** Named events counted on each execution; system instructions are all counted, by mnemonic. */
+  /** Counted by mnemonic each time it retires, as all system instructions are. */
   readonly counted?: boolean;
   readonly semantics: (m: SemanticsBuilder, ...operands: Operand[]) => void;
 }

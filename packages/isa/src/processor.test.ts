@@ -66,6 +66,12 @@ describe("units", () => {
     expect(cpu.instructions).toBe(12);
   });
 
+  test("go with counts by mnemonic of what retired, not of what faulted", () => {
+    const { cpu } = running("call next\nnext: xor esp, esp\ncall next");
+    expect(cpu.run(100).reason).toBe("event");
+    expect([cpu.instructions, cpu.counts()["instructions.call"]]).toEqual([2, 1]);
+  });
+
   test("are the same whether a program runs in one piece or one unit at a time", () => {
     const source =
       "mov ecx, 50\nagain: imul eax, eax, 7\nadd eax, ecx\npush rax\npop rbx\ndec ecx\njnz again\nud2";

@@ -32,6 +32,7 @@ function transfer(m: SemanticsBuilder, target: Operand, isCall: boolean): void {
     m.constant(isCall ? 1 : 0),
     next,
   );
+  m.count(`instructions.${isCall ? "call-far" : "jmp-far"}`);
   m.when(
     m.equal(outcome, m.constant(TRANSFER.GATE_FOR_MONITOR)),
     () => leaveWithCallGate(m, selector, next),
@@ -66,7 +67,6 @@ export const jmpFar: Instruction = {
     REX.W FF /5 | JMP m16:64    | n      |
   `,
   semantics(m, target) {
-    m.count("instructions.jmp-far");
     transfer(m, target, false);
   },
 };
@@ -85,7 +85,6 @@ export const callFar: Instruction = {
     REX.W FF /3 | CALL m16:64   | n      |
   `,
   semantics(m, target) {
-    m.count("instructions.call-far");
     transfer(m, target, true);
   },
 };

@@ -37,6 +37,19 @@ function accessOf(privilege: Privilege): AccessKind {
 export class Recorder extends StateRecorder implements SemanticsBuilder {
   readonly #probes = new Map<Operand, Expression>();
   readonly #addresses = new Map<string, Expression>();
+  #retiredCounter: string | undefined;
+
+  /** Counts an execution of `meaning` where it retires: before a transfer, or at its end. One that faults is not counted. */
+  countWhenRetired(name: string, meaning: () => void): void {
+    this.#retiredCounter = name;
+    meaning();
+    if (!this.ended) this.#countRetired();
+    this.#retiredCounter = undefined;
+  }
+
+  #countRetired(): void {
+    if (this.#retiredCounter !== undefined) this.count(this.#retiredCounter);
+  }
 
   #field(field: Field): Expression {
     const wide =
@@ -426,6 +439,7 @@ export class Recorder extends StateRecorder implements SemanticsBuilder {
 
   jumpRelative(_operand: Operand): void {
     this.form("jumpRelative");
+    this.#countRetired();
     this.statement({ kind: "jump-relative" });
     this.ended = true;
   }
@@ -440,6 +454,7 @@ export class Recorder extends StateRecorder implements SemanticsBuilder {
 
   resumeAt(rip: Value): void {
     this.form("resumeAt");
+    this.#countRetired();
     this.statement({ kind: "jump", rip: this.use(rip) });
     this.ended = true;
   }

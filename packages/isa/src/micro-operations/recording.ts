@@ -12,9 +12,10 @@ export function recordForm(form: Form, prologues: readonly Prologue[] = []): Rec
   const recorder = new Recorder({ kind: "form", form });
   const run = (): void => {
     for (const prologue of prologues) prologue(recorder, ...form.operands);
+    const meaning = (): void => form.instruction.semantics(recorder, ...form.operands);
     if (form.instruction.counted === true)
-      recorder.count(`instructions.${form.instruction.mnemonic}`);
-    form.instruction.semantics(recorder, ...form.operands);
+      recorder.countWhenRetired(`instructions.${form.instruction.mnemonic}`, meaning);
+    else meaning();
   };
   if (form.repeat === "none") run();
   else recordRepetition(recorder, form, run);
