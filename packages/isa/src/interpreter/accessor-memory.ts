@@ -9,16 +9,13 @@ import type { Recorder } from "../micro-operations/recorder.ts";
 import type { Routine, Value } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
 import { ENGINE, FIXED_RECORDS, RECORD } from "./layout.ts";
+import { engineRoutine, faulted, pair, triple } from "./engine-routine.ts";
 import {
   crossesPage,
   dataAccess,
-  engineRoutine,
-  faulted,
   halves,
-  pair,
   slowLoadRoutine,
   slowStoreRoutine,
-  triple,
   type PageAccess,
 } from "./translation.ts";
 

@@ -13,7 +13,8 @@ import {
   RECORD,
   TLB_ENTRY,
 } from "./layout.ts";
-import { engineRoutine, frameEntry, isRam, tlbSet } from "./translation.ts";
+import { engineRoutine, frameEntry, isRam } from "./engine-routine.ts";
+import { tlbSet } from "./translation.ts";
 
 const CS = segmentSlots(1);
 const PAGE_OFFSET = 0xfff;

@@ -24,12 +24,11 @@ import { detachedRoutines } from "./accessor-memory.ts";
 import { link, lookup, lookupSlowly, nextCodePage } from "./code-lookup.ts";
 import { buildInterpreter, groupOf, type Interpreter, type Part } from "./dispatch.ts";
 import type { MemoryModel } from "./emitter.ts";
+import { engineRoutine } from "./engine-routine.ts";
+import { setPrivilegeLevel, settleRing } from "./ring.ts";
 import {
-  engineRoutine,
   loadPhysical,
   resolve,
-  setPrivilegeLevel,
-  settleRing,
   slowLoad,
   slowProbe,
   slowStore,

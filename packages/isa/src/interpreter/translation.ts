@@ -4,8 +4,7 @@
  * Written in the expression language, over the engine's own tables. The inline probe that handlers carry is in
  * emitter.ts; everything here is what happens when it misses.
  */
-import { setAccessMasks } from "../exceptions/mode.ts";
-import { Recorder } from "../micro-operations/recorder.ts";
+import type { Recorder } from "../micro-operations/recorder.ts";
 import {
   ACCESS_EXECUTE,
   ACCESS_IMPLICIT,
@@ -21,15 +20,23 @@ import {
   TAG_PAGE_NUMBER,
   USER_DENIAL_SHIFT,
 } from "../paging/tag.ts";
-import type { Routine, SemanticsBuilder, Value, ValueType } from "../semantics.ts";
+import type { Routine, Value } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
 import { ACCESS_STACK_SEGMENT, ACCESS_SYSTEM } from "./emitter.ts";
+import {
+  engineRoutine,
+  faulted,
+  frameEntry,
+  hostOfPhysical,
+  isRam,
+  pair,
+  quadruple,
+  triple,
+} from "./engine-routine.ts";
 import {
   ENGINE,
   FRAME_BYTES,
   FRAME_ENTRY,
-  FRAME_ENTRY_BYTES,
-  FRAME_IS_RAM,
   TLB_ENTRY,
   TLB_ENTRY_BYTES,
   TLB_OFFSET,
@@ -43,49 +50,6 @@ const PAGE_OFFSET = 0xfff;
 const TAG_EMPTY = 1n << 63n;
 /** Sixteen bytes for accesses that cross a page: the parts use the wide scratch themselves. */
 const CROSSING_SCRATCH = ENGINE.crossingScratch.offset;
-
-/** A routine of the engine: it may touch the host's tables, which semantics cannot. */
-export function engineRoutine(
-  name: string,
-  parameters: readonly ValueType[],
-  result: ValueType,
-  body: (m: Recorder, ...values: Value[]) => Value,
-): Routine {
-  return {
-    name,
-    parameters,
-    result,
-    raises: false,
-    body: (m: SemanticsBuilder, ...values: Value[]) => {
-      if (!(m instanceof Recorder))
-        throw new TypeError(`Routine ${name} belongs to the engine and is only recorded by it.`);
-      return body(m, ...values);
-    },
-  };
-}
-
-export function faulted(m: Recorder): Value {
-  return m.notEqual(m.state(slots.faultVector), m.constant(0));
-}
-
-/** Host address of the frame table's entry for a physical address below 4 GiB. */
-export function frameEntry(m: Recorder, physical: Value): Value {
-  const frame = m.toI32(m.shiftRightUnsigned(physical, m.constant(12)));
-  const offset = m.wasm("i32.shl", [frame, m.constantI32(Math.log2(FRAME_ENTRY_BYTES))]);
-  return m.wasm("i32.add", [offset, m.toI32(m.state(ENGINE.frameTable))]);
-}
-
-/** Whether a physical address is in RAM; addresses outside the frame table are not. */
-export function isRam(m: Recorder, physical: Value): Value {
-  const inside = m.lessThanUnsigned(physical, m.state(ENGINE.physicalBytes));
-  const entry = m.select(inside, frameEntry(m, physical), m.toI32(m.state(ENGINE.frameTable)));
-  const flags = m.hostLoad("i32.load8_u", entry, FRAME_ENTRY.flags.offset);
-  return m.both(inside, m.wasm("i32.and", [flags, m.constantI32(FRAME_IS_RAM)]));
-}
-
-export function hostOfPhysical(m: Recorder, physical: Value): Value {
-  return m.wasm("i32.add", [m.toI32(physical), m.toI32(m.state(ENGINE.physicalBase))]);
-}
 
 /** Host address of the first entry of the TLB set of a linear page number. */
 export function tlbSet(m: Recorder, page: Value): Value {
@@ -514,52 +478,3 @@ export const storePhysical: Routine = engineRoutine(
     return m.constant(0);
   },
 );
-
-/** Changes CPL: instructions so far belong to the old ring. */
-export const setPrivilegeLevel: Routine = engineRoutine(
-  "setPrivilegeLevel",
-  ["i64"],
-  "i32",
-  (m, ...values) => {
-    const [level] = values;
-    if (level === undefined) throw new RangeError("setPrivilegeLevel takes a level.");
-    m.callNamed("settleRing", "i32", false, []);
-    m.setState(slots.cpl, level);
-    setAccessMasks(m);
-    return m.constantI32(0);
-  },
-);
-
-/** Adds the instructions since the last change of ring to the current ring's count. */
-export const settleRing: Routine = engineRoutine("settleRing", [], "i32", (m) => {
-  const remaining = m.signExtend(m.state(slots.remaining), 32);
-  const retired = m.subtract(m.signExtend(m.state(slots.remainingAtRing), 32), remaining);
-  const counter = m.shiftLeft(m.state(slots.cpl), m.constant(3));
-  m.setStateAt(
-    slots.instructionsByRing,
-    counter,
-    m.add(m.stateAt(slots.instructionsByRing, counter), retired),
-  );
-  m.setState(slots.remainingAtRing, remaining);
-  return m.constantI32(0);
-});
-
-export function pair(values: readonly Value[]): [Value, Value] {
-  const [a, b] = values;
-  if (a === undefined || b === undefined) throw new RangeError("The routine takes two parameters.");
-  return [a, b];
-}
-
-export function triple(values: readonly Value[]): [Value, Value, Value] {
-  const [a, b, c] = values;
-  if (a === undefined || b === undefined || c === undefined)
-    throw new RangeError("The routine takes three parameters.");
-  return [a, b, c];
-}
-
-function quadruple(values: readonly Value[]): [Value, Value, Value, Value] {
-  const [a, b, c, d] = values;
-  if (a === undefined || b === undefined || c === undefined || d === undefined)
-    throw new RangeError("The routine takes four parameters.");
-  return [a, b, c, d];
-}
