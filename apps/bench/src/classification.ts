@@ -34,10 +34,16 @@ export function classes(table: readonly Instruction[]): readonly InstructionClas
     const key = `${mnemonic} ${entry.privilege} ${entry.sensitive}`;
     if (!seen.has(key)) seen.set(key, entry);
   }
-  return [...seen.values()].toSorted((a, b) => (a.mnemonic < b.mnemonic ? -1 : Number(a.mnemonic > b.mnemonic)));
+  return [...seen.values()].toSorted((a, b) =>
+    a.mnemonic < b.mnemonic ? -1 : Number(a.mnemonic > b.mnemonic),
+  );
 }
 
-function classOf(mnemonic: string, reference: string, classification: Classification = { privilege: "none" }): InstructionClass {
+function classOf(
+  mnemonic: string,
+  reference: string,
+  classification: Classification = { privilege: "none" },
+): InstructionClass {
   const { privilege, sensitive, why } = classification;
   return {
     mnemonic,

@@ -12,21 +12,28 @@ import { addStrategies } from "./commands/strategies.ts";
 /** The whole command line. */
 export function command(): Command {
   const program = new Command("ringside")
-    .description("Runs x86-64 guests under every way there is to virtualize a machine, and shows what each way costs.")
+    .description(
+      "Runs x86-64 guests under every way there is to virtualize a machine, and shows what each way costs.",
+    )
     .version(packageJson.version)
     .enablePositionalOptions()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /u, "ringside: ")) })
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /u, "ringside: ")),
+    })
     .exitOverride((error) => {
       throw error;
     })
     .showHelpAfterError("Try `ringside --help`, or `ringside COMMAND --help`.")
     .addHelpText("after", "\nExample:\n  $ ringside compare --benchmarks syscall,fork-wait");
-  for (const add of [addCompare, addRun, addStrategies, addClassify, addDisasm, addBench]) add(program);
+  for (const add of [addCompare, addRun, addStrategies, addClassify, addDisasm, addBench])
+    add(program);
   program.allowExcessArguments().action(() => {
     const [unknown] = program.args;
     if (unknown !== undefined) {
       const known = program.commands.map((sub) => sub.name()).join(", ");
-      throw new CommandError(`There is no command "${unknown}". Known ones: ${known}; see \`ringside --help\`.`);
+      throw new CommandError(
+        `There is no command "${unknown}". Known ones: ${known}; see \`ringside --help\`.`,
+      );
     }
     program.outputHelp({ error: true });
     throw new CommanderError(1, "ringside.noCommand", "No command was given.");

@@ -2,7 +2,6 @@
  * How the command fails: one line for a person, and an exit status as a shell has them.
  */
 import { CommanderError } from "commander";
-import { StrategyError } from "@ringside/strategy";
 
 /** Exit statuses of the command's own: the guest program's are everything else. */
 export const STATUS = {
@@ -12,6 +11,10 @@ export const STATUS = {
   notExecutable: 126,
   /** There is no such program. */
   notFound: 127,
+  /** Ctrl-C: 128 and SIGINT's number. */
+  interrupted: 130,
+  /** 128 and SIGPIPE's number. */
+  brokenPipe: 141,
 } as const;
 
 /** An error whose message is for the user of the command, with the exit status that goes with it. */
@@ -32,13 +35,25 @@ export function reportFailure(error: unknown): number {
     process.stderr.write(`ringside: ${error.message}\n`);
     return error.status;
   }
-  if (error instanceof StrategyError) {
+  if (isStrategyError(error)) {
     process.stderr.write(`ringside: ${withoutPrefix(error.message)}\n`);
     return STATUS.failure;
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   process.stderr.write(`ringside: a bug in ringside, please report it: ${text}\n`);
   return STATUS.failure;
+}
+
+/** The exit status when an output cannot be written: 141, as SIGPIPE gives it, when nobody reads it any more. */
+export function brokenOutput(error: Error): number {
+  const code = "code" in error ? String(error.code) : error.message;
+  if (code === "EPIPE") return STATUS.brokenPipe;
+  return reportFailure(new CommandError(`The output cannot be written (${code}).`));
+}
+
+/** By name: a plugin may have brought its own copy of the contract, and loading it only to compare would cost time. */
+export function isStrategyError(error: unknown): error is Error {
+  return error instanceof Error && error.name === "StrategyError";
 }
 
 /** Library errors begin with `[ringside/who] `, which says nothing to the user of the command. */

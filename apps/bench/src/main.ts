@@ -5,8 +5,11 @@
  * @packageDocumentation
  */
 import { command } from "./command-line.ts";
-import { reportFailure } from "./failure.ts";
+import { brokenOutput, reportFailure } from "./failure.ts";
 
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error) => process.exit(brokenOutput(error)));
+}
 try {
   await command().parseAsync(process.argv);
 } catch (error) {

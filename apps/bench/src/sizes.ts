@@ -8,7 +8,8 @@ export function parseSize(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?$/iu.exec(text.trim());
   const [, digits = "", unit = ""] = match ?? [];
   const bytes = Number(digits) * (UNITS[unit.toLowerCase()] ?? Number.NaN);
-  if (match === null || !Number.isInteger(bytes) || bytes <= 0) throw new InvalidArgumentError("Give a size such as 64M, 1G or 65536.");
+  if (match === null || !Number.isInteger(bytes) || bytes <= 0)
+    throw new InvalidArgumentError("Give a size such as 64M, 1G or 65536.");
   return bytes;
 }
 
@@ -18,6 +19,7 @@ export function parseUnits(text: string): number {
   const [, digits = "", unit = ""] = match ?? [];
   const scale: Readonly<Record<string, number>> = { "": 1, k: 1e3, m: 1e6, g: 1e9 };
   const units = Number(digits) * (scale[unit.toLowerCase()] ?? Number.NaN);
-  if (match === null || !Number.isSafeInteger(units) || units < 1) throw new InvalidArgumentError("Give a number of units such as 1000000, 5e9 or 100M.");
+  if (match === null || !Number.isSafeInteger(units) || units < 1)
+    throw new InvalidArgumentError("Give a number of units such as 1000000, 5e9 or 100M.");
   return units;
 }

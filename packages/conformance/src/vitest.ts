@@ -15,9 +15,10 @@ import { applies, conformanceCases, subjectHostBytes } from "./index.ts";
 export function describeStrategy(strategy: Strategy): void {
   describe(`${strategy.id} conforms`, () => {
     for (const testCase of conformanceCases) {
-      const { name, requires, run } = testCase;
-      const missing = applies(testCase, strategy) ? "" : ` (needs ${requires ?? "nothing"})`;
-      test.skipIf(missing !== "")(`${strategy.id} ${name}${missing}`, () =>
+      const { name, requires, lacks, run } = testCase;
+      const isFor = requires === undefined ? `without ${lacks}` : `with ${requires}`;
+      const skips = !applies(testCase, strategy);
+      test.skipIf(skips)(`${strategy.id} ${name}${skips ? ` (for strategies ${isFor})` : ""}`, () =>
         run({ strategy, host: Host.create({ memoryBytes: subjectHostBytes }) }),
       );
     }

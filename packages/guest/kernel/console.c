@@ -142,13 +142,27 @@ static void input(u8 byte) {
     wake_pollers();
 }
 
+/* Whether bytes mean nothing but themselves. */
+static bool passes_bytes(void) {
+    return !(settings.lflag & (ICANON | ISIG | ECHO | ECHONL)) &&
+           !(settings.iflag & (ISTRIP | INLCR | IGNCR | ICRNL));
+}
+
 /* Takes what the machine has, while there is room for it. */
 void kernel_console(void) {
+    bool plain = passes_bytes(), more = true;
     while (ring_length + line_length < RING - 2) {
         int byte = machine_console_read();
-        if (byte < 0) return;
-        input((u8)byte);
+        more = byte >= 0;
+        if (!more) break;
+        if (plain) push((u8)byte);
+        else input((u8)byte);
     }
+    if (plain) {
+        wake_all(&readers);
+        wake_pollers();
+    }
+    if (!more) return;
     listening = false;
     machine_console_listen(false);
 }
@@ -165,6 +179,40 @@ static i64 check_foreground(int signal) {
         return signal == SIGTTIN ? -EIO : 0;
     signal_send_group(current->group, signal, NULL);
     return -ERESTARTSYS;
+}
+
+/* Takes what is there, as long as it fits. */
+static i64 take_plain(struct buffer *to) {
+    static u8 part[512]; /* nothing sleeps below, so one is enough */
+    i64 done = 0;
+    while (to->left && ring_length) {
+        usize count = 0, limit = MIN(to->left, sizeof part);
+        for (; count < limit && ring_length; ring_length--) {
+            if (ring[ring_start] != END_OF_FILE) part[count++] = (u8)ring[ring_start];
+            ring_start = (ring_start + 1) % RING;
+        }
+        if (buffer_put(to, part, count)) return done ? done : -EFAULT;
+        done += (i64)count;
+    }
+    return done;
+}
+
+/* Takes a line, or what of it fits. */
+static i64 take_line(struct buffer *to) {
+    i64 done = 0;
+    while (to->left && ring_length) {
+        u16 value = ring[ring_start];
+        ring_start = (ring_start + 1) % RING;
+        ring_length--;
+        bool line_ends = value == END_OF_FILE || value == '\n' || control_key((u8)value, VEOL);
+        if (line_ends && lines) lines--;
+        if (value == END_OF_FILE) break;
+        u8 byte = (u8)value;
+        if (buffer_put(to, &byte, 1)) return done ? done : -EFAULT;
+        done++;
+        if (line_ends) break;
+    }
+    return done;
 }
 
 static i64 console_read(struct file *file, struct buffer *to, u64 *offset) {
@@ -184,23 +232,7 @@ static i64 console_read(struct file *file, struct buffer *to, u64 *offset) {
         }
         if (error) return error;
     }
-    i64 done = 0;
-    bool canonical = settings.lflag & ICANON;
-    while (to->left && ring_length) {
-        u16 value = ring[ring_start];
-        ring_start = (ring_start + 1) % RING;
-        ring_length--;
-        bool line_ends = canonical && (value == END_OF_FILE || value == '\n' || control_key((u8)value, VEOL));
-        if (line_ends && lines) lines--;
-        if (value == END_OF_FILE) {
-            if (canonical) break;
-            continue;
-        }
-        u8 byte = (u8)value;
-        if (buffer_put(to, &byte, 1)) return done ? done : -EFAULT;
-        done++;
-        if (line_ends) break;
-    }
+    i64 done = settings.lflag & ICANON ? take_line(to) : take_plain(to);
     if (!listening) {
         listening = true;
         machine_console_listen(true);
@@ -312,9 +344,15 @@ static i64 console_control(struct file *file, u32 request, u64 argument) {
     }
 }
 
-/* As on Linux, opening /dev/console gives nobody a controlling terminal; TIOCSCTTY does. */
-i64 console_open(u32 flags) {
-    (void)flags;
+/* Linux's three names: /dev/tty is the controlling terminal, if there is one; opening /dev/ttyS0 gives
+ * one to a session leader without; opening /dev/console does not. */
+i64 console_open(const struct inode *device, u32 flags) {
+    u32 major = device->device.major, minor = device->device.minor;
+    if (major == 5 && minor == 0) return console_controls(current->session) ? 0 : -ENXIO;
+    if (major == 4 && !session && current->pid == current->session && !(flags & O_NOCTTY)) {
+        session = current->session;
+        foreground = current->group;
+    }
     return 0;
 }
 

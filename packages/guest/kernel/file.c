@@ -100,7 +100,7 @@ void files_close_on_exec(struct files *files) {
 /* Opens an inode: gives a file, or an error. */
 i64 file_open(struct inode *inode, u32 flags, struct file **opened) {
     bool writing = (flags & O_ACCMODE) != O_RDONLY;
-    struct file *file = file_new(NULL, flags);
+    struct file *file = file_new(NULL, flags | O_LARGEFILE);
     if (!file) return -ENOMEM;
     inode_hold(inode);
     file->inode = inode;
@@ -125,7 +125,7 @@ i64 file_open(struct inode *inode, u32 flags, struct file **opened) {
     } else if (inode_is(inode, S_IFCHR)) {
         file->kind = inode->device.kind;
         if (!file->kind) error = -ENXIO;
-        else if (file->kind == &console_kind) error = console_open(flags);
+        else if (file->kind == &console_kind) error = console_open(inode, flags);
     } else if (inode_is(inode, S_IFIFO)) {
         error = pipe_open(inode, file);
     } else {

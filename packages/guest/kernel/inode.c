@@ -167,7 +167,8 @@ i64 directory_rename(struct inode *from, const char *old, usize old_length, stru
         if (!replace) return -EEXIST;
         if (target->inode == inode) return 0;
         i64 error = 0;
-        if (is_directory && !inode_is(target->inode, S_IFDIR)) error = -ENOTDIR;
+        if (inside(from, target->inode)) error = -ENOTEMPTY;
+        else if (is_directory && !inode_is(target->inode, S_IFDIR)) error = -ENOTDIR;
         else if (!is_directory && inode_is(target->inode, S_IFDIR)) error = -EISDIR;
         else if (is_directory && target->inode->kind) error = -EBUSY;
         else if (is_directory && target->inode->directory.entries) error = -ENOTEMPTY;

@@ -86,7 +86,7 @@ i64 path_find(struct inode *start, char *path, u32 flags, struct place *place) {
             return 0;
         }
         if (error) break;
-        if (inode_is(next, S_IFLNK) && (!last || slash || flags & FIND_FOLLOW)) {
+        if (inode_is(next, S_IFLNK) && (!last || flags & FIND_FOLLOW || (slash && !(flags & FIND_FREE)))) {
             if (++links > LINKS_MAX) {
                 error = -ELOOP;
             } else if (next->kind && next->kind->jump) {
@@ -111,7 +111,7 @@ i64 path_find(struct inode *start, char *path, u32 flags, struct place *place) {
             if (error) break;
         }
         if (last) {
-            if (slash && !inode_is(next, S_IFDIR)) {
+            if (slash && !(flags & FIND_FREE) && !inode_is(next, S_IFDIR)) {
                 error = -ENOTDIR;
                 break;
             }

@@ -135,6 +135,9 @@ static bool push_frame(struct registers *r, int signal, const struct linux_sigac
     bool bad = copy_out(fpstate, current->fpu, sizeof current->fpu) || copy_out(rsp, saved, sizeof *saved);
     release(saved);
     if (bad) return false;
+    /* Handlers start with fresh floating-point state. */
+    machine_fpu_reset(current->fpu);
+    machine_fpu_load(current->fpu);
 
     r->rsp = rsp;
     r->rip = action->handler;

@@ -207,7 +207,7 @@ i64 sys_fcntl(i32 descriptor, u32 command, u64 argument) {
         descriptor_set(descriptor, file, argument & FD_CLOEXEC);
         return 0;
     case F_GETFL:
-        return file->flags | (file->kind == &regular_kind ? O_LARGEFILE : 0);
+        return file->flags;
     case F_SETFL:
         file->flags = (file->flags & ~changeable) | ((u32)argument & changeable);
         return 0;

@@ -47,15 +47,21 @@ i64 sys_openat(i32 descriptor, u64 path_at, u32 flags, u32 mode) {
     if (flags & O_TMPFILE_BIT) return -EOPNOTSUPP;
     if ((flags & O_ACCMODE) == 3) return -EINVAL;
     bool exclusive = flags & O_CREAT && flags & O_EXCL;
+    bool follow = !exclusive && !(flags & O_NOFOLLOW);
     struct place place;
-    i64 error = find(descriptor, path_at,
-                     (flags & O_NOFOLLOW || exclusive ? 0 : FIND_FOLLOW) | (flags & O_CREAT ? FIND_FREE : 0),
-                     &place);
+    /* A name to create is looked at before a link of that name is followed: "name/" is an error. */
+    i64 error = find(descriptor, path_at, flags & O_CREAT ? FIND_FREE : follow ? FIND_FOLLOW : 0, &place);
     if (error) return error;
+    if (flags & O_CREAT && follow && !place.slash && place.inode && inode_is(place.inode, S_IFLNK)) {
+        place_release(&place);
+        error = find(descriptor, path_at, FIND_FREE | FIND_FOLLOW, &place);
+        if (error) return error;
+    }
     bool made = false;
-    if (!place.inode) {
-        error = place.slash ? -EISDIR
-                            : place_make(&place, S_IFREG | (mode & 07777 & ~current->umask), &place.inode);
+    if (flags & O_CREAT && place.slash) {
+        error = -EISDIR;
+    } else if (!place.inode) {
+        error = place_make(&place, S_IFREG | (mode & 07777 & ~current->umask), &place.inode);
         made = !error;
     } else if (exclusive) {
         error = -EEXIST;
@@ -249,10 +255,10 @@ i64 sys_linkat(i32 old_descriptor, u64 old, i32 new_descriptor, u64 new, u32 fla
     error = find(new_descriptor, new, FIND_FREE, &place);
     if (!error) {
         if (place.inode) error = -EEXIST;
+        else if (place.slash) error = -ENOENT;
         else if (inode_is(inode, S_IFDIR)) error = -EPERM;
         else if (inode->kind) error = -EXDEV;
         else if (!inode->links) error = -ENOENT;
-        else if (place.slash) error = -ENOENT;
         else error = directory_add(place.directory, place.name, place.length, inode);
         if (!error) inode->changed = time_now();
         place_release(&place);
@@ -266,10 +272,12 @@ i64 sys_link(u64 old, u64 new) { return sys_linkat(AT_FDCWD, old, AT_FDCWD, new,
 i64 sys_unlinkat(i32 descriptor, u64 path, u32 flags) {
     if (flags & ~(u32)AT_REMOVEDIR) return -EINVAL;
     struct place place;
-    i64 error = find(descriptor, path, 0, &place);
+    i64 error = find(descriptor, path, FIND_FREE, &place);
     if (error) return error;
     bool directory = flags & AT_REMOVEDIR;
-    if (!place.length) error = !directory ? -EISDIR : place.inode == root_directory ? -EBUSY : -EINVAL;
+    if (!place.inode) error = -ENOENT;
+    else if (!place.length && !directory) error = -EISDIR;
+    else if (!place.length) error = !place.name ? -EBUSY : place.name[1] == '.' ? -ENOTEMPTY : -EINVAL;
     else if (place.slash && !directory) error = inode_is(place.inode, S_IFDIR) ? -EISDIR : -ENOTDIR;
     else error = directory_remove(place.directory, place.name, place.length, directory);
     place_release(&place);
@@ -282,12 +290,13 @@ i64 sys_rmdir(u64 path) { return sys_unlinkat(AT_FDCWD, path, AT_REMOVEDIR); }
 i64 sys_renameat2(i32 old_descriptor, u64 old, i32 new_descriptor, u64 new, u32 flags) {
     if (flags & ~1u) return -EINVAL; /* only RENAME_NOREPLACE */
     struct place from, to;
-    i64 error = find(old_descriptor, old, 0, &from);
+    i64 error = find(old_descriptor, old, FIND_FREE, &from);
     if (error) return error;
     error = find(new_descriptor, new, FIND_FREE, &to);
     if (!error) {
         if (!from.length || !to.length) error = -EBUSY;
-        else if (to.slash && !inode_is(from.inode, S_IFDIR)) error = -ENOTDIR;
+        else if (!from.inode) error = -ENOENT;
+        else if ((from.slash || to.slash) && !inode_is(from.inode, S_IFDIR)) error = -ENOTDIR;
         else
             error = directory_rename(from.directory, from.name, from.length, to.directory, to.name, to.length,
                                      !(flags & 1));

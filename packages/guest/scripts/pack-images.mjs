@@ -3,7 +3,7 @@
  *
  *     node scripts/pack-images.mjs IMAGES PROGRAMS OUT
  *
- * IMAGES holds kernel.elf and nano.elf, PROGRAMS what user/Makefile built; OUT is src/images. The same input gives the
+ * IMAGES holds kernel.elf, nano.elf and disk.bin, PROGRAMS what user/Makefile built; OUT is src/images. The same input gives the
  * same bytes.
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -39,11 +39,9 @@ function constant(name, text) {
 }
 
 mkdirSync(out, { recursive: true });
-for (const name of ["kernel", "nano"]) {
-  writeFileSync(
-    join(out, `${name}.ts`),
-    constant(name, pack(readFileSync(join(images, `${name}.elf`)))),
-  );
+for (const file of ["kernel.elf", "nano.elf", "disk.bin"]) {
+  const [name] = file.split(".");
+  writeFileSync(join(out, `${name}.ts`), constant(name, pack(readFileSync(join(images, file)))));
 }
 
 const names = ["init", "bin/bench"];

@@ -25,7 +25,14 @@ export {
   type FrameHandlers,
   type HostFrameType,
 } from "./console-frame.ts";
-export { diskBootSector, kernelImage, nanoBenchmarks, nanoImage, programNames, userProgram } from "./images.ts";
+export {
+  diskBootSector,
+  kernelImage,
+  nanoBenchmarks,
+  nanoImage,
+  programNames,
+  userProgram,
+} from "./images.ts";
 export { initrd, type InitrdEntry } from "./initrd.ts";
 export { programCases, type ProgramCase } from "./program-cases.ts";
 export { ProgramConsole, type ProgramConsoleListeners } from "./program-console.ts";

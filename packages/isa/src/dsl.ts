@@ -57,7 +57,7 @@ export interface Instruction {
   readonly addressSized?: boolean;
   /** Ends a decoded run: the next instruction may not follow (transfers, mode changes, HLT). */
   readonly ends?: boolean;
-  /** Named events counted on each execution; system instructions are all counted, by mnemonic. */
+  /** Counted by mnemonic each time it retires, as all system instructions are. */
   readonly counted?: boolean;
   readonly semantics: (m: SemanticsBuilder, ...operands: Operand[]) => void;
 }
@@ -83,7 +83,8 @@ export function opcodes(text: TemplateStringsArray): readonly Encoding[] {
     if (row === "" || row.startsWith("Opcode")) continue;
     encodings.push(parseRow(row));
   }
-  if (encodings.length === 0) throw new SyntaxError("An instruction has no encodings. Write at least one row.");
+  if (encodings.length === 0)
+    throw new SyntaxError("An instruction has no encodings. Write at least one row.");
   return encodings;
 }
 
@@ -96,13 +97,23 @@ function isAccess(word: string): word is Access {
 function parseRow(row: string): Encoding {
   const columns = row.split("|").map((column) => column.trim());
   const [opcode, instruction, access = "", mode = ""] = columns;
-  if (opcode === undefined || instruction === undefined || opcode === "" || instruction === "" || columns.length > 4) {
-    throw new SyntaxError(`Malformed row "${row}". Expected "Opcode | Instruction | Access [| Mode]".`);
+  if (
+    opcode === undefined ||
+    instruction === undefined ||
+    opcode === "" ||
+    instruction === "" ||
+    columns.length > 4
+  ) {
+    throw new SyntaxError(
+      `Malformed row "${row}". Expected "Opcode | Instruction | Access [| Mode]".`,
+    );
   }
   const words = access === "-" || access === "" ? [] : access.split(/\s+/u);
   const accesses = words.filter(isAccess);
   if (accesses.length !== words.length) {
-    throw new SyntaxError(`Unknown access in row "${row}". Use r, w, rw, sx or n for each operand.`);
+    throw new SyntaxError(
+      `Unknown access in row "${row}". Use r, w, rw, sx or n for each operand.`,
+    );
   }
   if (mode !== "" && mode !== "64" && mode !== "legacy") {
     throw new SyntaxError(`Unknown mode in row "${row}". Use 64, legacy or nothing.`);

@@ -18,7 +18,7 @@ import type { Form } from "./decoder/decoded.ts";
 import type { Instruction } from "./dsl.ts";
 import { EXTENSION_BYTES, EXTENSION_OFFSET } from "./interpreter/layout.ts";
 import type { HostMemory } from "./memory/host-memory.ts";
-import type { Prologue } from "./micro-operations/recorder.ts";
+import type { Prologue } from "./micro-operations/recording.ts";
 import type { ForeignMsrs } from "./profile/system-helpers.ts";
 import type { Routine } from "./semantics.ts";
 import type { Slot } from "./state/layout.ts";

@@ -17,23 +17,36 @@ interface Options {
 }
 
 /** A processor with the first 16 MiB mapped to themselves, for everybody, at the start of `source`. */
-function running(source: string, options: Options = {}): { readonly cpu: Processor; readonly symbols: ReadonlyMap<string, bigint> } {
+function running(
+  source: string,
+  options: Options = {},
+): { readonly cpu: Processor; readonly symbols: ReadonlyMap<string, bigint> } {
   const memory = HostMemory.create({ physicalBytes: 16 * 0x10_0000, codeCacheBytes: 0x10_0000 });
   const { physical } = memory;
   physical.writeU64(0x1000, 0x2007n);
   physical.writeU64(0x2000, 0x3007n);
-  for (let page = 0; page < 8; page += 1) physical.writeU64(0x3000 + page * 8, BigInt(page * MEBIBYTES_2) | 0x87n);
+  for (let page = 0; page < 8; page += 1)
+    physical.writeU64(0x3000 + page * 8, BigInt(page * MEBIBYTES_2) | 0x87n);
   const { bytes, symbols } = assemble(source, { address: BigInt(CODE) });
   physical.write(CODE, bytes);
   const cpu = new Processor({
     memory,
     ports: { read: () => 0xff, write: () => undefined },
-    interrupts: { acknowledge: () => 0x20, readTaskPriority: () => 0, writeTaskPriority: () => undefined },
+    interrupts: {
+      acknowledge: () => 0x20,
+      readTaskPriority: () => 0,
+      writeTaskPriority: () => undefined,
+    },
     delivery: options.delivery ?? "monitor",
     ...(options.mmio === undefined ? {} : { mmio: options.mmio }),
     ...(options.onMark === undefined ? {} : { onMark: options.onMark }),
   });
-  cpu.state.enterLongMode({ cpl: options.cpl ?? 3, cr3: 0x1000, rip: BigInt(CODE), rsp: BigInt(STACK) });
+  cpu.state.enterLongMode({
+    cpl: options.cpl ?? 3,
+    cr3: 0x1000,
+    rip: BigInt(CODE),
+    rsp: BigInt(STACK),
+  });
   return { cpu, symbols };
 }
 
@@ -53,8 +66,15 @@ describe("units", () => {
     expect(cpu.instructions).toBe(12);
   });
 
+  test("go with counts by mnemonic of what retired, not of what faulted", () => {
+    const { cpu } = running("call next\nnext: xor esp, esp\ncall next");
+    expect(cpu.run(100).reason).toBe("event");
+    expect([cpu.instructions, cpu.counts()["instructions.call"]]).toEqual([2, 1]);
+  });
+
   test("are the same whether a program runs in one piece or one unit at a time", () => {
-    const source = "mov ecx, 50\nagain: imul eax, eax, 7\nadd eax, ecx\npush rax\npop rbx\ndec ecx\njnz again\nud2";
+    const source =
+      "mov ecx, 50\nagain: imul eax, eax, 7\nadd eax, ecx\npush rax\npop rbx\ndec ecx\njnz again\nud2";
     const whole = running(source).cpu;
     whole.run(10_000);
     const pieces = running(source).cpu;
@@ -65,7 +85,8 @@ describe("units", () => {
   });
 
   test("are the same in pieces where code goes on in the next page, and where a jump faults", () => {
-    const source = "jmp last\nresb 4087\nlast: add rax, 1\nadd rax, 2\nadd rax, 3\nmov rcx, 0x2000000\njmp rcx";
+    const source =
+      "jmp last\nresb 4087\nlast: add rax, 1\nadd rax, 2\nadd rax, 3\nmov rcx, 0x2000000\njmp rcx";
     const whole = running(source).cpu;
     whole.run(10_000);
     const pieces = running(source).cpu;
@@ -83,19 +104,29 @@ describe("units", () => {
 describe("monitor delivery", () => {
   test("gives a page fault with its address and error code, and RIP of the instruction", () => {
     const { cpu } = running("mov rax, [0x2000000]");
-    expect(cpu.run(10)).toEqual({ reason: "event", event: { kind: "exception", vector: VECTOR.PF, errorCode: 4, linear: 0x200_0000n } });
+    expect(cpu.run(10)).toEqual({
+      reason: "event",
+      event: { kind: "exception", vector: VECTOR.PF, errorCode: 4, linear: 0x200_0000n },
+    });
     expect(cpu.state.rip).toBe(BigInt(CODE));
   });
 
   test("gives SYSCALL with RCX and R11 written", () => {
     const { cpu } = running("syscall");
     expect(cpu.run(10)).toEqual({ reason: "event", event: { kind: "syscall" } });
-    expect([cpu.state.rip, cpu.state.rcx, cpu.state.cpl]).toEqual([BigInt(CODE + 2), BigInt(CODE + 2), 3]);
+    expect([cpu.state.rip, cpu.state.rcx, cpu.state.cpl]).toEqual([
+      BigInt(CODE + 2),
+      BigInt(CODE + 2),
+      3,
+    ]);
   });
 
   test("gives software interrupts with RIP after them", () => {
     const { cpu } = running("int 0x80");
-    expect(cpu.run(10)).toEqual({ reason: "event", event: { kind: "software-interrupt", vector: 0x80 } });
+    expect(cpu.run(10)).toEqual({
+      reason: "event",
+      event: { kind: "software-interrupt", vector: 0x80 },
+    });
     expect(cpu.state.rip).toBe(BigInt(CODE + 2));
   });
 
@@ -136,7 +167,12 @@ describe("code that changes", () => {
     // 1 MiB of cache holds some sixty code pages: walk over a hundred.
     const { cpu } = running("ud2");
     for (let page = 0; page < 120; page += 1) {
-      cpu.memory.physical.write(0x10_0000 + page * 4096, assemble(`add eax, 1\njmp ${0x10_0000 + ((page + 1) % 120) * 4096}`, { address: BigInt(0x10_0000 + page * 4096) }).bytes);
+      cpu.memory.physical.write(
+        0x10_0000 + page * 4096,
+        assemble(`add eax, 1\njmp ${0x10_0000 + ((page + 1) % 120) * 4096}`, {
+          address: BigInt(0x10_0000 + page * 4096),
+        }).bytes,
+      );
     }
     cpu.state.rip = 0x10_0000n;
     cpu.run(2400);
@@ -149,7 +185,10 @@ describe("an instruction across two pages", () => {
 
   test("is executed, and again when its second half changes", () => {
     const { cpu } = running("ud2");
-    cpu.memory.physical.write(end, assemble("mov eax, 0x11223344\njmp 0x10ffc", { address: BigInt(end) }).bytes);
+    cpu.memory.physical.write(
+      end,
+      assemble("mov eax, 0x11223344\njmp 0x10ffc", { address: BigInt(end) }).bytes,
+    );
     cpu.state.rip = BigInt(end);
     cpu.run(4);
     expect(cpu.state.rax).toBe(0x1122_3344n);
@@ -163,23 +202,34 @@ describe("an instruction across two pages", () => {
     const last = 0x100_0000 - 4;
     cpu.memory.physical.write(last, Uint8Array.of(0xb8, 0x44, 0x33, 0x22));
     cpu.state.rip = BigInt(last);
-    expect(cpu.run(4)).toEqual({ reason: "event", event: { kind: "exception", vector: VECTOR.PF, errorCode: 0x14, linear: 0x100_0000n } });
+    expect(cpu.run(4)).toEqual({
+      reason: "event",
+      event: { kind: "exception", vector: VECTOR.PF, errorCode: 0x14, linear: 0x100_0000n },
+    });
     expect(cpu.state.rip).toBe(BigInt(last));
   });
 });
 
 describe("memory accesses across two pages", () => {
   test("load and store all bytes", () => {
-    const { cpu } = running("mov [0x20ffd], rax\nmov rbx, [0x20ffd]\nadd qword ptr [0x20ffd], 1\nmov rcx, [0x20ffd]\nud2");
+    const { cpu } = running(
+      "mov [0x20ffd], rax\nmov rbx, [0x20ffd]\nadd qword ptr [0x20ffd], 1\nmov rcx, [0x20ffd]\nud2",
+    );
     cpu.state.rax = 0x0102_0304_0506_07ffn;
     cpu.run(10);
-    expect([cpu.state.rbx, cpu.state.rcx]).toEqual([0x0102_0304_0506_07ffn, 0x0102_0304_0506_0800n]);
+    expect([cpu.state.rbx, cpu.state.rcx]).toEqual([
+      0x0102_0304_0506_07ffn,
+      0x0102_0304_0506_0800n,
+    ]);
   });
 
   test("write nothing when the second page faults", () => {
     const { cpu } = running("mov [0xfffffd], rax");
     cpu.state.rax = -1n;
-    expect(cpu.run(1)).toMatchObject({ reason: "event", event: { vector: VECTOR.PF, linear: 0x100_0000n } });
+    expect(cpu.run(1)).toMatchObject({
+      reason: "event",
+      event: { vector: VECTOR.PF, linear: 0x100_0000n },
+    });
     expect(cpu.memory.physical.readU8(0xff_fffd)).toBe(0);
   });
 });
@@ -198,9 +248,19 @@ describe("devices", () => {
         accesses.push(`write ${offset} ${sizeBytes} ${value}`);
       },
     };
-    const { cpu } = running("mov eax, [0x800004]\nmov [0x800008], al\nmov rbx, [0x800010]\nadd dword ptr [0x800020], 1\nud2", { mmio: [device] });
+    const { cpu } = running(
+      "mov eax, [0x800004]\nmov [0x800008], al\nmov rbx, [0x800010]\nadd dword ptr [0x800020], 1\nud2",
+      { mmio: [device] },
+    );
     cpu.run(10);
-    expect(accesses).toEqual(["read 4 4", "write 8 1 20", "read 16 4", "read 20 4", "read 32 4", "write 32 4 49"]);
+    expect(accesses).toEqual([
+      "read 4 4",
+      "write 8 1 20",
+      "read 16 4",
+      "read 20 4",
+      "read 32 4",
+      "write 32 4 49",
+    ]);
     expect(cpu.state.rbx).toBe(0x24_0000_0020n);
   });
 });
@@ -208,7 +268,9 @@ describe("devices", () => {
 describe("marks", () => {
   test("tell their number and change nothing", () => {
     const seen: number[] = [];
-    const { cpu } = running("db 0x0f, 0x1f, 0x84, 0x00\ndd 0x52490003\nud2", { onMark: (id) => seen.push(id) });
+    const { cpu } = running("db 0x0f, 0x1f, 0x84, 0x00\ndd 0x52490003\nud2", {
+      onMark: (id) => seen.push(id),
+    });
     cpu.run(10);
     expect(seen).toEqual([3]);
   });

@@ -19,7 +19,7 @@ import type {
 } from "./extension.ts";
 import type { HelperContext } from "./helpers.ts";
 import { EXIT_VECTOR, VECTOR } from "./exceptions/vectors.ts";
-import { LEFT } from "./interpreter/dispatch.ts";
+import { LEFT } from "./interpreter/dispatch-function.ts";
 import {
   boundFloatingPoint,
   compile,
@@ -47,7 +47,7 @@ import type { HostMemory } from "./memory/host-memory.ts";
 import { checkProfile, defaultProfile, type ProcessorProfile } from "./profile/profile.ts";
 import { resetRegisters } from "./profile/reset.ts";
 import { systemHelpers, type SystemContext, type SystemHelpers } from "./profile/system-helpers.ts";
-import { SEGMENT_STRIDE, segmentSlots, slots, type Slot } from "./state/layout.ts";
+import { SEGMENT_STRIDE, segmentSlots, SHADOW, slots, type Slot } from "./state/layout.ts";
 import { ProcessorState } from "./state/processor-state.ts";
 
 /** I/O ports, as the processor drives them. Values are zero-extended; absent ports read as all ones. */
@@ -537,7 +537,7 @@ export class Processor {
       this.#injected = undefined;
       return this.#deliverInjected(injected);
     }
-    const shadowed = this.state.getNumber(slots.interruptShadow) !== 0;
+    const shadowed = this.state.getNumber(slots.interruptShadow) !== SHADOW.none;
     const asked = this.#askAtBoundary(shadowed);
     if (asked !== undefined) return asked.exit;
     if (!shadowed) {
@@ -557,7 +557,10 @@ export class Processor {
       this.#i32[(this.#base + slots.remaining.offset) >> 2] ?? 0,
     );
     const retired = this.units > now;
-    if (shadowed && retired) this.state.setNumber(slots.interruptShadow, 0);
+    // Intel SDM Vol. 3A §6.8.3, "Masking Exceptions and Interrupts When Switching Stacks": no trap after a load of SS.
+    const loadedStack = this.state.getNumber(slots.interruptShadow) === SHADOW.stackLoad;
+    const steps = trapped !== 0 && retired && (shadowed || !loadedStack);
+    if (shadowed && retired) this.state.setNumber(slots.interruptShadow, SHADOW.none);
     if (left === LEFT.fault) return this.#handleFault();
     // The fetch behind the last unit may have found a fault. It has not happened yet: it is tried again, from
     // wherever RIP is by then.
@@ -574,7 +577,7 @@ export class Processor {
       const event = decodeMonitorEvent(code, this.state.getNumber(slots.monitorVector));
       if (event !== undefined) return this.#leaveForMonitor(event);
     }
-    if (trapped !== 0 && retired) return this.#singleStepTrap();
+    if (steps) return this.#singleStepTrap();
     return undefined;
   }
 

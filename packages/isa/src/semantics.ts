@@ -169,7 +169,7 @@ export interface SemanticsBuilder {
   conditionCode(code: number): Value;
   /** RFLAGS as PUSHF stores it (bit 1 set, RF and VM as they are). */
   readFlagsRegister(): Value;
-  /** Replaces the bits of RFLAGS in `mask`. Does not check privilege, and does not recheck pending events. */
+  /** Replaces the bits of RFLAGS in `mask`, without a check of privilege. Asks for {@link recheckEvents} when TF, or IF with an interrupt pending, is then set. */
   writeFlagsRegister(value: Value, mask: Value): void;
 
   // Integer arithmetic; `width` defaults to this form's.
@@ -184,7 +184,6 @@ export interface SemanticsBuilder {
   divideUnsigned(a: Value, b: Value): Value;
   divideSigned(a: Value, b: Value): Value;
   remainderUnsigned(a: Value, b: Value): Value;
-  remainderSigned(a: Value, b: Value): Value;
   and(a: Value, b: Value): Value;
   or(a: Value, b: Value): Value;
   xor(a: Value, b: Value): Value;
@@ -248,12 +247,16 @@ export interface SemanticsBuilder {
   peek(bytes?: 2 | 4 | 8, byteOffset?: number): Value;
   /** Moves the stack pointer by a signed number of bytes, wrapping at the stack's size. */
   moveStackPointer(bytes: Value): void;
+  /** Sets the stack pointer; of a stack of 16 or 32 bits, only the part that it has. */
+  setStackPointer(pointer: Value): void;
+  /** Linear address of an offset into the stack segment, which wraps at the stack's size. */
+  stackAddress(offset: Value): Value;
 
   // Faults and helpers.
   /** Raises an exception; nothing after it in this path happens. RIP is that of the instruction. */
   raise(exception: ExceptionName, errorCode?: Value): void;
   raiseWhen(condition: Condition, exception: ExceptionName, errorCode?: Value): void;
-  /** #GP(0) unless the address is canonical. Intel SDM Vol. 1 §3.3.7.1, "Canonical Addressing". */
+  /** Whether an address is canonical, as `i32` 0 or 1. Intel SDM Vol. 1 §3.3.7.1, "Canonical Addressing". */
   isCanonical(linear: Value): Value;
   call(routine: Routine, ...parameters: Value[]): Value;
   /**
@@ -263,7 +266,6 @@ export interface SemanticsBuilder {
   helper(name: HelperName, parameters?: readonly Value[], result?: "i32"): Value;
   toI32(a: Value): Value;
   fromI32Unsigned(a: Value): Value;
-  fromI32Signed(a: Value): Value;
 
   // Control transfer. Each ends the instruction.
   /** RIP of the next instruction. */

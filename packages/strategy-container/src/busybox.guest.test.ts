@@ -60,9 +60,32 @@ const cases: readonly { readonly args: readonly string[]; readonly input: Uint8A
     args: ["sh", "-c", "trap 'echo caught' TERM; kill -TERM $$; (exit 3); echo $?"],
     input: nothing,
   },
+  {
+    args: [
+      "sh",
+      "-c",
+      "mkfifo /tmp/f; (echo via fifo >/tmp/f) & busybox cat /tmp/f; wait; rm /tmp/f",
+    ],
+    input: nothing,
+  },
   { args: ["gzip", "-c"], input: megabyte },
   { args: ["awk", "{ n += $1 } END { print n }"], input: new TextEncoder().encode("1\n2\n39\n") },
 ];
+
+describe.skipIf(!isStatic())("busybox in namespaces of its own", () => {
+  test("mounts, binds, unshares and unmounts as on Linux", () => {
+    const script = [
+      "mkdir /m /n; busybox mount -t tmpfs none /m; echo a >/m/x; busybox mount -o bind /m /n; cat /n/x",
+      "busybox unshare -m sh -c 'busybox umount /n; ls /n | busybox wc -l; busybox mount -t proc p /n; ls -d /n/self'",
+      "ls /n; (cd /m; busybox umount /m 2>/dev/null || echo busy)",
+      "busybox umount /m; ls /m | busybox wc -l; busybox umount /n; ls /n | busybox wc -l",
+      "busybox unshare -u sh -c 'hostname other; hostname'; hostname",
+      "busybox mount -o remount,ro /; echo x 2>/dev/null >/file || echo read-only",
+    ].join("; ");
+    const lines = ["a", "0", "/n/self", "x", "busy", "0", "0", "other", "ringside", "read-only"];
+    expect(inContainer(["sh", "-c", script], nothing)).toBe(`${lines.join("\n")}\n`);
+  });
+});
 
 describe.skipIf(!isStatic())("busybox of the package busybox-static", () => {
   for (const { args, input } of cases) {

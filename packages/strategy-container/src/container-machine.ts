@@ -32,8 +32,6 @@ export interface ContainerOptions {
 }
 
 const STRATEGY = "container";
-/** Frames beyond the guest's limit: the shared frame of zeros, and the one at address 0 that is never used. */
-const OWN_BYTES = 2 * PAGE_BYTES;
 const SMALLEST_MEMORY_BYTES = 1024 * 1024;
 
 export class ContainerMachine implements MachineCore {
@@ -55,7 +53,14 @@ export class ContainerMachine implements MachineCore {
     checkOptions(guest, options);
     this.#guest = guest;
     this.#options = options;
-    this.#claim = host.claim(STRATEGY, guest.memoryBytes + OWN_BYTES);
+    if (host.freeBytes !== host.memoryBytes) {
+      throw new StrategyError(
+        STRATEGY,
+        "host-busy",
+        "A machine holds a part of the host, and its processor. Dispose that machine first: hosts have one processor.",
+      );
+    }
+    this.#claim = host.claim(STRATEGY, guest.memoryBytes);
     const mark = options.trace?.mark;
     this.#processor = new Processor({
       memory: this.#claim.memory,
@@ -91,6 +96,7 @@ export class ContainerMachine implements MachineCore {
       memoryBytes: guest.memoryBytes,
       pids: this.#options.pidsLimit ?? 1024,
     });
+    const { stdout, stderr, log } = this.#options.output ?? {};
     const onCall = this.#options.trace?.["system-call"];
     const kernel = new Kernel({
       processor: this.#processor,
@@ -99,12 +105,12 @@ export class ContainerMachine implements MachineCore {
       systemCalls: linuxSystemCalls,
       epochSeconds: this.#options.epochSeconds ?? defaultEpochSeconds,
       seed: this.#options.seed ?? 1,
+      log: log && ((line) => log(new TextEncoder().encode(`${line}\n`))),
       trace: onCall && ((call) => onCall({ type: "system-call", units: this.units, ...call })),
     });
     this.#startUnits = kernel.units;
     this.#startInstructions = this.#processor.instructions;
     this.#startCounts = this.#processor.counts();
-    const { stdout, stderr } = this.#options.output ?? {};
     const started = startContainer(kernel, group, {
       argv: guest.argv,
       env: guest.env,

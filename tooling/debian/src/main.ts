@@ -1,49 +1,56 @@
 /**
- * `pnpm guest:busybox`: puts Debian's own static busybox at .cache/debian/busybox.
+ * Gets guests that nobody here wrote from Debian, into .cache/debian:
  *
- * It is the guest program that nobody here wrote. It comes through apt, is verified by apt, needs no root, and
- * is never committed. Where apt is missing or has no network, this says so and fails; tests that want the
- * program then say that they skipped.
+ *     pnpm guest:busybox    busybox, the static program of the package busybox-static
+ *     pnpm guest:linux      vmlinux, the kernel for clouds, taken out of its bzImage
+ *
+ * They are never committed. Where apt is missing or has no network this says so and fails; tests that want them
+ * then say that they skipped.
  */
-import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, globSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { dependencyOf, unpackFrom } from "./apt.ts";
+import { elfKernelOf } from "./vmlinux.ts";
 
 const cache = fileURLToPath(new URL("../../../.cache/debian/", import.meta.url));
-const busybox = join(cache, "busybox");
 
-function run(command: string, args: readonly string[], cwd: string): void {
-  const { status, stderr, error } = spawnSync(command, args, { cwd, encoding: "utf8" });
-  if (status !== 0) {
-    const reason = error?.message ?? stderr.trim();
-    throw new Error(`"${command} ${args.join(" ")}" failed: ${reason}`);
-  }
-}
+/** Writes the file called like the key; the folder is empty and goes away afterwards. */
+const makers: Readonly<Record<string, (file: string, folder: string) => void>> = {
+  busybox(file, folder) {
+    copyFileSync(unpackFrom("busybox-static", "{bin,usr/bin}/busybox", folder), file);
+  },
+  vmlinux(file, folder) {
+    const name = dependencyOf("linux-image-cloud-amd64");
+    writeFileSync(file, elfKernelOf(readFileSync(unpackFrom(name, "boot/vmlinuz-*", folder))));
+  },
+};
 
-function fetchBusybox(): void {
+for (const name of process.argv.slice(2)) {
+  const make = makers[name];
+  if (make === undefined)
+    throw new Error(`"${name}" is none of ${Object.keys(makers).join(", ")}.`);
+  const file = join(cache, name);
   const folder = mkdtempSync(join(tmpdir(), "ringside-debian-"));
   try {
-    run("apt-get", ["download", "busybox-static"], folder);
-    const [archive] = globSync("busybox-static_*.deb", { cwd: folder });
-    if (archive === undefined) throw new Error("apt-get download left no package behind.");
-    run("dpkg-deb", ["-x", archive, "tree"], folder);
-    const [program] = globSync("tree/{bin,usr/bin}/busybox", { cwd: folder });
-    if (program === undefined) throw new Error(`${archive} holds no busybox program.`);
     mkdirSync(cache, { recursive: true });
-    copyFileSync(join(folder, program), busybox);
+    if (!existsSync(file)) make(file, folder);
+    console.log(file);
+  } catch (error) {
+    console.error(
+      `Debian's ${name} is not available: ${error instanceof Error ? error.message : String(error)}`,
+    );
+    process.exitCode = 1;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-try {
-  if (!existsSync(busybox)) fetchBusybox();
-  console.log(busybox);
-} catch (error) {
-  console.error(
-    `busybox-static is not available: ${error instanceof Error ? error.message : String(error)}`,
-  );
-  process.exitCode = 1;
 }

@@ -1,7 +1,8 @@
 /**
  * `pnpm picture`: runs the comparison and draws its table into docs/compare.svg, the README's picture.
  *
- * What is drawn is what the command printed, escape sequences of colour included, and nothing else.
+ * What is drawn is what the command printed, escape sequences of colour included, as far as the end of the table:
+ * the explanations under it would make the picture too tall to look at.
  */
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -23,8 +24,9 @@ const { status, stdout } = spawnSync(
   },
 );
 if (status !== 0) throw new Error(`ringside ${args.join(" ")} ended with status ${status}.`);
-writeFileSync(
-  `${root}docs/compare.svg`,
-  terminalSvg(`pnpm ${args.join(" ")}`, terminalLines(stdout)),
-);
+const lines = terminalLines(stdout);
+const explanations = lines.findIndex((line) => line.map(({ text }) => text).join("") === "Why");
+if (explanations === -1) throw new Error('The comparison printed no line "Why" after its table.');
+const table = lines.slice(0, explanations - 1);
+writeFileSync(`${root}docs/compare.svg`, terminalSvg(`pnpm ${args.join(" ")}`, table));
 console.log("docs/compare.svg");

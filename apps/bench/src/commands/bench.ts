@@ -1,48 +1,20 @@
 /** `ringside bench`: how fast the processor is on this machine, and the peers beside it where they are installed. */
 import type { Command } from "commander";
-import { measureOurs, type Speed } from "../speed/ours.ts";
-import { measurePeers } from "../speed/peers.ts";
-import { figure } from "../comparison/figures.ts";
-import { textTable } from "../reporters/text-table.ts";
-import { colours, progress } from "../terminal.ts";
+
+export interface BenchOptions {
+  readonly json?: boolean;
+}
 
 export function addBench(program: Command): void {
   program
     .command("bench")
-    .description("Measures the interpreter's speed on integer-mix, and that of QEMU and Bochs where they are installed.")
+    .description(
+      "Measures the interpreter's speed on integer-mix, and that of QEMU and Bochs where they are installed.",
+    )
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  $ ringside bench")
-    .action(run);
-}
-
-async function run({ json }: { json?: boolean }): Promise<void> {
-  const shown = progress();
-  try {
-    shown.update("integer-mix on the interpreter");
-    const ours = await measureOurs();
-    const peers = await measurePeers(ours.instructionsPerRound, (text) => shown.update(text));
-    shown.stop();
-    const speeds = [ours.speed, ...peers];
-    if (json === true) {
-      process.stdout.write(`${JSON.stringify({ speeds, warmUpMs: ours.warmUpMs, peakMemoryBytes: ours.peakMemoryBytes }, undefined, 2)}\n`);
-      return;
-    }
-    print(speeds, ours.warmUpMs, ours.peakMemoryBytes);
-  } finally {
-    shown.stop();
-  }
-}
-
-function print(speeds: readonly Speed[], warmUpMs: number, peakMemoryBytes: number): void {
-  const { bold, dim } = colours(process.stdout);
-  const best = speeds[0]?.mips ?? 0;
-  const rows = speeds.map(({ name, mips, note }) => [
-    name,
-    mips === undefined ? dim("—") : figure(mips),
-    mips === undefined || best === 0 ? "" : `${(mips / best).toFixed(2)}×`,
-    dim(note),
-  ]);
-  process.stdout.write(`${bold("integer-mix, million guest instructions a second, best of several runs")}\n\n`);
-  process.stdout.write(`${textTable(["", "MIPS", "to ours", ""], rows, new Set([1, 2]))}\n\n`);
-  process.stdout.write(`full speed after ${figure(warmUpMs)} ms; peak memory of this process ${figure(peakMemoryBytes / 2 ** 20)} MiB\n`);
+    .action(async (options: BenchOptions) => {
+      const { bench } = await import("../actions/bench.ts");
+      await bench(options);
+    });
 }

@@ -1,5 +1,11 @@
 /** A whole comparison: every benchmark under every strategy, and the report. */
-import { reportSchema, type CostProfile, type Report, type Result, type Strategy } from "@ringside/strategy";
+import {
+  reportSchema,
+  type CostProfile,
+  type Report,
+  type Result,
+  type Strategy,
+} from "@ringside/strategy";
 import type { Benchmark } from "./benchmarks.ts";
 import { measure, type WallClock } from "./measure.ts";
 
@@ -10,8 +16,7 @@ export interface ComparisonOptions {
   readonly wallClock: WallClock;
   /** Called before each run. */
   readonly onStart?: (benchmark: Benchmark, strategy: Strategy) => void;
-  /** Called when all strategies have run a benchmark. */
-  readonly onRow?: (benchmark: Benchmark, results: readonly Result[]) => void;
+  /** Aborting it ends the run that is going on, and the comparison. */
   readonly signal?: AbortSignal;
 }
 
@@ -24,15 +29,25 @@ export async function compare(options: ComparisonOptions): Promise<Report> {
       options.signal?.throwIfAborted();
       options.onStart?.(benchmark, strategy);
       // oxlint-disable-next-line no-await-in-loop -- One after another is the point.
-      row.push(sameChecksum(await measure(strategy, benchmark, options.profile, options.wallClock), row));
+      row.push(
+        sameChecksum(
+          await measure(strategy, benchmark, options.profile, options.wallClock, options.signal),
+          row,
+        ),
+      );
     }
-    options.onRow?.(benchmark, row);
     results.push(...row);
   }
   return {
     schema: reportSchema,
     profile: options.profile,
-    strategies: options.strategies.map(({ id, name, summary, traits, capabilities }) => ({ id, name, summary, traits, capabilities })),
+    strategies: options.strategies.map(({ id, name, summary, traits, capabilities }) => ({
+      id,
+      name,
+      summary,
+      traits,
+      capabilities,
+    })),
     results,
   };
 }
@@ -41,7 +56,8 @@ export async function compare(options: ComparisonOptions): Promise<Report> {
 function sameChecksum(result: Result, before: readonly Result[]): Result {
   if (result.status !== "ok") return result;
   const other = before.find((earlier) => earlier.status === "ok");
-  if (other === undefined || other.status !== "ok" || other.checksum === result.checksum) return result;
+  if (other === undefined || other.status !== "ok" || other.checksum === result.checksum)
+    return result;
   return {
     benchmark: result.benchmark,
     strategy: result.strategy,

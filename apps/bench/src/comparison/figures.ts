@@ -1,12 +1,22 @@
 /** Figures of a report as people read them: per operation, as ratios, in words. */
-import { price, type Counts, type CostProfile, type CountTree, type OkResult, type Report, type Result } from "@ringside/strategy";
+import {
+  price,
+  type Counts,
+  type CostProfile,
+  type CountTree,
+  type OkResult,
+  type Report,
+  type Result,
+} from "@ringside/strategy";
 
 /** Events rarer than this in an operation come from somewhere else: a timer, the end of the run. */
 const WORTH_TELLING = 0.005;
 
 /** The result of a benchmark under a strategy. */
 export function resultOf(report: Report, benchmark: string, strategy: string): Result | undefined {
-  return report.results.find((result) => result.benchmark === benchmark && result.strategy === strategy);
+  return report.results.find(
+    (result) => result.benchmark === benchmark && result.strategy === strategy,
+  );
 }
 
 /** Modelled cycles of one warm operation; undefined where nothing is modelled or nothing ran. */
@@ -69,9 +79,14 @@ function words(name: string): string {
   return name.replaceAll(/[A-Z]/gu, (letter) => ` ${letter.toLowerCase()}`);
 }
 
-function flatten(tree: CountTree, prefix = ""): { readonly name: string; readonly count: number }[] {
+function flatten(
+  tree: CountTree,
+  prefix = "",
+): { readonly name: string; readonly count: number }[] {
   return Object.entries(tree).flatMap(([name, value]) =>
-    typeof value === "number" ? [{ name: `${prefix}${name}`, count: value }] : flatten(value, `${prefix}${name}.`),
+    typeof value === "number"
+      ? [{ name: `${prefix}${name}`, count: value }]
+      : flatten(value, `${prefix}${name}.`),
   );
 }
 
@@ -80,15 +95,26 @@ export function figure(value: number): string {
   if (value === 0) return "0";
   const size = Math.abs(value);
   const digits = size >= 100 ? 0 : size >= 10 ? 1 : 2;
-  const [whole = "", fraction] = (size < 0.01 ? value.toPrecision(2) : value.toFixed(digits)).split(".");
+  const [whole = "", fraction] = (size < 0.01 ? value.toPrecision(2) : value.toFixed(digits)).split(
+    ".",
+  );
   const grouped = whole.replaceAll(/\B(?=(\d{3})+(?!\d))/gu, ",");
   return fraction === undefined || /^0*$/u.test(fraction) ? grouped : `${grouped}.${fraction}`;
+}
+
+/** A published value with its unit: `1 cycle`, `3,209 cycles`, `0.45 µs`. */
+export function quantity(value: number, unit: "cycles" | "µs"): string {
+  return `${figure(value)} ${unit === "cycles" && value === 1 ? "cycle" : unit}`;
 }
 
 /** Wall time of one operation: `1.2 µs`. */
 export function wallPerOperation(result: OkResult): string {
   const us = (result.wallMs * 1000) / result.operations;
-  return us >= 1000 ? `${figure(us / 1000)} ms` : us >= 1 ? `${figure(us)} µs` : `${figure(us * 1000)} ns`;
+  return us >= 1000
+    ? `${figure(us / 1000)} ms`
+    : us >= 1
+      ? `${figure(us)} µs`
+      : `${figure(us * 1000)} ns`;
 }
 
 /** A ratio: `1.00×`, `3.6×`, `120×`. */

@@ -4,7 +4,6 @@ import {
   countsBetween,
   Host,
   price,
-  StrategyError,
   type CostProfile,
   type Counts,
   type Exit,
@@ -12,8 +11,10 @@ import {
   type Result,
   type Strategy,
 } from "@ringside/strategy";
+import { isStrategyError } from "../failure.ts";
 import { hostBytesFor } from "../host-size.ts";
-import { guestOf, type Benchmark } from "./benchmarks.ts";
+import type { Benchmark } from "./benchmarks.ts";
+import { guestOf } from "./guests.ts";
 
 const MARK = { begin: 1, middle: 2, end: 3 } as const;
 const LIMIT_UNITS = 5e9;
@@ -27,12 +28,24 @@ interface Snapshot {
 /** Where the host's wall clock is read; a parameter so that tests have their own. */
 export type WallClock = () => number;
 
-/** Runs the benchmark; whatever goes wrong in the guest is a `failed` result. */
-export async function measure(strategy: Strategy, benchmark: Benchmark, profile: CostProfile, wallClock: WallClock): Promise<Result> {
+/**
+ * Runs the benchmark; whatever goes wrong in the guest is a `failed` result.
+ *
+ * @param signal Aborting it ends the run.
+ * @throws The signal's reason, when it is aborted.
+ */
+export async function measure(
+  strategy: Strategy,
+  benchmark: Benchmark,
+  profile: CostProfile,
+  wallClock: WallClock,
+  signal?: AbortSignal,
+): Promise<Result> {
   const guest = guestOf(benchmark);
   const about = { benchmark: benchmark.id, strategy: strategy.id };
   const acceptance = strategy.accepts(guest);
-  if (!acceptance.accepted) return { ...about, status: "not-applicable", reason: acceptance.reason };
+  if (!acceptance.accepted)
+    return { ...about, status: "not-applicable", reason: acceptance.reason };
 
   const output = collector();
   const marks = new Map<number, Snapshot>();
@@ -41,29 +54,57 @@ export async function measure(strategy: Strategy, benchmark: Benchmark, profile:
     const host = Host.create({ memoryBytes: hostBytesFor(guest) });
     using machine = strategy.create(host, guest, {
       output: { stdout: output.take, stderr: output.take, log: output.take },
-      trace: { mark: ({ id }) => void marks.set(id, { counts: machine.counts(), wallMs: wallClock() }) },
+      trace: {
+        mark: ({ id }) => void marks.set(id, { counts: machine.counts(), wallMs: wallClock() }),
+      },
     });
     machine.input.end();
-    exit = await machine.start({ limitUnits: LIMIT_UNITS });
+    exit = await machine.start({
+      limitUnits: LIMIT_UNITS,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    signal?.throwIfAborted();
   } catch (error) {
-    if (error instanceof StrategyError) return { ...about, status: "failed", reason: error.message };
+    if (isStrategyError(error)) return { ...about, status: "failed", reason: error.message };
     throw error;
   }
 
   const failure = endingProblem(exit);
-  if (failure !== undefined) return { ...about, status: "failed", reason: `${failure} ${output.tail()}`.trim() };
+  if (failure !== undefined)
+    return { ...about, status: "failed", reason: `${failure} ${output.tail()}`.trim() };
   const checksum = /checksum ([0-9a-f]{16})/u.exec(output.text())?.[1];
   const [begin, middle, end] = [marks.get(MARK.begin), marks.get(MARK.middle), marks.get(MARK.end)];
-  if (checksum === undefined) return { ...about, status: "failed", reason: `The guest printed no checksum. ${output.tail()}`.trim() };
+  if (checksum === undefined)
+    return {
+      ...about,
+      status: "failed",
+      reason: `The guest printed no checksum. ${output.tail()}`.trim(),
+    };
   if (begin === undefined || middle === undefined || end === undefined) {
-    return { ...about, status: "failed", reason: "The guest did not execute the marks 1, 2 and 3." };
+    return {
+      ...about,
+      status: "failed",
+      reason: "The guest did not execute the marks 1, 2 and 3.",
+    };
   }
   const part = (from: Snapshot, to: Snapshot): Measurement =>
-    measurement(benchmark.operations, countsBetween(from.counts, to.counts), to.wallMs - from.wallMs, profile, strategy.traits.unmodelled);
+    measurement(
+      benchmark.operations,
+      countsBetween(from.counts, to.counts),
+      to.wallMs - from.wallMs,
+      profile,
+      strategy.traits.unmodelled,
+    );
   return { ...about, status: "ok", checksum, ...part(middle, end), cold: part(begin, middle) };
 }
 
-function measurement(operations: number, counts: Counts, wallMs: number, profile: CostProfile, unmodelled: string | undefined): Measurement {
+function measurement(
+  operations: number,
+  counts: Counts,
+  wallMs: number,
+  profile: CostProfile,
+  unmodelled: string | undefined,
+): Measurement {
   const priced = price(counts, profile, unmodelled);
   return {
     operations,
@@ -83,9 +124,13 @@ function endingProblem(exit: Exit): string | undefined {
   switch (exit.reason) {
     case "exited":
       if (exit.status.kind === "signal") return `Signal ${exit.status.signal} ended the program.`;
-      return exit.status.code === 0 ? undefined : `The program ended with status ${exit.status.code}.`;
+      return exit.status.code === 0
+        ? undefined
+        : `The program ended with status ${exit.status.code}.`;
     case "halted":
-      return exit.value === 0 ? undefined : `The kernel halted with ${exit.value === undefined ? "nothing to wake it" : `exit value ${exit.value}`}.`;
+      return exit.value === 0
+        ? undefined
+        : `The kernel halted with ${exit.value === undefined ? "nothing to wake it" : `exit value ${exit.value}`}.`;
     case "crashed":
       return `The guest broke its machine: ${exit.why}`;
     case "limit":

@@ -6,23 +6,20 @@ import type { Input, OutputListeners } from "@ringside/strategy";
 const BUFFER_MAXIMUM_BYTES = 1 << 20;
 const POLL_MS = 5;
 
-/** Writes what the guest writes; `onBroken` is called once when nobody reads it any more. */
-export function outputTo(stdout: Writable, stderr: Writable, onBroken: () => void): OutputListeners {
-  let broken = false;
-  const fail = (): void => {
-    if (broken) return;
-    broken = true;
-    onBroken();
-  };
-  for (const stream of [stdout, stderr]) stream.on("error", fail);
+/** Writes what the guest writes. What cannot be written is an event of the stream. */
+export function outputTo(stdout: Writable, stderr: Writable): OutputListeners {
   return {
-    stdout: (bytes) => void (broken || stdout.write(bytes)),
-    stderr: (bytes) => void (broken || stderr.write(bytes)),
+    stdout: (bytes) => void stdout.write(bytes),
+    stderr: (bytes) => void stderr.write(bytes),
   };
 }
 
-/** Feeds a stream to the guest, no faster than it reads. Gives a function that stops feeding. */
-export function feed(stream: Readable, input: Input): () => void {
+/**
+ * Feeds a stream to the guest, no faster than it reads. Gives a function that stops feeding.
+ *
+ * @param onError Called when the stream cannot be read.
+ */
+export function feed(stream: Readable, input: Input, onError: (error: Error) => void): () => void {
   let timer: NodeJS.Timeout | undefined;
   const resume = (): void => {
     timer = undefined;
@@ -56,6 +53,6 @@ export function feed(stream: Readable, input: Input): () => void {
   };
   stream.on("data", onData);
   stream.on("end", onEnd);
-  stream.on("error", onEnd);
+  stream.on("error", onError);
   return stop;
 }

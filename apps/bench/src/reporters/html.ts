@@ -6,8 +6,23 @@ import { AriaComponent, GridComponent, LegendComponent, TitleComponent } from "e
 import { init, use, type EChartsCoreOption } from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
 import type { OkResult, Report } from "@ringside/strategy";
-import { benchmarks, groupNames, type Benchmark, type BenchmarkGroup } from "../comparison/benchmarks.ts";
-import { cyclesPerOperation, eventsPerOperation, figure, ratio, ratioToBare, resultOf, shares, wallPerOperation } from "../comparison/figures.ts";
+import {
+  benchmarks,
+  groupNames,
+  type Benchmark,
+  type BenchmarkGroup,
+} from "../comparison/benchmarks.ts";
+import {
+  cyclesPerOperation,
+  eventsPerOperation,
+  figure,
+  quantity,
+  ratio,
+  ratioToBare,
+  resultOf,
+  shares,
+  wallPerOperation,
+} from "../comparison/figures.ts";
 
 use([BarChart, GridComponent, LegendComponent, TitleComponent, AriaComponent, SVGRenderer]);
 
@@ -21,8 +36,12 @@ const PART_COLOURS = { guest: "#2f6f9f", transition: "#e0803a", monitor: "#a85c9
 
 /** The page, as text. */
 export function htmlReport(report: Report): string {
-  const shown = benchmarks.filter(({ id }) => report.results.some(({ benchmark }) => benchmark === id));
-  const groups = (["nano", "micro", "compute"] as const).filter((group) => shown.some((benchmark) => benchmark.group === group));
+  const shown = benchmarks.filter(({ id }) =>
+    report.results.some(({ benchmark }) => benchmark === id),
+  );
+  const groups = (["nano", "micro", "compute"] as const).filter((group) =>
+    shown.some((benchmark) => benchmark.group === group),
+  );
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -35,14 +54,22 @@ export function htmlReport(report: Report): string {
 <header>
 <h1>What virtualization costs</h1>
 <p>The same guests under ${report.strategies.length === 1 ? "one strategy" : `${report.strategies.length} strategies`} on one x86-64 processor.
-Cycles are modelled: counted events times the constants of the profile <b>${escape(report.profile.name)}</b> (${report.profile.year}).
+Cycles are modelled: counted events times the constants of the profile <b>${escape(report.profile.name)}</b>.
 Wall time was measured on the machine that made this page.</p>
 </header>
 <section>
 <h2>The strategies</h2>
 <dl class="strategies">${report.strategies.map(({ id, name, summary }) => `<dt><code>${escape(id)}</code> ${escape(name)}</dt><dd>${escape(summary)}</dd>`).join("")}</dl>
 </section>
-${groups.map((group) => groupSection(report, shown.filter((benchmark) => benchmark.group === group), group)).join("\n")}
+${groups
+  .map((group) =>
+    groupSection(
+      report,
+      shown.filter((benchmark) => benchmark.group === group),
+      group,
+    ),
+  )
+  .join("\n")}
 ${reasonsSection(report)}
 ${constantsSection(report)}
 </body>
@@ -55,7 +82,7 @@ function groupSection(report: Report, shown: readonly Benchmark[], group: Benchm
 <h2>${escape(groupNames[group])}</h2>
 <figure>${ratioChart(report, shown)}<figcaption>Modelled cycles of one warm operation. The scale is logarithmic; the number is the cycles.</figcaption></figure>
 <figure>${partsChart(report, shown)}<figcaption>What those cycles consist of, in percent: the guest's own work, the processor's changes of context, a hypervisor's work.</figcaption></figure>
-<figure>${wallChart(report, shown)}<figcaption>Wall time of one warm operation on this machine, in microseconds, on a logarithmic scale. Measured, and different each time.</figcaption></figure>
+<figure>${wallChart(report, shown)}<figcaption>Wall time of one warm operation on this machine, in nanoseconds, on a logarithmic scale. Measured, and different each time.</figcaption></figure>
 ${figuresTable(report, shown)}
 </section>`;
 }
@@ -64,34 +91,64 @@ function chart(option: EChartsCoreOption, rows: number): string {
   const height = FRAME_HEIGHT + rows * ROW_HEIGHT;
   // oxlint-disable-next-line unicorn/no-null -- ECharts asks for null where there is no element.
   const drawing = init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height });
-  drawing.setOption({ animation: false, textStyle: { fontFamily: "system-ui, sans-serif", color: INK }, ...option });
+  drawing.setOption({
+    animation: false,
+    textStyle: { fontFamily: "system-ui, sans-serif", color: INK },
+    ...option,
+  });
   const svg = drawing.renderToSVGString();
   drawing.dispose();
   return svg;
 }
 
 /** Benchmarks from top to bottom, as a bar chart's axis wants them: from the bottom up. */
-function axes(shown: readonly Benchmark[], value: Readonly<Record<string, unknown>>): EChartsCoreOption {
+function axes(
+  shown: readonly Benchmark[],
+  value: Readonly<Record<string, unknown>>,
+): EChartsCoreOption {
   return {
     grid: { left: 130, right: 90, top: 40, bottom: 36 },
-    legend: { top: 4, left: 130, itemWidth: 14, itemHeight: 10 },
-    yAxis: { type: "category", data: shown.map(({ id }) => id).toReversed(), axisTick: { show: false }, axisLabel: { fontSize: 13, color: INK } },
-    xAxis: { axisLabel: { color: "#5a6b78" }, splitLine: { lineStyle: { color: "#e3e8ec" } }, ...value },
+    legend: { top: 4, left: 130, itemWidth: 14, itemHeight: 10, itemGap: 22 },
+    yAxis: {
+      type: "category",
+      data: shown.map(({ id }) => id).toReversed(),
+      axisTick: { show: false },
+      axisLabel: { fontSize: 13, color: INK },
+    },
+    xAxis: {
+      axisLabel: { color: "#5a6b78" },
+      splitLine: { lineStyle: { color: "#e3e8ec" } },
+      ...value,
+    },
   };
 }
 
 function ratioChart(report: Report, shown: readonly Benchmark[]): string {
-  const modelled = report.strategies.filter(({ id }) => shown.some((benchmark) => cyclesPerOperation(resultOf(report, benchmark.id, id)) !== undefined));
+  const modelled = report.strategies.filter(({ id }) =>
+    shown.some((benchmark) => cyclesPerOperation(resultOf(report, benchmark.id, id)) !== undefined),
+  );
   return chart(
     {
-      ...axes(shown, { type: "log", min: 1, axisLabel: { formatter: (value: number) => figure(value), color: "#5a6b78" } }),
+      ...axes(shown, {
+        type: "log",
+        min: 1,
+        axisLabel: { formatter: (value: number) => figure(value), color: "#5a6b78" },
+      }),
       series: modelled.map(({ id }, index) => ({
         name: id,
         type: "bar",
         barMaxWidth: 18,
         itemStyle: { color: PALETTE[index % PALETTE.length], borderRadius: [0, 3, 3, 0] },
-        label: { show: true, position: "right", color: INK, formatter: ({ value }: { value: unknown }) => (typeof value === "number" ? figure(value) : "") },
-        data: shown.map((benchmark) => cyclesPerOperation(resultOf(report, benchmark.id, id)) ?? "-").toReversed(),
+        label: {
+          show: true,
+          position: "right",
+          color: INK,
+          formatter: ({ value }: { value: unknown }) =>
+            typeof value === "number" ? figure(value) : "",
+        },
+        data: shown
+          .map((benchmark) => cyclesPerOperation(resultOf(report, benchmark.id, id)) ?? "-")
+          .toReversed(),
       })),
     },
     shown.length * Math.max(1, modelled.length * 0.7),
@@ -102,11 +159,22 @@ function partsChart(report: Report, shown: readonly Benchmark[]): string {
   const rows = shown.flatMap((benchmark) =>
     report.strategies.flatMap(({ id }) => {
       const result = resultOf(report, benchmark.id, id);
-      if (result?.status !== "ok" || result.modelledCycles === null || result.modelledCycles === 0) return [];
-      return [{ label: report.strategies.length === 1 ? benchmark.id : `${benchmark.id} · ${id}`, result, total: result.modelledCycles }];
+      if (result?.status !== "ok" || result.modelledCycles === null || result.modelledCycles === 0)
+        return [];
+      return [
+        {
+          label: report.strategies.length === 1 ? benchmark.id : `${benchmark.id} · ${id}`,
+          result,
+          total: result.modelledCycles,
+        },
+      ];
     }),
   );
-  const series = (name: string, colour: string, cycles: (result: OkResult) => number): Readonly<Record<string, unknown>> => ({
+  const series = (
+    name: string,
+    colour: string,
+    cycles: (result: OkResult) => number,
+  ): Readonly<Record<string, unknown>> => ({
     name,
     type: "bar",
     stack: "parts",
@@ -114,13 +182,22 @@ function partsChart(report: Report, shown: readonly Benchmark[]): string {
     itemStyle: { color: colour },
     data: rows.map(({ result, total }) => (100 * cycles(result)) / total).toReversed(),
   });
-  const option = axes(shown, { type: "value", max: 100, axisLabel: { formatter: "{value} %", color: "#5a6b78" } });
+  const option = axes(shown, {
+    type: "value",
+    max: 100,
+    axisLabel: { formatter: "{value} %", color: "#5a6b78" },
+  });
   return chart(
     {
       ...option,
       grid: { left: 190, right: 40, top: 40, bottom: 36 },
-      legend: { top: 4, left: 190, itemWidth: 14, itemHeight: 10 },
-      yAxis: { type: "category", data: rows.map(({ label }) => label).toReversed(), axisTick: { show: false }, axisLabel: { fontSize: 13, color: INK } },
+      legend: { top: 4, left: 190, itemWidth: 14, itemHeight: 10, itemGap: 22 },
+      yAxis: {
+        type: "category",
+        data: rows.map(({ label }) => label).toReversed(),
+        axisTick: { show: false },
+        axisLabel: { fontSize: 13, color: INK },
+      },
       series: [
         series("guest", PART_COLOURS.guest, ({ guestCycles }) => guestCycles),
         series("transitions", PART_COLOURS.transition, ({ transitionCycles }) => transitionCycles),
@@ -132,21 +209,31 @@ function partsChart(report: Report, shown: readonly Benchmark[]): string {
 }
 
 function wallChart(report: Report, shown: readonly Benchmark[]): string {
-  const us = (benchmark: Benchmark, strategy: string): number | "-" => {
+  const nanoseconds = (benchmark: Benchmark, strategy: string): number | "-" => {
     const result = resultOf(report, benchmark.id, strategy);
-    return result?.status === "ok" ? (result.wallMs * 1000) / result.operations : "-";
+    return result?.status === "ok" ? (result.wallMs * 1e6) / result.operations : "-";
   };
   return chart(
     {
-      // Bars of a logarithmic axis begin at its left end, which lies below the shortest.
-      ...axes(shown, { type: "log", min: 0.01, axisLabel: { formatter: (value: number) => figure(value), color: "#5a6b78" } }),
+      // Bars of a logarithmic axis begin at 1: nothing takes less than a nanosecond.
+      ...axes(shown, {
+        type: "log",
+        min: 1,
+        axisLabel: { formatter: (value: number) => figure(value), color: "#5a6b78" },
+      }),
       series: report.strategies.map(({ id }, index) => ({
         name: id,
         type: "bar",
         barMaxWidth: 18,
         itemStyle: { color: PALETTE[index % PALETTE.length], borderRadius: [0, 3, 3, 0] },
-        label: { show: true, position: "right", color: INK, formatter: ({ value }: { value: unknown }) => (typeof value === "number" ? `${figure(value)} µs` : "") },
-        data: shown.map((benchmark) => us(benchmark, id)).toReversed(),
+        label: {
+          show: true,
+          position: "right",
+          color: INK,
+          formatter: ({ value }: { value: unknown }) =>
+            typeof value === "number" ? `${figure(value)} ns` : "",
+        },
+        data: shown.map((benchmark) => nanoseconds(benchmark, id)).toReversed(),
       })),
     },
     shown.length * Math.max(1, report.strategies.length * 0.7),
@@ -157,8 +244,14 @@ function figuresTable(report: Report, shown: readonly Benchmark[]): string {
   const rows = shown.flatMap((benchmark) =>
     report.strategies.map(({ id }, index) => {
       const result = resultOf(report, benchmark.id, id);
-      const name = index === 0 ? `<th rowspan="${report.strategies.length}" scope="rowgroup">${escape(benchmark.id)}<small>${escape(benchmark.operation)}</small></th>` : "";
-      const published = index === 0 ? `<td rowspan="${report.strategies.length}">${publishedCell(benchmark)}</td>` : "";
+      const name =
+        index === 0
+          ? `<th rowspan="${report.strategies.length}" scope="rowgroup">${escape(benchmark.id)}<small>${escape(benchmark.operation)}</small></th>`
+          : "";
+      const published =
+        index === 0
+          ? `<td rowspan="${report.strategies.length}">${publishedCell(benchmark)}</td>`
+          : "";
       return `<tr>${name}<td><code>${escape(id)}</code></td>${resultCells(report, result)}${published}</tr>`;
     }),
   );
@@ -170,14 +263,22 @@ function figuresTable(report: Report, shown: readonly Benchmark[]): string {
 
 function resultCells(report: Report, result: ReturnType<typeof resultOf>): string {
   if (result === undefined) return '<td colspan="6"></td>';
-  if (result.status !== "ok") return `<td colspan="6" class="${result.status === "failed" ? "failed" : "quiet"}">${result.status === "failed" ? "failed: " : ""}${escape(result.reason)}</td>`;
+  if (result.status !== "ok")
+    return `<td colspan="6" class="${result.status === "failed" ? "failed" : "quiet"}">${result.status === "failed" ? "failed: " : ""}${escape(result.reason)}</td>`;
   const cycles = cyclesPerOperation(result);
   const relative = ratioToBare(report, result);
-  const cold = result.cold.modelledCycles === null ? "" : figure(result.cold.modelledCycles / result.cold.operations);
+  const cold =
+    result.cold.modelledCycles === null
+      ? ""
+      : figure(result.cold.modelledCycles / result.cold.operations);
   const why =
     cycles === undefined
-      ? eventsPerOperation(result, SHARES_SHOWN).map(({ name, count }) => `${figure(count)} ${escape(name)}`)
-      : shares(result, report.profile, SHARES_SHOWN).map(({ name, count, cycles: part }) => `${figure(count)} ${escape(name)} = ${figure(part)}`);
+      ? eventsPerOperation(result, SHARES_SHOWN).map(
+          ({ name, count }) => `${figure(count)} × ${escape(name)}`,
+        )
+      : shares(result, report.profile, SHARES_SHOWN).map(
+          ({ name, count, cycles: part }) => `${figure(count)} × ${escape(name)} = ${figure(part)}`,
+        );
   const number = (text: string): string => `<td class="number">${text}</td>`;
   return `${number(cycles === undefined ? `<span class="quiet" title="${escape(result.reason ?? "")}">not modelled</span>` : figure(cycles))}${number(relative === undefined ? "" : ratio(relative))}${number(cold)}${number(figure(result.instructions / result.operations))}${number(wallPerOperation(result))}<td>${why.join("<br>")}</td>`;
 }
@@ -186,13 +287,17 @@ function publishedCell({ published }: Benchmark): string {
   return published
     .map(({ technique, value, unit, source, unverified, calibrates }) => {
       const notes = `${calibrates ? ' <span class="tag">calibrated</span>' : ""}${unverified ? ' <span class="tag">unverified</span>' : ""}`;
-      return `${escape(technique)} ${figure(value)} ${unit}${notes}<small>${escape(source)}</small>`;
+      return `${escape(technique)} ${quantity(value, unit)}${notes}<small>${escape(source)}</small>`;
     })
     .join("<br>");
 }
 
 function reasonsSection(report: Report): string {
-  const reasons = new Set(report.results.flatMap((result) => (result.reason === undefined ? [] : [`${result.strategy}: ${result.reason}`])));
+  const reasons = new Set(
+    report.results.flatMap((result) =>
+      result.reason === undefined ? [] : [`${result.strategy}: ${result.reason}`],
+    ),
+  );
   if (reasons.size === 0) return "";
   return `<section><h2>What is not in the figures</h2><ul>${[...reasons].map((reason) => `<li>${escape(reason)}</li>`).join("")}</ul></section>`;
 }
@@ -210,7 +315,11 @@ function constantsSection({ profile }: Report): string {
 }
 
 function escape(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+  return text
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;");
 }
 
 const STYLE = `

@@ -1,7 +1,23 @@
 /** The comparison on a terminal: one table, and under it why each cell is what it is. */
 import type { Report, Result } from "@ringside/strategy";
-import { benchmarks, groupNames, type Benchmark, type BenchmarkGroup, type Published } from "../comparison/benchmarks.ts";
-import { cyclesPerOperation, eventsPerOperation, figure, ratio, ratioToBare, resultOf, shares, wallPerOperation } from "../comparison/figures.ts";
+import {
+  benchmarks,
+  groupNames,
+  type Benchmark,
+  type BenchmarkGroup,
+  type Published,
+} from "../comparison/benchmarks.ts";
+import {
+  cyclesPerOperation,
+  eventsPerOperation,
+  figure,
+  quantity,
+  ratio,
+  ratioToBare,
+  resultOf,
+  shares,
+  wallPerOperation,
+} from "../comparison/figures.ts";
 import type { Colours } from "../terminal.ts";
 import { textTable } from "./text-table.ts";
 
@@ -11,9 +27,11 @@ const EVENTS_SHOWN = 4;
 /** The whole text, without a final line feed. */
 export function terminalReport(report: Report, colours: Colours): string {
   const { bold, dim } = colours;
-  const shown = benchmarks.filter(({ id }) => report.results.some(({ benchmark }) => benchmark === id));
+  const shown = benchmarks.filter(({ id }) =>
+    report.results.some(({ benchmark }) => benchmark === id),
+  );
   const parts = [
-    `${bold("Modelled cycles of one warm operation")}, and the ratio to bare ${dim(`(profile: ${report.profile.name}, ${report.profile.year}; wall time is this machine's)`)}`,
+    `${bold("Modelled cycles of one warm operation")}, and the ratio to bare ${dim(`(profile: ${report.profile.name}; wall time is this machine's)`)}`,
     "",
     mainTable(report, shown, colours),
     "",
@@ -54,7 +72,8 @@ function fillRows(rows: readonly (readonly string[])[], columns: number): string
 
 function cell(report: Report, result: Result | undefined, { red, dim }: Colours): string[] {
   if (result === undefined) return ["", "", ""];
-  if (result.status !== "ok") return [result.status === "failed" ? red("failed") : dim("n/a"), "", ""];
+  if (result.status !== "ok")
+    return [result.status === "failed" ? red("failed") : dim("n/a"), "", ""];
   const cycles = cyclesPerOperation(result);
   const wall = dim(wallPerOperation(result));
   if (cycles === undefined) return [dim("not modelled"), "", wall];
@@ -65,8 +84,10 @@ function cell(report: Report, result: Result | undefined, { red, dim }: Colours)
 function publishedCell(published: readonly Published[], { dim }: Colours): string {
   return published
     .map(({ technique, value, unit, unverified, calibrates }) => {
-      const notes = [calibrates ? "calibrated" : "", unverified ? "unverified" : ""].filter((note) => note !== "");
-      return `${technique} ${figure(value)} ${unit}${notes.length > 0 ? dim(` (${notes.join(", ")})`) : ""}`;
+      const notes = [calibrates ? "calibrated" : "", unverified ? "unverified" : ""].filter(
+        (note) => note !== "",
+      );
+      return `${technique} ${quantity(value, unit)}${notes.length > 0 ? dim(` (${notes.join(", ")})`) : ""}`;
     })
     .join("; ");
 }
@@ -79,9 +100,19 @@ function whyTable(report: Report, shown: readonly Benchmark[], { dim }: Colours)
       if (result?.status !== "ok") continue;
       const text =
         result.modelledCycles === null
-          ? eventsPerOperation(result, EVENTS_SHOWN).map(({ name, count }) => `${figure(count)} ${name}`)
-          : shares(result, report.profile, SHARES_SHOWN).map(({ name, count, cycles }) => `${figure(count)} ${name} ${dim(`= ${figure(cycles)}`)}`);
-      rows.push([benchmark.id, id, `${figure(result.instructions / result.operations)} instructions`, text.join(", ")]);
+          ? eventsPerOperation(result, EVENTS_SHOWN).map(
+              ({ name, count }) => `${figure(count)} × ${name}`,
+            )
+          : shares(result, report.profile, SHARES_SHOWN).map(
+              ({ name, count, cycles }) =>
+                `${figure(count)} × ${name} ${dim(`= ${figure(cycles)}`)}`,
+            );
+      rows.push([
+        benchmark.id,
+        id,
+        `${figure(result.instructions / result.operations)} instructions`,
+        text.join(", "),
+      ]);
     }
   }
   return textTable(["", "", "", "per operation"], rows);
@@ -90,15 +121,22 @@ function whyTable(report: Report, shown: readonly Benchmark[], { dim }: Colours)
 /** What does not apply, what failed and what is not modelled, each reason once. */
 function refusals(report: Report, { bold, red }: Colours): string[] {
   const reasons = new Map<string, string[]>();
-  const add = (title: string, benchmark: string): void => void reasons.set(title, [...(reasons.get(title) ?? []), benchmark]);
+  const add = (title: string, benchmark: string): void =>
+    void reasons.set(title, [...(reasons.get(title) ?? []), benchmark]);
   for (const result of report.results) {
     if (result.status === "ok") {
-      if (result.reason !== undefined) add(`${result.strategy}, not modelled: ${result.reason}`, result.benchmark);
-    } else if (result.status === "failed") add(red(`${result.strategy}, failed: ${result.reason}`), result.benchmark);
+      if (result.reason !== undefined)
+        add(`${result.strategy}, not modelled: ${result.reason}`, result.benchmark);
+    } else if (result.status === "failed")
+      add(red(`${result.strategy}, failed: ${result.reason}`), result.benchmark);
     else add(`${result.strategy}, n/a: ${result.reason}`, result.benchmark);
   }
   if (reasons.size === 0) return [];
-  return ["", bold("Not in the table"), ...[...reasons].map(([reason, ids]) => `${reason} (${ids.join(", ")})`)];
+  return [
+    "",
+    bold("Not in the table"),
+    ...[...reasons].map(([reason, ids]) => `${reason} (${ids.join(", ")})`),
+  ];
 }
 
 function sources(shown: readonly Benchmark[], { bold, dim }: Colours): string[] {
@@ -111,6 +149,8 @@ function sources(shown: readonly Benchmark[], { bold, dim }: Colours): string[] 
     "",
     bold("Published values"),
     ...[...used].map(([source, ids]) => dim(`${ids.join(", ")}: ${source}`)),
-    dim("calibrated: the profile's constants are chosen so that this native figure comes out; it is no prediction."),
+    dim(
+      "calibrated: the profile's constants are chosen so that this native figure comes out; it is no prediction.",
+    ),
   ];
 }

@@ -20,14 +20,21 @@ const PLAIN = {
 };
 
 /** Columns without lines; the head is set off by a rule. Columns named in `right` are set flush right. */
-export function textTable(head: readonly string[], rows: readonly (readonly string[])[], right: ReadonlySet<number> = new Set()): string {
+export function textTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  right: ReadonlySet<number> = new Set(),
+): string {
   const table = new Table({
     chars: PLAIN,
     style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
     colAligns: head.map((_name, column) => (right.has(column) ? "right" : "left")),
   });
   table.push([...head], ...rows.map((row) => [...row]));
-  const lines = table.toString().split("\n").map((line) => line.trimEnd());
+  const lines = table
+    .toString()
+    .split("\n")
+    .map((line) => line.trimEnd());
   const [first = "", ...rest] = lines;
   const width = Math.max(...lines.map(visibleLength));
   return [first, "─".repeat(width), ...rest].join("\n");

@@ -155,7 +155,7 @@ i64 pipe_open(struct inode *inode, struct file *file);
 
 /* console.c */
 void console_init(bool cooked);
-i64 console_open(u32 flags);
+i64 console_open(const struct inode *device, u32 flags);
 bool console_controls(i32 session);
 i32 console_foreground(void);
 void console_hang_up(void);

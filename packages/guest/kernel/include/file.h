@@ -73,7 +73,7 @@ struct place {
 };
 
 #define FIND_FOLLOW 1u /* a link at the end is followed */
-#define FIND_FREE 2u   /* the last name need not exist */
+#define FIND_FREE 2u   /* the last name need not exist, and what it names is not looked into */
 
 /* A directory or link that is made up when asked for. */
 struct inode_kind {

@@ -107,7 +107,6 @@ i64 machine_copy(void *to, const void *from, usize count);
 i64 machine_copy_string(char *to, const char *from, usize count); /* length, or count when too long */
 i64 machine_clear(void *to, usize count);
 bool machine_recover(struct registers *registers); /* a fault inside one of these: make it fail */
-i64 machine_compare_exchange(u32 *at, u32 expected, u32 desired, u32 *seen);
 
 /* clock.c: nanoseconds since boot; one deadline on the same clock */
 u64 machine_time(void);

@@ -180,6 +180,9 @@ static void split(void)
 {
     pid_t child = fork();
     if (child == 0) {
+        /* With a pipe of its own, or the two would take each other's bytes. */
+        close(fds[0]), close(fds[1]);
+        pipe(fds);
         random_state ^= 0x5555555555555555;
         wrong = 0;
         for (int i = 0; i < 60; i++)

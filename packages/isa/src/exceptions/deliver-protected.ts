@@ -73,6 +73,8 @@ export function deliverProtected(m: SemanticsBuilder, delivery: Delivery): void 
   const target = m.or(m.and(gate, m.constant(0xffff)), offsetHigh);
   m.raiseWhen(m.lessThanUnsigned(limitOf(m, handler.bits), target), "GP", external);
 
+  // Every store comes before the first register changes.
+  markAccessed(m, handler);
   m.when(
     handler.isInner,
     () => pushToInnerStack(m, delivery, handler.level, isBig),
@@ -84,7 +86,6 @@ export function deliverProtected(m: SemanticsBuilder, delivery: Delivery): void 
       setStackPointer(m, m.get(pointer), stack.mask);
     },
   );
-  markAccessed(m, handler);
 
   setSegment(
     m,

@@ -317,6 +317,14 @@ describe("Single step", () => {
     expect(bench.state.rflags & TF).toBe(0n);
   });
 
+  test("waits for the instruction after MOV SS", () => {
+    const bench = new KernelBench();
+    const { vector, frame } = arrived(
+      bench.run("mov ss, ax\nmov rsp, 0x6f000\nhlt", { rflags: TF | 2n }),
+    );
+    expect([vector, frame.rsp]).toEqual([1, 0x6_f000n]);
+  });
+
   test("begins after the instruction that follows the POPF that sets TF", () => {
     const bench = new KernelBench();
     const { vector, frame } = arrived(bench.run("push 0x102\npopfq\nnop\nnop\nhlt"));

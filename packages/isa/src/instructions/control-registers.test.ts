@@ -145,7 +145,7 @@ describe("Entering and leaving IA-32e mode", () => {
   test("clearing PG in compatibility mode clears LMA", () => {
     const bench = start(`
       ${enter}
-      push ${0x18}
+      push 0x18
       push back
       db 0x48
       retf

@@ -71,24 +71,24 @@ export const movToControl: Instruction = {
     const value = m.read(source);
     const is = (wanted: number): Value => m.equal(number, m.constant(wanted));
     m.when(is(0), () => {
-      m.count("instructions.mov-to-cr0");
       m.call(writeCr0, value);
+      m.count("instructions.mov-to-cr0");
     });
     m.when(is(2), () => {
       m.count("instructions.mov-to-cr2");
       m.setState(slots.cr2, value);
     });
     m.when(is(3), () => {
-      m.count("instructions.mov-to-cr3");
       m.call(writeCr3, value);
+      m.count("instructions.mov-to-cr3");
     });
     m.when(is(4), () => {
-      m.count("instructions.mov-to-cr4");
       m.call(writeCr4, value);
+      m.count("instructions.mov-to-cr4");
     });
     m.when(is(8), () => {
-      m.count("instructions.mov-to-cr8");
       m.raiseWhen(m.and(value, m.constant(~0xfn)), "GP", m.constant(0));
+      m.count("instructions.mov-to-cr8");
       m.helper("writeTaskPriority", [m.toI32(value)]);
     });
     recheckWhenPending(m);
@@ -143,10 +143,10 @@ export const movFromDebug: Instruction = {
   `,
   semantics(m, destination, source) {
     requireSupervisor(m);
-    m.count("instructions.mov-from-dr");
     const number = debugRegisterNumber(m, m.registerNumber(source));
     detectGeneral(m);
     m.write(destination, m.stateAt(slots.dr0, debugSlotOffset(m, number)));
+    m.count("instructions.mov-from-dr");
   },
 };
 
@@ -170,7 +170,6 @@ export const movToDebug: Instruction = {
   `,
   semantics(m, destination, source) {
     requireSupervisor(m);
-    m.count("instructions.mov-to-dr");
     const number = debugRegisterNumber(m, m.registerNumber(destination));
     detectGeneral(m);
     const value = m.read(source);
@@ -185,6 +184,7 @@ export const movToDebug: Instruction = {
       m.select(m.equal(number, m.constant(7)), dr7, value),
     );
     m.setStateAt(slots.dr0, debugSlotOffset(m, number), written);
+    m.count("instructions.mov-to-dr");
   },
 };
 

@@ -35,6 +35,11 @@ export function requireSupervisorUnderUmip(m: SemanticsBuilder): void {
   m.raiseWhen(m.both(isUser, hasBits(m, m.state(slots.cr4), CR4.UMIP)), "GP", m.constant(0));
 }
 
+/**
+ * Loads limit and base from memory.
+ *
+ * Differs from the SDM: LGDT and LIDT with an operand size of 16 bits load 32 bits of the base, and the processor 24.
+ */
 function loadTable(m: SemanticsBuilder, source: Operand, base: Slot, limit: Slot): void {
   requireSupervisor(m);
   const linear = m.linearAddress(source);

@@ -418,3 +418,55 @@ describe("IRET", () => {
     expect([vector, pushed.errorCode, pushed.rsp]).toEqual([14, 0, BigInt(ADDRESS.pages + 0x1000)]);
   });
 });
+
+// Intel SDM Vol. 3A §3.4.5.1, "Code- and Data-Segment Descriptor Types" (the accessed bit).
+describe("An accessed flag that cannot be stored", () => {
+  const ACCESSED = 1n << 40n;
+
+  /** All descriptors but `fresh` are accessed already, and their page can only be read. */
+  function withReadOnlyGdt(fresh: number): KernelBench {
+    const bench = withTarget("hlt");
+    const { physical } = bench.memory;
+    physical.copy(ADDRESS.gdt, ADDRESS.pages, 0x100);
+    for (const selector of [SELECTOR.code, SELECTOR.data, SELECTOR.conforming]) {
+      const descriptor = physical.readU64(ADDRESS.pages + selector);
+      const flag = selector === fresh ? 0n : ACCESSED;
+      physical.writeU64(ADDRESS.pages + selector, descriptor | flag);
+    }
+    bench.setPage(ADDRESS.pages, PTE.P);
+    bench.changeGate(14, { ist: 1 });
+    return bench;
+  }
+
+  test.each([
+    ["far CALL", `call far fword ptr [${ADDRESS.data}]`, SELECTOR.conforming, 0],
+    ["far JMP", `jmp far fword ptr [${ADDRESS.data}]`, SELECTOR.conforming, 0],
+    [
+      "far RET",
+      `push ${SELECTOR.conforming}\npush ${TARGET}\ndb 0x48\nretf`,
+      SELECTOR.conforming,
+      -16,
+    ],
+    [
+      "IRET",
+      `push ${SELECTOR.data}\npush 0x6000\npush 2\npush ${SELECTOR.conforming}\npush ${TARGET}\niretq`,
+      SELECTOR.conforming,
+      -40,
+    ],
+    ["MOV to SS", `mov eax, ${SELECTOR.data}\nmov ss, eax`, SELECTOR.data, 0],
+  ] as const)("makes %s fault with the stack pointer as it was", (_, text, fresh, moved) => {
+    const bench = withReadOnlyGdt(fresh);
+    pointer(bench, BigInt(TARGET), SELECTOR.conforming, 4);
+    bench.load(ADDRESS.code, text);
+    bench.enter();
+    bench.moveGdt(ADDRESS.pages);
+    const { vector, frame } = arrived(bench.go());
+    expect(vector).toBe(14);
+    expect(frame).toMatchObject({
+      errorCode: 3,
+      cs: SELECTOR.code,
+      ss: SELECTOR.data,
+      rsp: BigInt(ADDRESS.kernelStack - 0x1000 + moved),
+    });
+  });
+});

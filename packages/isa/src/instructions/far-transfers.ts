@@ -11,10 +11,8 @@ import { CR4, RFLAGS, STATUS_FLAGS } from "../profile/registers.ts";
 import { returnFar } from "../segmentation/far-return.ts";
 import { TRANSFER, transferFar } from "../segmentation/far-transfer.ts";
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";
-import { segmentSlots, slots, type Slot } from "../state/layout.ts";
+import { slots } from "../state/layout.ts";
 import { recheckWhenPending } from "./control-registers.ts";
-
-const stackBase: Slot = segmentSlots(2).effectiveBase;
 
 const transfersPrivilege: Classification = {
   privilege: "none",
@@ -34,6 +32,7 @@ function transfer(m: SemanticsBuilder, target: Operand, isCall: boolean): void {
     m.constant(isCall ? 1 : 0),
     next,
   );
+  m.count(`instructions.${isCall ? "call-far" : "jmp-far"}`);
   m.when(
     m.equal(outcome, m.constant(TRANSFER.GATE_FOR_MONITOR)),
     () => leaveWithCallGate(m, selector, next),
@@ -68,7 +67,6 @@ export const jmpFar: Instruction = {
     REX.W FF /5 | JMP m16:64    | n      |
   `,
   semantics(m, target) {
-    m.count("instructions.jmp-far");
     transfer(m, target, false);
   },
 };
@@ -87,7 +85,6 @@ export const callFar: Instruction = {
     REX.W FF /3 | CALL m16:64   | n      |
   `,
   semantics(m, target) {
-    m.count("instructions.call-far");
     transfer(m, target, true);
   },
 };
@@ -128,10 +125,7 @@ export const retf: Instruction = {
     m.when(isOuter, () => {
       // The outer stack lies above the parameters that are released here.
       const stack = m.add(m.add(m.register(4, 64), extra, 64), m.constant(2 * bytes), 64);
-      const mask = m.state(slots.stackMask);
-      const base = m.state(stackBase);
-      const at = (offset: number): Value =>
-        m.add(m.and(m.add(stack, m.constant(offset), 64), mask), base, 64);
+      const at = (offset: number): Value => m.stackAddress(m.add(stack, m.constant(offset), 64));
       m.set(rsp, m.add(m.load(at(0), bytes), extra, 64));
       m.set(ss, m.and(m.load(at(bytes), bytes), m.constant(0xffff)));
     });

@@ -10,7 +10,7 @@ import { opcodes, type Classification, type Encoding, type Instruction } from ".
 import { hasBits, updateMode } from "../exceptions/mode.ts";
 import { CR4, RFLAGS, STATUS_FLAGS } from "../profile/registers.ts";
 import type { SemanticsBuilder } from "../semantics.ts";
-import { slots } from "../state/layout.ts";
+import { SHADOW, slots } from "../state/layout.ts";
 import { interruptFlagsMask } from "./far-transfers.ts";
 
 const ALL_FLAGS = ["OF", "SF", "ZF", "AF", "PF", "CF"] as const;
@@ -159,7 +159,7 @@ export const sti: Instruction = {
     m.setState(slots.flagsSystem, m.or(flags, m.constant(RFLAGS.IF)));
     // The instruction after an STI that sets IF runs before any interrupt is taken.
     m.when(m.isFalse(hasBits(m, flags, RFLAGS.IF)), () => {
-      m.setState(slots.interruptShadow, m.constant(1));
+      m.setState(slots.interruptShadow, m.constant(SHADOW.interrupts));
       m.recheckEvents();
     });
   },

@@ -91,9 +91,9 @@ export const rsm: Instruction = {
   mnemonic: "rsm",
   reference: "Intel SDM Vol. 2B, RSM—Resume From System Management Mode",
   classification: {
-    privilege: "none",
+    privilege: "cpl0",
     sensitive: "control",
-    why: "It would leave system management mode; outside of it, it is an undefined opcode.",
+    why: "It leaves system management mode; outside of it, it is an undefined opcode at every level.",
   },
   counted: true,
   ends: true,

@@ -21,7 +21,7 @@ function slotBytes(m: SemanticsBuilder): 2 | 4 | 8 {
 /**
  * Jumps to a relative target; with an operand size of 16 bits the upper half of EIP is cleared.
  *
- * Differs from the SDM: an 8-bit offset with an operand-size prefix outside 64-bit mode does not clear it.
+ * Differs from the SDM: a jump with an 8-bit offset does not clear it, outside 64-bit mode with an operand-size prefix.
  */
 export function jumpNear(m: SemanticsBuilder, target: Operand): void {
   if (m.mode !== 64 && m.width === 16) m.jumpTo(m.truncate(m.relativeTarget(target), 16));

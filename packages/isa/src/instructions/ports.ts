@@ -7,14 +7,10 @@
 import { opcodes, type Classification, type Encoding, type Instruction } from "../dsl.ts";
 import { checkPorts } from "../exceptions/port-permission.ts";
 import type { SemanticsBuilder, Value } from "../semantics.ts";
-import { segmentSlots, slots } from "../state/layout.ts";
 import { recheckWhenPending } from "./control-registers.ts";
+import { advance, destinationAddress, RDI, RSI, sourceAddress } from "./string-element.ts";
 
 const RDX = 2;
-const RSI = 6;
-const RDI = 7;
-const ES = 0;
-const DIRECTION_BIT = 10;
 
 const io: Classification = {
   privilege: "io",
@@ -88,13 +84,6 @@ export const output: Instruction = {
   },
 };
 
-function advance(m: SemanticsBuilder, register: number, bytes: number): void {
-  const width = m.addressWidth;
-  const isDown = m.bit(m.state(slots.flagsSystem), DIRECTION_BIT);
-  const step = m.select(isDown, m.constant(-bytes), m.constant(bytes));
-  m.setRegister(register, m.add(m.register(register, width), step, width), width);
-}
-
 function stringInput(bytes: PortBytes, encodings: readonly Encoding[]): Instruction {
   return {
     mnemonic: "ins",
@@ -107,9 +96,7 @@ function stringInput(bytes: PortBytes, encodings: readonly Encoding[]): Instruct
     semantics(m) {
       const port = m.register(RDX, 16);
       m.call(checkPorts, port, m.constant(bytes));
-      const base = m.state(segmentSlots(ES).effectiveBase);
-      const sum = m.add(base, m.register(RDI, m.addressWidth), 64);
-      const linear = m.mode === 64 ? sum : m.truncate(sum, 32);
+      const linear = destinationAddress(m);
       // A read of a port can have effects, so the fault comes first.
       m.probeWrite(linear, bytes);
       m.store(linear, bytes, portRead(m, port, bytes));
@@ -131,9 +118,7 @@ function stringOutput(bytes: PortBytes, encodings: readonly Encoding[]): Instruc
     semantics(m) {
       const port = m.register(RDX, 16);
       m.call(checkPorts, port, m.constant(bytes));
-      const sum = m.add(m.segmentBase(), m.register(RSI, m.addressWidth), 64);
-      const linear = m.mode === 64 ? sum : m.truncate(sum, 32);
-      portWrite(m, port, bytes, m.load(linear, bytes));
+      portWrite(m, port, bytes, m.load(sourceAddress(m), bytes));
       advance(m, RSI, bytes);
       recheckWhenPending(m);
     },

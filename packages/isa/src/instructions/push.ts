@@ -6,7 +6,7 @@
  */
 import { opcodes, type Instruction } from "../dsl.ts";
 import type { SemanticsBuilder } from "../semantics.ts";
-import { operandBytes, stackAddress } from "./stack.ts";
+import { operandBytes } from "./stack.ts";
 
 const PUSHA = "Intel SDM Vol. 2B, PUSHA/PUSHAD—Push All General-Purpose Registers";
 const RSP = 4;
@@ -41,7 +41,7 @@ function pushAll(m: SemanticsBuilder): void {
   const bytes = operandBytes(m);
   const all = 8 * bytes;
   const pointer = m.register(RSP, 32);
-  m.probeWrite(stackAddress(m, m.subtract(pointer, m.constant(all), 32)), all, "stack");
+  m.probeWrite(m.stackAddress(m.subtract(pointer, m.constant(all), 32)), all, "stack");
   for (let number = 0; number < 8; number++) {
     m.push(number === RSP ? m.truncate(pointer, m.width) : m.register(number), bytes);
   }

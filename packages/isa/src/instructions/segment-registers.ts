@@ -7,7 +7,7 @@
 import { opcodes, type Classification, type Encoding, type Instruction } from "../dsl.ts";
 import { loadSegment } from "../segmentation/load-segment.ts";
 import type { SemanticsBuilder, Value } from "../semantics.ts";
-import { SEGMENT_STRIDE, segmentSlots, slots } from "../state/layout.ts";
+import { SEGMENT_STRIDE, segmentSlots, SHADOW, slots } from "../state/layout.ts";
 
 const SS = 2;
 
@@ -28,12 +28,12 @@ function selectorOf(m: SemanticsBuilder, number: Value): Value {
 }
 
 /**
- * No interrupt between a load of SS and the next instruction, which loads RSP.
+ * No interrupt and no trap between a load of SS and the next instruction, which loads RSP.
  * Intel SDM Vol. 3A §6.8.3, "Masking Exceptions and Interrupts When Switching Stacks".
  */
 function shadowStackLoad(m: SemanticsBuilder, number: Value): void {
   m.when(m.equal(number, m.constant(SS)), () => {
-    m.setState(slots.interruptShadow, m.constant(2));
+    m.setState(slots.interruptShadow, m.constant(SHADOW.stackLoad));
     m.recheckEvents();
   });
 }

@@ -121,8 +121,8 @@ const SIGN_BITS = 0x8000_0000_8000_0000n;
 /**
  * RCP and RSQRT: denormals count as zeros, tiny results are zeros, and MXCSR plays no part.
  *
- * Differs from the SDM: the manual bounds the relative error by 1.5 * 2^-12, and processors differ within that. Here
- * the result is the correctly rounded one.
+ * Differs from the SDM: RCPPS, RSQRTPS and their like give the correctly rounded result. The manual bounds the relative
+ * error by 1.5 * 2^-12, and processors differ within that.
  */
 function reciprocal(shape: Shape, ofRoot: boolean): Meaning {
   return (m, dst, src) => {

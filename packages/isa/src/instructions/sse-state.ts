@@ -9,6 +9,7 @@ import { opcodes, type Instruction } from "../dsl.ts";
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";
 import { slots, type Slot } from "../state/layout.ts";
 import { requireAligned, requireSse } from "./sse-operand.ts";
+import { REGISTER_HIGH, REGISTER_LOW, stackRegisterOffset } from "./x87-operand.ts";
 
 /** Bits of MXCSR that exist, DAZ included: what FXSAVE stores as MXCSR_MASK. */
 export const MXCSR_MASK = 0xffffn;
@@ -90,21 +91,6 @@ function beginImage(m: SemanticsBuilder, image: Operand): (at: number) => Value 
   return (at) => m.add(linear, m.constant(at), 64);
 }
 
-/** Offset of ST(`index`) from the physical registers. */
-function stackRegisterOffset(m: SemanticsBuilder, index: number): Value {
-  const top = m.shiftRightUnsigned(m.state(slots.fsw), m.constant(11));
-  const physical = m.and(m.add(top, m.constant(index), 64), m.constant(7));
-  return m.shiftLeft(physical, m.constant(4), 64);
-}
-
-/** The second half of a 16-byte register, of which an x87 register uses 16 bits. */
-function upper(slot: Slot, bytes: 2 | 8): Slot {
-  return { offset: slot.offset + 8, bytes };
-}
-
-const X87_LOW: Slot = { offset: slots.x87.offset, bytes: 8 };
-const X87_HIGH: Slot = upper(slots.x87, 2);
-
 function xmmCount(m: SemanticsBuilder): number {
   return m.mode === 64 ? 16 : 8;
 }
@@ -127,8 +113,8 @@ function save(wide: boolean): (m: SemanticsBuilder, image: Operand) => void {
     for (let index = 0; index < 8; index++) {
       const offset = stackRegisterOffset(m, index);
       const at = X87_REGISTERS_AT + 16 * index;
-      m.store(place(at), 8, m.stateAt(X87_LOW, offset));
-      m.store(place(at + 8), 8, m.stateAt(X87_HIGH, offset));
+      m.store(place(at), 8, m.stateAt(REGISTER_LOW, offset));
+      m.store(place(at + 8), 8, m.stateAt(REGISTER_HIGH, offset));
     }
     for (let number = 0; number < xmmCount(m); number++) {
       m.storeAs(place(XMM_REGISTERS_AT + 16 * number), m.state(xmmSlot(number)), 16);
@@ -148,8 +134,8 @@ function restore(wide: boolean): (m: SemanticsBuilder, image: Operand) => void {
     for (let index = 0; index < 8; index++) {
       const offset = stackRegisterOffset(m, index);
       const at = X87_REGISTERS_AT + 16 * index;
-      m.setStateAt(X87_LOW, offset, m.load(place(at), 8));
-      m.setStateAt(X87_HIGH, offset, m.load(place(at + 8), 2));
+      m.setStateAt(REGISTER_LOW, offset, m.load(place(at), 8));
+      m.setStateAt(REGISTER_HIGH, offset, m.load(place(at + 8), 2));
     }
     m.helper("x87.expandTags", [m.load(place(4), 1)]);
     for (let number = 0; number < xmmCount(m); number++) {

@@ -2,18 +2,13 @@
  * MOVS, CMPS, SCAS, LODS, STOS: string instructions. The semantics are one iteration; the processor repeats them.
  *
  * Intel SDM Vol. 2B, "MOVS/MOVSB/MOVSW/MOVSD/MOVSQ—Move Data From String to String" and its neighbours, and
- * "REP/REPE/REPZ/REPNE/REPNZ—Repeat String Operation Prefix". The source's segment can be overridden, the
- * destination's is ES. Pointers move after the accesses, so that a fault in the middle restarts at the same element.
+ * "REP/REPE/REPZ/REPNE/REPNZ—Repeat String Operation Prefix". Pointers move after the accesses, so that a fault in the middle restarts at the same element.
  */
 import { opcodes, type Encoding, type Instruction } from "../dsl.ts";
-import type { SemanticsBuilder, Value, Width } from "../semantics.ts";
-import { segmentSlots, slots } from "../state/layout.ts";
+import type { SemanticsBuilder, Width } from "../semantics.ts";
+import { advance, destinationAddress, RDI, RSI, sourceAddress } from "./string-element.ts";
 
 const RAX = 0;
-const RSI = 6;
-const RDI = 7;
-const ES = 0;
-const DIRECTION_BIT = 10;
 
 const FLAGS = { writes: ["OF", "SF", "ZF", "AF", "PF", "CF"] } as const;
 
@@ -22,28 +17,6 @@ function elementBytes(width: Width): 1 | 2 | 4 | 8 {
   if (width === 8) return 1;
   if (width === 16) return 2;
   return width === 32 ? 4 : 8;
-}
-
-function linear(m: SemanticsBuilder, base: Value, offset: Value): Value {
-  const sum = m.add(base, offset, 64);
-  return m.mode === 64 ? sum : m.truncate(sum, 32);
-}
-
-function sourceAddress(m: SemanticsBuilder): Value {
-  return linear(m, m.segmentBase(), m.register(RSI, m.addressWidth));
-}
-
-function destinationAddress(m: SemanticsBuilder): Value {
-  const offset = m.register(RDI, m.addressWidth);
-  return m.mode === 64 ? offset : linear(m, m.state(segmentSlots(ES).effectiveBase), offset);
-}
-
-/** Moves RSI or RDI by one element, in the direction that DF says. */
-function advance(m: SemanticsBuilder, register: number, bytes: number): void {
-  const width = m.addressWidth;
-  const direction = m.bit(m.state(slots.flagsSystem), DIRECTION_BIT);
-  const step = m.select(direction, m.constant(-bytes), m.constant(bytes));
-  m.setRegister(register, m.add(m.register(register, width), step, width), width);
 }
 
 function string(

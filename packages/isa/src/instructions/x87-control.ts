@@ -13,10 +13,13 @@ import { family } from "./family.ts";
 import { enterMmx, requireMmx } from "./mmx-operand.ts";
 import {
   callX87,
+  REGISTER_HIGH,
+  REGISTER_LOW,
   requireNoPending,
   requireX87,
   requireX87Enabled,
   stackIndex,
+  stackRegisterOffset,
 } from "./x87-operand.ts";
 
 type Meaning = (m: SemanticsBuilder, ...operands: Operand[]) => void;
@@ -162,16 +165,7 @@ const fldenv: Meaning = (m, operand) => {
   m.helper("x87.refreshTags");
 };
 
-const LOW: Slot = { offset: slots.x87.offset, bytes: 8 };
-const HIGH: Slot = { offset: slots.x87.offset + 8, bytes: 2 };
 const REGISTER_BYTES = 10;
-
-/** Offset of ST(`index`) from the physical registers, by the status word as it then is. */
-function registerOffset(m: SemanticsBuilder, index: number): Value {
-  const top = m.shiftRightUnsigned(m.state(slots.fsw), m.constant(11));
-  const physical = m.and(m.add(top, m.constant(index), 64), m.constant(7));
-  return m.shiftLeft(physical, m.constant(4), 64);
-}
 
 const fnsave: Meaning = (m, operand) => {
   requireX87Enabled(m);
@@ -182,9 +176,9 @@ const fnsave: Meaning = (m, operand) => {
   m.probeWrite(at(start + 8 * REGISTER_BYTES - 2), 2);
   storeEnvironment(m, at);
   for (let index = 0; index < 8; index++) {
-    const offset = registerOffset(m, index);
-    m.store(at(start + index * REGISTER_BYTES), 8, m.stateAt(LOW, offset));
-    m.store(at(start + index * REGISTER_BYTES + 8), 2, m.stateAt(HIGH, offset));
+    const offset = stackRegisterOffset(m, index);
+    m.store(at(start + index * REGISTER_BYTES), 8, m.stateAt(REGISTER_LOW, offset));
+    m.store(at(start + index * REGISTER_BYTES + 8), 2, m.stateAt(REGISTER_HIGH, offset));
   }
   initialize(m);
 };
@@ -198,9 +192,9 @@ const frstor: Meaning = (m, operand) => {
   m.load(at(start + 8 * REGISTER_BYTES - 2), 2);
   loadEnvironment(m, at);
   for (let index = 0; index < 8; index++) {
-    const offset = registerOffset(m, index);
-    m.setStateAt(LOW, offset, m.load(at(start + index * REGISTER_BYTES), 8));
-    m.setStateAt(HIGH, offset, m.load(at(start + index * REGISTER_BYTES + 8), 2));
+    const offset = stackRegisterOffset(m, index);
+    m.setStateAt(REGISTER_LOW, offset, m.load(at(start + index * REGISTER_BYTES), 8));
+    m.setStateAt(REGISTER_HIGH, offset, m.load(at(start + index * REGISTER_BYTES + 8), 2));
   }
   m.helper("x87.refreshTags");
 };

@@ -4,7 +4,7 @@
  * Intel SDM Vol. 3A §2.5, "Control Registers" (CR0.EM, TS, MP, NE) and Vol. 1 §8.6, "x87 FPU Exception Synchronization".
  */
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";
-import { slots } from "../state/layout.ts";
+import { slots, type Slot } from "../state/layout.ts";
 import { SOURCE } from "../x87/arithmetic.ts";
 
 const CR0_EM_TS = 0xcn;
@@ -18,7 +18,7 @@ export function requireX87Enabled(m: SemanticsBuilder): void {
 /**
  * #MF when an earlier exception is pending.
  *
- * Differs from the SDM: with CR0.NE clear the processor would signal FERR# to an interrupt controller instead.
+ * Differs from the SDM: CR0.NE is taken as set; with it clear the processor signals FERR# to an interrupt controller.
  */
 export function requireNoPending(m: SemanticsBuilder): void {
   m.raiseWhen(m.and(m.state(slots.fsw), m.constant(ERROR_SUMMARY)), "MF");
@@ -28,6 +28,17 @@ export function requireNoPending(m: SemanticsBuilder): void {
 export function requireX87(m: SemanticsBuilder): void {
   requireX87Enabled(m);
   requireNoPending(m);
+}
+
+/** Mantissa, and sign with exponent, of physical register 0. */
+export const REGISTER_LOW: Slot = { offset: slots.x87.offset, bytes: 8 };
+export const REGISTER_HIGH: Slot = { offset: slots.x87.offset + 8, bytes: 2 };
+
+/** Byte offset of ST(`index`) from physical register 0, by the status word as it then is. */
+export function stackRegisterOffset(m: SemanticsBuilder, index: number): Value {
+  const top = m.shiftRightUnsigned(m.state(slots.fsw), m.constant(11));
+  const physical = m.and(m.add(top, m.constant(index), 64), m.constant(7));
+  return m.shiftLeft(physical, m.constant(4), 64);
 }
 
 /** The number of a stack register. */

@@ -9,16 +9,13 @@ import type { Recorder } from "../micro-operations/recorder.ts";
 import type { Routine, Value } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
 import { ENGINE, FIXED_RECORDS, RECORD } from "./layout.ts";
+import { engineRoutine, faulted, pair, triple } from "./engine-routine.ts";
 import {
   crossesPage,
   dataAccess,
-  engineRoutine,
-  faulted,
   halves,
-  pair,
   slowLoadRoutine,
   slowStoreRoutine,
-  triple,
   type PageAccess,
 } from "./translation.ts";
 
@@ -45,7 +42,9 @@ const accessed: PageAccess = {
   store(m, linear, value, bytes, access) {
     const physical = translate(m, linear, access);
     m.when(faulted(m), () => m.returnValue(m.constantI32(0)));
-    m.when(m.notEqual(bytes, m.constantI32(16)), () => m.hostStore("i64.store", m.stateAddress(WIDE), value));
+    m.when(m.notEqual(bytes, m.constantI32(16)), () =>
+      m.hostStore("i64.store", m.stateAddress(WIDE), value),
+    );
     m.helper("physicalStore", [...halves(m, physical), bytes]);
   },
 };
@@ -85,7 +84,10 @@ const link = engineRoutine("link", ["i32"], "i32", (m, ...values) => {
   if (record === undefined) throw new RangeError("link takes a record.");
   const next = m.hostLoad("i64.load16_u", record, RECORD.nextOffset.offset);
   const offset = m.add(next, m.hostLoad("i64.load", record, RECORD.immediate.offset), 64);
-  m.setState(slots.rip, m.and(m.add(m.state(slots.codePageRip), offset, 64), m.state(slots.ripMask)));
+  m.setState(
+    slots.rip,
+    m.and(m.add(m.state(slots.codePageRip), offset, 64), m.state(slots.ripMask)),
+  );
   return m.constantI32(FIXED_RECORDS.decode);
 });
 
@@ -94,7 +96,11 @@ const nextCodePage = engineRoutine("nextCodePage", [], "i64", (m) => m.constant(
 
 /** Physical address of the instruction byte at the linear address in scratch0; the result goes to scratch1. */
 const translateFetch = engineRoutine("translateFetch", [], "i32", (m) => {
-  const user = m.select(m.equal(m.state(slots.cpl), m.constant(3)), m.constant(ACCESS_USER), m.constant(0));
+  const user = m.select(
+    m.equal(m.state(slots.cpl), m.constant(3)),
+    m.constant(ACCESS_USER),
+    m.constant(0),
+  );
   const physical = translate(m, m.state(slots.scratch0), m.or(user, m.constant(ACCESS_EXECUTE)));
   m.setState(slots.scratch1, physical);
   return m.constantI32(0);

@@ -11,7 +11,8 @@ import { isDecodeFault } from "../decoder/decoded.ts";
 import { VECTOR } from "../exceptions/vectors.ts";
 import { DENY_SUPERVISOR_WRITE, DENY_USER_WRITE, TAG_DENIAL_SHIFT } from "../paging/tag.ts";
 import type { HostMemory } from "../memory/host-memory.ts";
-import { CONTROL, type Interpreter } from "./dispatch.ts";
+import { CONTROL } from "./dispatch-function.ts";
+import type { Interpreter } from "./dispatch.ts";
 import { INSTRUCTION_BYTES_MAXIMUM, RecordWriter } from "./record-writer.ts";
 import {
   CODE_PAGE_BYTES,
@@ -51,7 +52,10 @@ export class CodeCache {
   /** Code page of a frame and mode. */
   readonly #pages = new Map<number, number>();
   /** Straddling instructions by the frame that holds their end. */
-  readonly #straddlers = new Map<number, { readonly frame: number; readonly mode: Mode; readonly offset: number }[]>();
+  readonly #straddlers = new Map<
+    number,
+    { readonly frame: number; readonly mode: Mode; readonly offset: number }[]
+  >();
   #free: number;
   /** How often everything was forgotten, for statistics. */
   flushes = 0;
@@ -75,6 +79,8 @@ export class CodeCache {
    * Makes sure that the instruction at a physical address has a record.
    *
    * @param physical Address of its first byte.
+   * Differs from the SDM: code is not fetched from the registers of a device; what lies there is an undefined opcode.
+   *
    * @returns `fault` when fetching the rest of the instruction, in the next page, faults; `no-memory` when there is no
    * RAM, where every byte reads as 0xff and so no instruction is.
    */
@@ -82,8 +88,13 @@ export class CodeCache {
     if (physical >= this.#physicalBytes) return "no-memory";
     const frame = Math.floor(physical / FRAME_BYTES);
     const entry = this.#layout.frameTable + frame * FRAME_ENTRY_BYTES;
-    if (((this.#u8[entry + FRAME_ENTRY.flags.offset] ?? 0) & FRAME_IS_RAM) === 0) return "no-memory";
-    if (this.#free + CODE_PAGE_BYTES + RUN_BYTES > this.#layout.codeCache + this.#layout.codeCacheBytes) this.#flush();
+    if (((this.#u8[entry + FRAME_ENTRY.flags.offset] ?? 0) & FRAME_IS_RAM) === 0)
+      return "no-memory";
+    if (
+      this.#free + CODE_PAGE_BYTES + RUN_BYTES >
+      this.#layout.codeCache + this.#layout.codeCacheBytes
+    )
+      this.#flush();
     const key = frame * 3 + (mode === 64 ? 0 : mode === 32 ? 1 : 2);
     let page = this.#pages.get(key);
     if (page === undefined) {
@@ -124,7 +135,12 @@ export class CodeCache {
         at += RECORD_BYTES;
         break;
       }
-      const result = this.#decoder.decode(bytes, offset, Math.min(INSTRUCTION_BYTES_MAXIMUM, FRAME_BYTES - offset), { mode });
+      const result = this.#decoder.decode(
+        bytes,
+        offset,
+        Math.min(INSTRUCTION_BYTES_MAXIMUM, FRAME_BYTES - offset),
+        { mode },
+      );
       if (isDecodeFault(result)) {
         if (result.fault === "more" && FRAME_BYTES - offset < INSTRUCTION_BYTES_MAXIMUM) {
           if (decoded > 0) {
@@ -157,7 +173,13 @@ export class CodeCache {
   }
 
   /** An instruction whose end lies in the next page, decoded alone. */
-  #decodeStraddling(page: number, frame: number, offset: number, mode: Mode, nextPage: NextPage): boolean {
+  #decodeStraddling(
+    page: number,
+    frame: number,
+    offset: number,
+    mode: Mode,
+    nextPage: NextPage,
+  ): boolean {
     const next = nextPage();
     if (next === undefined) return false;
     const here = FRAME_BYTES - offset;
@@ -198,11 +220,13 @@ export class CodeCache {
   }
 
   #markLines(frame: number, offset: number, lengthBytes: number): void {
-    const at = (this.#layout.frameTable + frame * FRAME_ENTRY_BYTES + FRAME_ENTRY.codeLines.offset) >> 3;
+    const at =
+      (this.#layout.frameTable + frame * FRAME_ENTRY_BYTES + FRAME_ENTRY.codeLines.offset) >> 3;
     const before = this.#u64[at] ?? 0n;
     let lines = before;
     const last = Math.min(offset + lengthBytes, FRAME_BYTES) - 1;
-    for (let line = offset >> LINE_SHIFT; line <= last >> LINE_SHIFT; line += 1) lines |= 1n << BigInt(line);
+    for (let line = offset >> LINE_SHIFT; line <= last >> LINE_SHIFT; line += 1)
+      lines |= 1n << BigInt(line);
     if (lines === before) return;
     this.#u64[at] = lines;
     if (before === 0n) this.#denyFastWrites(frame);
@@ -249,7 +273,8 @@ export class CodeCache {
   written(physical: number, lengthBytes: number): void {
     if (physical >= this.#physicalBytes) return;
     const frame = Math.floor(physical / FRAME_BYTES);
-    const entry = (this.#layout.frameTable + frame * FRAME_ENTRY_BYTES + FRAME_ENTRY.codeLines.offset) >> 3;
+    const entry =
+      (this.#layout.frameTable + frame * FRAME_ENTRY_BYTES + FRAME_ENTRY.codeLines.offset) >> 3;
     let lines = this.#u64[entry] ?? 0n;
     if (lines === 0n) return;
     const offset = physical % FRAME_BYTES;
@@ -270,9 +295,14 @@ export class CodeCache {
     for (const key of [0, 1, 2]) {
       const page = this.#pages.get(frame * 3 + key);
       if (page === undefined) continue;
-      for (let offset = Math.max(0, lineStart - INSTRUCTION_BYTES_MAXIMUM + 1); offset < lineStart + LINE_BYTES; offset += 1) {
+      for (
+        let offset = Math.max(0, lineStart - INSTRUCTION_BYTES_MAXIMUM + 1);
+        offset < lineStart + LINE_BYTES;
+        offset += 1
+      ) {
         const record = this.#u32[(page >> 2) + offset] ?? 0;
-        if (record === 0 || offset + (this.#u8[record + RECORD.length.offset] ?? 0) <= lineStart) continue;
+        if (record === 0 || offset + (this.#u8[record + RECORD.length.offset] ?? 0) <= lineStart)
+          continue;
         this.#forget(page, offset, record);
       }
     }
@@ -298,7 +328,9 @@ export class CodeCache {
       this.#u64[(entry + FRAME_ENTRY.codeLines.offset) >> 3] = 0n;
     }
     for (const frame of this.#straddlers.keys()) {
-      this.#u64[(this.#layout.frameTable + frame * FRAME_ENTRY_BYTES + FRAME_ENTRY.codeLines.offset) >> 3] = 0n;
+      this.#u64[
+        (this.#layout.frameTable + frame * FRAME_ENTRY_BYTES + FRAME_ENTRY.codeLines.offset) >> 3
+      ] = 0n;
     }
     this.#eachTlbEntry((entry) => {
       this.#u32[(entry + TLB_ENTRY.codePage.offset) >> 2] = 0;

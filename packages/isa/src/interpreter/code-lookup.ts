@@ -5,8 +5,16 @@ import { ACCESS_EXECUTE, ACCESS_USER } from "../paging/tag.ts";
 import type { Routine, Value } from "../semantics.ts";
 import type { Recorder } from "../micro-operations/recorder.ts";
 import { segmentSlots, slots } from "../state/layout.ts";
-import { ENGINE, FIXED_RECORDS, FIXED_RECORDS_END, FRAME_ENTRY, RECORD, TLB_ENTRY } from "./layout.ts";
-import { engineRoutine, frameEntry, isRam, tlbSet } from "./translation.ts";
+import {
+  ENGINE,
+  FIXED_RECORDS,
+  FIXED_RECORDS_END,
+  FRAME_ENTRY,
+  RECORD,
+  TLB_ENTRY,
+} from "./layout.ts";
+import { engineRoutine, frameEntry, isRam } from "./engine-routine.ts";
+import { tlbSet } from "./translation.ts";
 
 const CS = segmentSlots(1);
 const PAGE_OFFSET = 0xfff;
@@ -14,7 +22,11 @@ const PAGE_OFFSET = 0xfff;
 /** Linear address of `rip` and its offset in the page. */
 function linearRip(m: Recorder): { readonly linear: Value; readonly offset: Value } {
   const linear = m.add(m.state(slots.rip), m.state(CS.effectiveBase), 64);
-  const wrapped = m.select(m.equal(m.state(slots.mode), m.constant(64)), linear, m.truncate(linear, 32));
+  const wrapped = m.select(
+    m.equal(m.state(slots.mode), m.constant(64)),
+    linear,
+    m.truncate(linear, 32),
+  );
   return { linear: wrapped, offset: m.and(wrapped, m.constant(PAGE_OFFSET)) };
 }
 
@@ -32,13 +44,18 @@ function enterPage(m: Recorder, offset: Value): void {
  * Nothing is fetched when no unit is left: whoever goes on fetches, so that walks are counted once.
  */
 export const lookup: Routine = engineRoutine("lookup", [], "i32", (m) => {
-  m.when(m.isZero(m.state(slots.remaining)), () => m.returnValue(m.constantI32(FIXED_RECORDS.decode)));
+  m.when(m.isZero(m.state(slots.remaining)), () =>
+    m.returnValue(m.constantI32(FIXED_RECORDS.decode)),
+  );
   const { linear, offset } = linearRip(m);
   const page = m.shiftRightUnsigned(linear, m.constant(12));
   const entry = tlbSet(m, page);
   const tag = m.hostLoad("i64.load", entry, TLB_ENTRY.tag.offset);
   const hit = m.equal(m.and(tag, m.state(slots.executeMask)), page);
-  const sameMode = m.equal(m.hostLoad("i64.load8_u", entry, TLB_ENTRY.codeMode.offset), m.state(slots.mode));
+  const sameMode = m.equal(
+    m.hostLoad("i64.load8_u", entry, TLB_ENTRY.codeMode.offset),
+    m.state(slots.mode),
+  );
   m.when(m.both(hit, sameMode), () => {
     const codePage = m.hostLoad("i32.load", entry, TLB_ENTRY.codePage.offset);
     m.when(codePage, () => {
@@ -54,9 +71,18 @@ export const lookup: Routine = engineRoutine("lookup", [], "i32", (m) => {
 
 export const lookupSlowly: Routine = engineRoutine("lookupSlowly", [], "i32", (m) => {
   const { linear, offset } = linearRip(m);
-  const user = m.select(m.equal(m.state(slots.cpl), m.constant(3)), m.constant(ACCESS_USER), m.constant(0));
-  const entry = m.callNamed("resolve", "i32", false, [linear, m.or(user, m.constant(ACCESS_EXECUTE))]);
-  m.when(m.notEqual(m.state(slots.faultVector), m.constant(0)), () => m.returnValue(m.constantI32(FIXED_RECORDS.fault)));
+  const user = m.select(
+    m.equal(m.state(slots.cpl), m.constant(3)),
+    m.constant(ACCESS_USER),
+    m.constant(0),
+  );
+  const entry = m.callNamed("resolve", "i32", false, [
+    linear,
+    m.or(user, m.constant(ACCESS_EXECUTE)),
+  ]);
+  m.when(m.notEqual(m.state(slots.faultVector), m.constant(0)), () =>
+    m.returnValue(m.constantI32(FIXED_RECORDS.fault)),
+  );
   const translation = m.hostLoad("i64.load", entry, TLB_ENTRY.translation.offset);
   const physical = m.or(m.and(translation, m.constant(~BigInt(PAGE_OFFSET))), offset);
   enterPage(m, offset);
@@ -83,11 +109,16 @@ export const link: Routine = engineRoutine("link", ["i32"], "i32", (m, ...values
   if (record === undefined) throw new RangeError("link takes a record.");
   const next = m.hostLoad("i64.load16_u", record, RECORD.nextOffset.offset);
   const offset = m.add(next, m.hostLoad("i64.load", record, RECORD.immediate.offset), 64);
-  m.setState(slots.rip, m.and(m.add(m.state(slots.codePageRip), offset, 64), m.state(slots.ripMask)));
+  m.setState(
+    slots.rip,
+    m.and(m.add(m.state(slots.codePageRip), offset, 64), m.state(slots.ripMask)),
+  );
   const target = m.callNamed("lookup", "i32", false, []);
   const samePage = m.isZero(m.shiftRightUnsigned(offset, m.constant(12)));
   const decoded = m.lessThanUnsigned(m.constantI32(FIXED_RECORDS_END - 1), target);
-  m.when(m.both(samePage, decoded), () => m.hostStore("i32.store", record, target, RECORD.target.offset));
+  m.when(m.both(samePage, decoded), () =>
+    m.hostStore("i32.store", record, target, RECORD.target.offset),
+  );
   return target;
 });
 
@@ -95,8 +126,20 @@ export const link: Routine = engineRoutine("link", ["i32"], "i32", (m, ...values
 export const nextCodePage: Routine = engineRoutine("nextCodePage", [], "i64", (m) => {
   const here = m.add(m.state(slots.codePageRip), m.state(CS.effectiveBase), 64);
   const linear = m.add(here, m.constant(PAGE_OFFSET + 1), 64);
-  const user = m.select(m.equal(m.state(slots.cpl), m.constant(3)), m.constant(ACCESS_USER), m.constant(0));
-  const entry = m.callNamed("resolve", "i32", false, [linear, m.or(user, m.constant(ACCESS_EXECUTE))]);
-  m.when(m.notEqual(m.state(slots.faultVector), m.constant(0)), () => m.returnValue(m.constant(-1n)));
-  return m.and(m.hostLoad("i64.load", entry, TLB_ENTRY.translation.offset), m.constant(~BigInt(PAGE_OFFSET)));
+  const user = m.select(
+    m.equal(m.state(slots.cpl), m.constant(3)),
+    m.constant(ACCESS_USER),
+    m.constant(0),
+  );
+  const entry = m.callNamed("resolve", "i32", false, [
+    linear,
+    m.or(user, m.constant(ACCESS_EXECUTE)),
+  ]);
+  m.when(m.notEqual(m.state(slots.faultVector), m.constant(0)), () =>
+    m.returnValue(m.constant(-1n)),
+  );
+  return m.and(
+    m.hostLoad("i64.load", entry, TLB_ENTRY.translation.offset),
+    m.constant(~BigInt(PAGE_OFFSET)),
+  );
 });

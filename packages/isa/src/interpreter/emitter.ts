@@ -6,13 +6,26 @@
  */
 import type { Expression, Field, Recording, Statement } from "../micro-operations/tree.ts";
 import { isPure } from "../micro-operations/tree.ts";
-import { RECHECK } from "../micro-operations/recorder.ts";
+import { RECHECK } from "../micro-operations/state-recorder.ts";
 import type { ValueType } from "../semantics.ts";
 import { segmentSlots, slots } from "../state/layout.ts";
 import type { FunctionBody, Label } from "../webassembly/encoder.ts";
 import { wasmOperation } from "../webassembly/operations.ts";
-import { ENGINE, RECORD, RECORD_BYTES, TLB_ENTRY, TLB_OFFSET, TLB_SETS, TLB_SET_BYTES } from "./layout.ts";
-import { DENY_SUPERVISOR_READ, DENY_SUPERVISOR_WRITE, TAG_DENIAL_SHIFT, TAG_PAGE_NUMBER } from "../paging/tag.ts";
+import {
+  ENGINE,
+  RECORD,
+  RECORD_BYTES,
+  TLB_ENTRY,
+  TLB_OFFSET,
+  TLB_SETS,
+  TLB_SET_BYTES,
+} from "./layout.ts";
+import {
+  DENY_SUPERVISOR_READ,
+  DENY_SUPERVISOR_WRITE,
+  TAG_DENIAL_SHIFT,
+  TAG_PAGE_NUMBER,
+} from "../paging/tag.ts";
 
 /** Kinds of access that the slow functions are told. */
 export const ACCESS_SYSTEM = 1;
@@ -169,9 +182,6 @@ class Emission {
         body.end();
         return;
       }
-      case "call":
-        this.#evaluate(statement.call);
-        return;
       case "count": {
         const offset = this.#target.callees.counter(statement.counter);
         body.get(LOCAL.processor);
@@ -197,7 +207,8 @@ class Emission {
         return;
       case "repeat": {
         const handler = this.#handler();
-        if (this.#recording.rechecks) this.#recheck(handler, () => this.#ripFromRecord("thisOffset"));
+        if (this.#recording.rechecks)
+          this.#recheck(handler, () => this.#ripFromRecord("thisOffset"));
         body.branch(handler.next);
         return;
       }
@@ -308,9 +319,13 @@ class Emission {
       this.#keep(value);
       return;
     }
-    if (value.uses === 0 && (value.kind === "state-load" || value.kind === "host-load" || value.kind === "variable-get")) return;
+    if (
+      value.uses === 0 &&
+      (value.kind === "state-load" || value.kind === "host-load" || value.kind === "variable-get")
+    )
+      return;
     this.#compute(value);
-    if (!leavesValue(value)) return;
+    // Every call leaves a value: routines without a result return a zero that nobody uses.
     if (value.uses === 0) this.#body.drop();
     else this.#keep(value);
   }
@@ -449,7 +464,13 @@ class Emission {
     if (handler !== undefined) this.#storeProgress();
     body.get(LOCAL.processor);
     for (const operand of call.operands) this.#value(operand);
-    body.call(callees.helper(call.helper, call.operands.map(({ type }) => type), call.type));
+    body.call(
+      callees.helper(
+        call.helper,
+        call.operands.map(({ type }) => type),
+        call.type,
+      ),
+    );
     const result = this.#target.allocate(call.type);
     body.set(result);
     if (handler !== undefined) this.#loadProgress();
@@ -526,7 +547,9 @@ class Emission {
   /** Pushes the kind of access for the slow functions. An operand refers to the stack when its segment is SS. */
   #accessKind(access: { readonly privilege: string; readonly stack: boolean }): void {
     const body = this.#body;
-    const fixed = (access.privilege === "system" ? ACCESS_SYSTEM : 0) | (access.stack ? ACCESS_STACK_SEGMENT : 0);
+    const fixed =
+      (access.privilege === "system" ? ACCESS_SYSTEM : 0) |
+      (access.stack ? ACCESS_STACK_SEGMENT : 0);
     if (this.#target.handler === undefined || access.stack || access.privilege === "system") {
       body.i32(fixed);
       return;
@@ -551,7 +574,12 @@ class Emission {
   }
 
   /** Pushes the loaded value, by the functions that handle misses, page crossings and devices. */
-  #slowLoad(type: ValueType, bytes: number, linear: number, access: { readonly privilege: string; readonly stack: boolean }): void {
+  #slowLoad(
+    type: ValueType,
+    bytes: number,
+    linear: number,
+    access: { readonly privilege: string; readonly stack: boolean },
+  ): void {
     const body = this.#body;
     this.#slowCall("slowLoad", () => {
       body.get(linear);
@@ -576,7 +604,13 @@ class Emission {
     fromBits(body, type);
   }
 
-  #slowStore(type: ValueType, bytes: number, linear: number, access: { readonly privilege: string; readonly stack: boolean }, value: () => void): void {
+  #slowStore(
+    type: ValueType,
+    bytes: number,
+    linear: number,
+    access: { readonly privilege: string; readonly stack: boolean },
+    value: () => void,
+  ): void {
     const body = this.#body;
     if (bytes === 16) {
       body.get(LOCAL.processor);
@@ -633,7 +667,8 @@ class Emission {
 
   /** How to push a value more than once without computing it twice. */
   #pusher(value: Expression): () => void {
-    if (value.kind === "constant" || value.kind === "vector-constant" || value.kind === "field") return () => this.#value(value);
+    if (value.kind === "constant" || value.kind === "vector-constant" || value.kind === "field")
+      return () => this.#value(value);
     const local = this.#inLocal(value);
     return () => this.#body.get(local);
   }
@@ -699,13 +734,13 @@ function operandOf(value: { readonly operands: readonly Expression[] }, index: n
   return operand;
 }
 
-/** Every call leaves a value: routines without a result return a zero that nobody uses. */
-function leavesValue(_value: Expression): boolean {
-  return true;
-}
-
 function endsControl(statement: Statement): boolean {
-  return statement.kind === "raise" || statement.kind === "jump" || statement.kind === "jump-relative" || statement.kind === "repeat";
+  return (
+    statement.kind === "raise" ||
+    statement.kind === "jump" ||
+    statement.kind === "jump-relative" ||
+    statement.kind === "repeat"
+  );
 }
 
 /** Turns 64 raw bits on the stack into a value of `type`. */

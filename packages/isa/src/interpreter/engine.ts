@@ -15,7 +15,7 @@ import type { HelperContext } from "../helpers.ts";
 import { instructions } from "../instructions/index.ts";
 import { twoStageWalk } from "../paging/two-stage-walk.ts";
 import { walkRoutine } from "../paging/walk.ts";
-import type { Prologue } from "../micro-operations/recorder.ts";
+import type { Prologue } from "../micro-operations/recording.ts";
 import type { ProcessorProfile } from "../profile/profile.ts";
 import type { ExceptionName, Routine } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
@@ -24,7 +24,16 @@ import { detachedRoutines } from "./accessor-memory.ts";
 import { link, lookup, lookupSlowly, nextCodePage } from "./code-lookup.ts";
 import { buildInterpreter, groupOf, type Interpreter, type Part } from "./dispatch.ts";
 import type { MemoryModel } from "./emitter.ts";
-import { engineRoutine, loadPhysical, resolve, setPrivilegeLevel, settleRing, slowLoad, slowProbe, slowStore, storePhysical } from "./translation.ts";
+import { engineRoutine } from "./engine-routine.ts";
+import { setPrivilegeLevel, settleRing } from "./ring.ts";
+import {
+  loadPhysical,
+  resolve,
+  slowLoad,
+  slowProbe,
+  slowStore,
+  storePhysical,
+} from "./translation.ts";
 
 /** A table's decoder and its interpreter, compiled. */
 export interface Compiled {
@@ -48,10 +57,31 @@ const writeFlags: Routine = engineRoutine("writeFlags", [], "i32", (m) => {
   return m.constantI32(0);
 });
 
-const SHARED: readonly Routine[] = [walkRoutine, settleRing, setPrivilegeLevel, updateMode, deliverRoutine, deliverSoftwareInterrupt, readFlags, writeFlags];
+const SHARED: readonly Routine[] = [
+  walkRoutine,
+  settleRing,
+  setPrivilegeLevel,
+  updateMode,
+  deliverRoutine,
+  deliverSoftwareInterrupt,
+  readFlags,
+  writeFlags,
+];
 
 const ROUTINES: Readonly<Record<MemoryModel, readonly Routine[]>> = {
-  tlb: [...SHARED, resolve, slowLoad, slowStore, slowProbe, loadPhysical, storePhysical, lookup, lookupSlowly, link, nextCodePage],
+  tlb: [
+    ...SHARED,
+    resolve,
+    slowLoad,
+    slowStore,
+    slowProbe,
+    loadPhysical,
+    storePhysical,
+    lookup,
+    lookupSlowly,
+    link,
+    nextCodePage,
+  ],
   accessors: [...SHARED, ...detachedRoutines],
 };
 
@@ -83,12 +113,16 @@ export function compile(
   const key = [model, ...[...profile.features].toSorted(), ...extensions.map(numberOf)].join(" ");
   const known = compiled.get(key);
   if (known !== undefined) return known;
-  const table = [...instructions, ...extensions.flatMap((extension) => extension.instructions ?? [])];
+  const table = [
+    ...instructions,
+    ...extensions.flatMap((extension) => extension.instructions ?? []),
+  ];
   const decoder = decoderFor(table, profile.features);
   const prologuesOf = (form: Form): Prologue[] =>
     extensions.flatMap((extension) => extension.intercept?.(form.instruction, form) ?? []);
   const [secondStage, another] = extensions.flatMap((extension) => extension.secondStage ?? []);
-  if (another !== undefined) throw new RangeError("Two extensions have a second stage of translation. Use one of them.");
+  if (another !== undefined)
+    throw new RangeError("Two extensions have a second stage of translation. Use one of them.");
   const routines = ROUTINES[model].map((routine) =>
     routine === walkRoutine && secondStage !== undefined ? twoStageWalk(secondStage) : routine,
   );
@@ -107,13 +141,18 @@ export class Engine {
   readonly #core: WebAssembly.Exports;
 
   /** @param helperOf Gives the helper of a name. @throws {RangeError} There is none. */
-  constructor(interpreter: Interpreter, memory: WebAssembly.Memory, helperOf: (name: string) => BoundHelper) {
+  constructor(
+    interpreter: Interpreter,
+    memory: WebAssembly.Memory,
+    helperOf: (name: string) => BoundHelper,
+  ) {
     this.#interpreter = interpreter;
     this.#memory = memory;
     this.#helperOf = helperOf;
     this.#table = new WebAssembly.Table({ element: "anyfunc", initial: interpreter.groupCount });
     this.#core = this.#instantiate(interpreter.core, {});
-    for (let group = 0; group < interpreter.groupCount; group += 1) this.#table.set(group, this.function("missing"));
+    for (let group = 0; group < interpreter.groupCount; group += 1)
+      this.#table.set(group, this.function("missing"));
     this.#table.set(0, this.function("execute"));
   }
 
@@ -135,7 +174,13 @@ export class Engine {
   /** Makes the dispatch function that has a handler, after handlers left for want of it. */
   loadHandler(handler: number): void {
     const group = groupOf(handler);
-    this.#table.set(group, asFunction(this.#instantiate(this.#interpreter.group(group), this.#core)["execute"], "execute"));
+    this.#table.set(
+      group,
+      asFunction(
+        this.#instantiate(this.#interpreter.group(group), this.#core)["execute"],
+        "execute",
+      ),
+    );
   }
 }
 
@@ -145,7 +190,11 @@ function asFunction(value: WebAssembly.ExportValue | undefined, name: string): W
 }
 
 /** What helpers in TypeScript see of the processor whose state block lies at `base`. */
-export function helperContext(buffer: ArrayBuffer, base: number, state: () => ProcessorState): HelperContext {
+export function helperContext(
+  buffer: ArrayBuffer,
+  base: number,
+  state: () => ProcessorState,
+): HelperContext {
   return {
     u8: new Uint8Array(buffer),
     u32: new Uint32Array(buffer),
@@ -165,12 +214,20 @@ export function helperContext(buffer: ArrayBuffer, base: number, state: () => Pr
 /** The helpers of floating point, bound to a processor. */
 export function boundFloatingPoint(context: HelperContext): Readonly<Record<string, BoundHelper>> {
   return Object.fromEntries(
-    Object.entries(floatingPointHelpers).map(([name, helper]) => [name, (...parameters: number[]) => helper(context, ...parameters)] as const),
+    Object.entries(floatingPointHelpers).map(
+      ([name, helper]) =>
+        [name, (...parameters: number[]) => helper(context, ...parameters)] as const,
+    ),
   );
 }
 
 /** The work of a state block that the shared semantics define; `flush` empties the TLB, if there is one. */
-export function stateEngine(functionOf: (name: string) => WasmFunction, base: number, state: () => ProcessorState, flush: () => void): StateEngine {
+export function stateEngine(
+  functionOf: (name: string) => WasmFunction,
+  base: number,
+  state: () => ProcessorState,
+  flush: () => void,
+): StateEngine {
   return {
     settle() {
       functionOf("updateMode")(base);
@@ -188,9 +245,15 @@ export function stateEngine(functionOf: (name: string) => WasmFunction, base: nu
 }
 
 /** Takes the recorded fault out of the state block. */
-export function takeFault(state: ProcessorState): { readonly vector: number; readonly errorCode: number | undefined } {
+export function takeFault(state: ProcessorState): {
+  readonly vector: number;
+  readonly errorCode: number | undefined;
+} {
   const vector = state.getNumber(slots.faultVector) - 1;
-  const errorCode = state.getNumber(slots.faultHasErrorCode) !== 0 ? state.getNumber(slots.faultErrorCode) : undefined;
+  const errorCode =
+    state.getNumber(slots.faultHasErrorCode) !== 0
+      ? state.getNumber(slots.faultErrorCode)
+      : undefined;
   state.setNumber(slots.faultVector, 0);
   return { vector, errorCode };
 }

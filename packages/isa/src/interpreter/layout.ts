@@ -39,7 +39,9 @@ export const TLB_USED_OFFSET = 0x580;
 export const TLB_USED_BYTES: number = TLB_SETS / 8;
 
 /** Fields of a TLB entry. */
-export const TLB_ENTRY: Readonly<Record<"tag" | "addend" | "codePage" | "translation" | "codeMode", Slot>> = {
+export const TLB_ENTRY: Readonly<
+  Record<"tag" | "addend" | "codePage" | "translation" | "codeMode", Slot>
+> = {
   /**
    * Bits 51:0: linear page number; bits 63:52: what may not go the fast way, in the order of paging/tag.ts's denials.
    */
@@ -60,21 +62,41 @@ export const PROCESSOR_BLOCK_BYTES: number = TLB_OFFSET + TLB_SETS * TLB_SET_BYT
 
 /** What the host knows of a physical frame. */
 export const FRAME_ENTRY_BYTES = 16;
-export const FRAME_ENTRY: Readonly<Record<"codeLines" | "flags" | "codeMode" | "codePage", Slot>> = {
-  /** One bit for each 64-byte line from which code was decoded. */
-  codeLines: { offset: 0, bytes: 8 },
-  /** Bit 0: RAM. */
-  flags: { offset: 8, bytes: 1 },
-  /** Bits of code that {@link FRAME_ENTRY.codePage} was decoded for. */
-  codeMode: { offset: 9, bytes: 1 },
-  /** The code page last used for the frame, or 0. */
-  codePage: { offset: 12, bytes: 4 },
-};
+export const FRAME_ENTRY: Readonly<Record<"codeLines" | "flags" | "codeMode" | "codePage", Slot>> =
+  {
+    /** One bit for each 64-byte line from which code was decoded. */
+    codeLines: { offset: 0, bytes: 8 },
+    /** Bit 0: RAM. */
+    flags: { offset: 8, bytes: 1 },
+    /** Bits of code that {@link FRAME_ENTRY.codePage} was decoded for. */
+    codeMode: { offset: 9, bytes: 1 },
+    /** The code page last used for the frame, or 0. */
+    codePage: { offset: 12, bytes: 4 },
+  };
 export const FRAME_IS_RAM = 1;
 
 /** A decoded instruction: what its handler reads. */
 export const RECORD_BYTES = 48;
-export const RECORD: Readonly<Record<"handler" | "thisOffset" | "nextOffset" | "operand0" | "operand1" | "operand2" | "base" | "index" | "segment" | "immediate2" | "shift" | "length" | "target" | "displacement" | "immediate", Slot>> = {
+export const RECORD: Readonly<
+  Record<
+    | "handler"
+    | "thisOffset"
+    | "nextOffset"
+    | "operand0"
+    | "operand1"
+    | "operand2"
+    | "base"
+    | "index"
+    | "segment"
+    | "immediate2"
+    | "shift"
+    | "length"
+    | "target"
+    | "displacement"
+    | "immediate",
+    Slot
+  >
+> = {
   handler: { offset: 0, bytes: 2 },
   /** Offset in the page of the instruction's first byte. */
   thisOffset: { offset: 2, bytes: 2 },
@@ -99,7 +121,19 @@ export const RECORD: Readonly<Record<"handler" | "thisOffset" | "nextOffset" | "
 export const CODE_PAGE_BYTES: number = FRAME_BYTES * 4;
 
 /** Engine words of the state block, at its offsets 0x3b0 to 0x3ff, that semantics never see. */
-export const ENGINE: Readonly<Record<"currentRecord" | "frameTable" | "physicalBase" | "physicalBytes" | "decodePhysical" | "segmentScratch" | "wideScratch" | "crossingScratch", Slot>> = {
+export const ENGINE: Readonly<
+  Record<
+    | "currentRecord"
+    | "frameTable"
+    | "physicalBase"
+    | "physicalBytes"
+    | "decodePhysical"
+    | "segmentScratch"
+    | "wideScratch"
+    | "crossingScratch",
+    Slot
+  >
+> = {
   /** Record being executed when control last left the handlers. */
   currentRecord: { offset: 0x3b0, bytes: 4 },
   /** Base of the frame table, and of physical memory, in the host's memory; bytes of physical memory. */

@@ -4,7 +4,8 @@
 import type { Decoded, Form } from "../decoder/decoded.ts";
 import { VECTOR } from "../exceptions/vectors.ts";
 import { registerOffset, segmentSlots, slots } from "../state/layout.ts";
-import { CONTROL, type Interpreter } from "./dispatch.ts";
+import { CONTROL } from "./dispatch-function.ts";
+import type { Interpreter } from "./dispatch.ts";
 import { ENGINE, RECORD, RECORD_BYTES } from "./layout.ts";
 
 /** Intel SDM Vol. 2A §2.3.11, "AVX Instruction Length": no instruction is longer. */
@@ -50,18 +51,30 @@ export class RecordWriter {
     if (addressed) {
       this.control(at, CONTROL.address, offset);
       this.#address(at, memory, offset + decoded.lengthBytes);
-      this.#u64[(at + RECORD.immediate.offset) >> 3] = memory.addressWidth === 64 ? 0xffff_ffff_ffff_ffffn : (1n << BigInt(memory.addressWidth)) - 1n;
+      this.#u64[(at + RECORD.immediate.offset) >> 3] =
+        memory.addressWidth === 64
+          ? 0xffff_ffff_ffff_ffffn
+          : (1n << BigInt(memory.addressWidth)) - 1n;
       this.#u8[at + RECORD.length.offset] = decoded.lengthBytes;
       at += RECORD_BYTES;
     }
     this.control(at, this.#handlerOf(form), offset, offset + decoded.lengthBytes);
     this.#u8[at + RECORD.length.offset] = decoded.lengthBytes;
     for (const operand of form.operands) {
-      if (operand.source !== "reg" && operand.source !== "rm" && operand.source !== "opcode") continue;
+      if (operand.source !== "reg" && operand.source !== "rm" && operand.source !== "opcode")
+        continue;
       const number = decoded.registers[operand.index] ?? 0;
-      this.#u16[(at + RECORD.operand0.offset + operand.index * 2) >> 1] = operandWord(operand.kind, number);
+      this.#u16[(at + RECORD.operand0.offset + operand.index * 2) >> 1] = operandWord(
+        operand.kind,
+        number,
+      );
     }
-    this.#u64[(at + RECORD.immediate.offset) >> 3] = BigInt.asUintN(64, form.operands.some(({ source }) => source === "relative") ? decoded.relative : decoded.immediate);
+    this.#u64[(at + RECORD.immediate.offset) >> 3] = BigInt.asUintN(
+      64,
+      form.operands.some(({ source }) => source === "relative")
+        ? decoded.relative
+        : decoded.immediate,
+    );
     this.#u16[(at + RECORD.immediate2.offset) >> 1] = decoded.immediate2;
     const override = decoded.segmentOverride === -1 ? DS : decoded.segmentOverride;
     this.#u16[(at + RECORD.segment.offset) >> 1] = segmentBaseOffset(override);
@@ -78,10 +91,16 @@ export class RecordWriter {
 
   #address(at: number, memory: NonNullable<Decoded["memory"]>, nextOffset: number): void {
     const relative = memory.base === -2;
-    const base = memory.base === -1 ? slots.zero.offset : relative ? slots.codePageRip.offset : registerOffset(memory.base);
+    const base =
+      memory.base === -1
+        ? slots.zero.offset
+        : relative
+          ? slots.codePageRip.offset
+          : registerOffset(memory.base);
     const displacement = relative ? memory.displacement + BigInt(nextOffset) : memory.displacement;
     this.#u16[(at + RECORD.base.offset) >> 1] = base;
-    this.#u16[(at + RECORD.index.offset) >> 1] = memory.index === -1 ? slots.zero.offset : registerOffset(memory.index);
+    this.#u16[(at + RECORD.index.offset) >> 1] =
+      memory.index === -1 ? slots.zero.offset : registerOffset(memory.index);
     this.#u8[at + RECORD.shift.offset] = memory.scaleShift;
     this.#u16[(at + RECORD.segment.offset) >> 1] = segmentBaseOffset(memory.segment);
     this.#u64[(at + RECORD.displacement.offset) >> 3] = BigInt.asUintN(64, displacement);

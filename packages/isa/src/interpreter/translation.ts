@@ -4,8 +4,7 @@
  * Written in the expression language, over the engine's own tables. The inline probe that handlers carry is in
  * emitter.ts; everything here is what happens when it misses.
  */
-import { setAccessMasks } from "../exceptions/mode.ts";
-import { Recorder } from "../micro-operations/recorder.ts";
+import type { Recorder } from "../micro-operations/recorder.ts";
 import {
   ACCESS_EXECUTE,
   ACCESS_IMPLICIT,
@@ -21,58 +20,36 @@ import {
   TAG_PAGE_NUMBER,
   USER_DENIAL_SHIFT,
 } from "../paging/tag.ts";
-import type { Routine, SemanticsBuilder, Value, ValueType } from "../semantics.ts";
+import type { Routine, Value } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
 import { ACCESS_STACK_SEGMENT, ACCESS_SYSTEM } from "./emitter.ts";
-import { ENGINE, FRAME_BYTES, FRAME_ENTRY, FRAME_ENTRY_BYTES, FRAME_IS_RAM, TLB_ENTRY, TLB_ENTRY_BYTES, TLB_OFFSET, TLB_SETS, TLB_SET_BYTES, TLB_USED_OFFSET } from "./layout.ts";
+import {
+  engineRoutine,
+  faulted,
+  frameEntry,
+  hostOfPhysical,
+  isRam,
+  pair,
+  quadruple,
+  triple,
+} from "./engine-routine.ts";
+import {
+  ENGINE,
+  FRAME_BYTES,
+  FRAME_ENTRY,
+  TLB_ENTRY,
+  TLB_ENTRY_BYTES,
+  TLB_OFFSET,
+  TLB_SETS,
+  TLB_SET_BYTES,
+  TLB_USED_OFFSET,
+} from "./layout.ts";
 
 const ALL_DENIED = 0x3f | DENY_DIRECT;
 const PAGE_OFFSET = 0xfff;
 const TAG_EMPTY = 1n << 63n;
 /** Sixteen bytes for accesses that cross a page: the parts use the wide scratch themselves. */
 const CROSSING_SCRATCH = ENGINE.crossingScratch.offset;
-
-/** A routine of the engine: it may touch the host's tables, which semantics cannot. */
-export function engineRoutine(
-  name: string,
-  parameters: readonly ValueType[],
-  result: ValueType,
-  body: (m: Recorder, ...values: Value[]) => Value,
-): Routine {
-  return {
-    name,
-    parameters,
-    result,
-    raises: false,
-    body: (m: SemanticsBuilder, ...values: Value[]) => {
-      if (!(m instanceof Recorder)) throw new TypeError(`Routine ${name} belongs to the engine and is only recorded by it.`);
-      return body(m, ...values);
-    },
-  };
-}
-
-export function faulted(m: Recorder): Value {
-  return m.notEqual(m.state(slots.faultVector), m.constant(0));
-}
-
-/** Host address of the frame table's entry for a physical address below 4 GiB. */
-export function frameEntry(m: Recorder, physical: Value): Value {
-  const frame = m.toI32(m.shiftRightUnsigned(physical, m.constant(12)));
-  const offset = m.wasm("i32.shl", [frame, m.constantI32(Math.log2(FRAME_ENTRY_BYTES))]);
-  return m.wasm("i32.add", [offset, m.toI32(m.state(ENGINE.frameTable))]);
-}
-
-/** Whether a physical address is in RAM; addresses outside the frame table are not. */
-export function isRam(m: Recorder, physical: Value): Value {
-  const inside = m.lessThanUnsigned(physical, m.state(ENGINE.physicalBytes));
-  const entry = m.select(inside, frameEntry(m, physical), m.toI32(m.state(ENGINE.frameTable)));
-  const flags = m.hostLoad("i32.load8_u", entry, FRAME_ENTRY.flags.offset);
-  return m.both(inside, m.wasm("i32.and", [flags, m.constantI32(FRAME_IS_RAM)]));
-}
-
-export function hostOfPhysical(m: Recorder, physical: Value): Value {
-  return m.wasm("i32.add", [m.toI32(physical), m.toI32(m.state(ENGINE.physicalBase))]);
-}
 
 /** Host address of the first entry of the TLB set of a linear page number. */
 export function tlbSet(m: Recorder, page: Value): Value {
@@ -98,7 +75,11 @@ function neededDenial(m: Recorder, access: Value): Value {
     execute,
     m.constant(DENY_SUPERVISOR_EXECUTE),
     // A write needs the right to read as well: under SMAP, only reading is denied to the supervisor.
-    m.select(write, m.constant(DENY_SUPERVISOR_WRITE | DENY_SUPERVISOR_READ), m.constant(DENY_SUPERVISOR_READ)),
+    m.select(
+      write,
+      m.constant(DENY_SUPERVISOR_WRITE | DENY_SUPERVISOR_READ),
+      m.constant(DENY_SUPERVISOR_READ),
+    ),
   );
   const user = m.notEqual(m.and(access, m.constant(ACCESS_USER)), m.constant(0));
   return m.shiftLeft(kind, m.select(user, m.constant(USER_DENIAL_SHIFT), m.constant(0)));
@@ -122,7 +103,13 @@ export const resolve: Routine = engineRoutine("resolve", ["i64", "i64"], "i32", 
   const denial = neededDenial(m, access);
   const holds = (entry: Value): Value =>
     // The sign bit, which only an empty entry has, keeps it from holding the page that its other bits name.
-    m.equal(m.and(m.hostLoad("i64.load", entry, TLB_ENTRY.tag.offset), m.constant(TAG_PAGE_NUMBER | TAG_EMPTY)), page);
+    m.equal(
+      m.and(
+        m.hostLoad("i64.load", entry, TLB_ENTRY.tag.offset),
+        m.constant(TAG_PAGE_NUMBER | TAG_EMPTY),
+      ),
+      page,
+    );
   const allows = (entry: Value): Value =>
     m.isZero(m.and(m.hostLoad("i64.load", entry, TLB_ENTRY.translation.offset), denial));
 
@@ -161,9 +148,19 @@ export const resolve: Routine = engineRoutine("resolve", ["i64", "i64"], "i32", 
     },
     () => m.set(denied, m.constant(ALL_DENIED)),
   );
-  m.hostStore("i64.store", first, m.or(page, m.shiftLeft(m.get(denied), m.constant(TAG_DENIAL_SHIFT))), TLB_ENTRY.tag.offset);
+  m.hostStore(
+    "i64.store",
+    first,
+    m.or(page, m.shiftLeft(m.get(denied), m.constant(TAG_DENIAL_SHIFT))),
+    TLB_ENTRY.tag.offset,
+  );
   const pageStart = m.toI32(m.and(linear, m.constant(~BigInt(PAGE_OFFSET))));
-  m.hostStore("i32.store", first, m.wasm("i32.sub", [hostOfPhysical(m, physical), pageStart]), TLB_ENTRY.addend.offset);
+  m.hostStore(
+    "i32.store",
+    first,
+    m.wasm("i32.sub", [hostOfPhysical(m, physical), pageStart]),
+    TLB_ENTRY.addend.offset,
+  );
   m.hostStore("i32.store", first, m.get(codePage), TLB_ENTRY.codePage.offset);
   m.hostStore("i32.store8", first, m.get(codeMode), TLB_ENTRY.codeMode.offset);
   m.hostStore("i64.store", first, translation, TLB_ENTRY.translation.offset);
@@ -175,7 +172,11 @@ export function dataAccess(m: Recorder, kind: Value, write: boolean): Value {
   const wide = m.fromI32Unsigned(kind);
   const system = m.and(wide, m.constant(ACCESS_SYSTEM));
   const stack = m.and(wide, m.constant(ACCESS_STACK_SEGMENT));
-  const user = m.select(m.equal(m.state(slots.cpl), m.constant(3)), m.constant(ACCESS_USER), m.constant(0));
+  const user = m.select(
+    m.equal(m.state(slots.cpl), m.constant(3)),
+    m.constant(ACCESS_USER),
+    m.constant(0),
+  );
   const rights = m.select(system, m.constant(ACCESS_IMPLICIT), user);
   const where = m.select(stack, m.constant(ACCESS_STACK), m.constant(0));
   return m.or(m.or(rights, where), m.constant(write ? ACCESS_WRITE : 0));
@@ -188,7 +189,10 @@ export function crossesPage(m: Recorder, linear: Value, bytes: Value): Value {
 
 function physicalOf(m: Recorder, entry: Value, linear: Value): Value {
   const translation = m.hostLoad("i64.load", entry, TLB_ENTRY.translation.offset);
-  return m.or(m.and(translation, m.constant(~BigInt(PAGE_OFFSET))), m.and(linear, m.constant(PAGE_OFFSET)));
+  return m.or(
+    m.and(translation, m.constant(~BigInt(PAGE_OFFSET))),
+    m.and(linear, m.constant(PAGE_OFFSET)),
+  );
 }
 
 /** The low and high half of a physical address, for devices. */
@@ -207,7 +211,14 @@ export interface PageAccess {
 }
 
 /** Checks both pages of a crossing access, the lower one first, as the processor does. */
-function checkBothPages(m: Recorder, page: PageAccess, linear: Value, bytes: Value, access: Value, abandoned: Value): void {
+function checkBothPages(
+  m: Recorder,
+  page: PageAccess,
+  linear: Value,
+  bytes: Value,
+  access: Value,
+  abandoned: Value,
+): void {
   page.check(m, linear, access);
   m.when(faulted(m), () => m.returnValue(abandoned));
   const last = m.subtract(m.add(linear, m.fromI32Unsigned(bytes), 64), m.constant(1), 64);
@@ -227,13 +238,25 @@ export function slowLoadRoutine(page: PageAccess): Routine {
       const left = m.variable(m.fromI32Unsigned(bytes));
       m.loop(() => {
         m.set(left, m.subtract(m.get(left), m.constant(1)));
-        const value = m.callNamed("slowLoad", "i64", false, [m.add(linear, m.get(left)), m.constantI32(1), kind]);
+        const value = m.callNamed("slowLoad", "i64", false, [
+          m.add(linear, m.get(left)),
+          m.constantI32(1),
+          kind,
+        ]);
         m.set(result, m.or(m.shiftLeft(m.get(result), m.constant(8)), value));
-        m.hostStore("i32.store8", m.wasm("i32.add", [m.stateAddress(CROSSING_SCRATCH), m.toI32(m.get(left))]), m.toI32(value));
+        m.hostStore(
+          "i32.store8",
+          m.wasm("i32.add", [m.stateAddress(CROSSING_SCRATCH), m.toI32(m.get(left))]),
+          m.toI32(value),
+        );
         return m.notEqual(m.get(left), zero);
       });
       for (const offset of [0, 8]) {
-        m.hostStore("i64.store", m.stateAddress(ENGINE.wideScratch.offset + offset), m.hostLoad("i64.load", m.stateAddress(CROSSING_SCRATCH + offset)));
+        m.hostStore(
+          "i64.store",
+          m.stateAddress(ENGINE.wideScratch.offset + offset),
+          m.hostLoad("i64.load", m.stateAddress(CROSSING_SCRATCH + offset)),
+        );
       }
       m.returnValue(m.get(result));
     });
@@ -250,15 +273,27 @@ export function slowStoreRoutine(page: PageAccess): Routine {
     m.when(crossesPage(m, linear, bytes), () => {
       checkBothPages(m, page, linear, bytes, access, done);
       for (const offset of [0, 8]) {
-        m.hostStore("i64.store", m.stateAddress(CROSSING_SCRATCH + offset), m.hostLoad("i64.load", m.stateAddress(ENGINE.wideScratch.offset + offset)));
+        m.hostStore(
+          "i64.store",
+          m.stateAddress(CROSSING_SCRATCH + offset),
+          m.hostLoad("i64.load", m.stateAddress(ENGINE.wideScratch.offset + offset)),
+        );
       }
       const wide = m.equal(bytes, m.constantI32(16));
       const index = m.variable(m.constant(0));
       m.loop(() => {
-        const scratch = m.hostLoad("i64.load8_u", m.wasm("i32.add", [m.stateAddress(CROSSING_SCRATCH), m.toI32(m.get(index))]));
+        const scratch = m.hostLoad(
+          "i64.load8_u",
+          m.wasm("i32.add", [m.stateAddress(CROSSING_SCRATCH), m.toI32(m.get(index))]),
+        );
         const shifted = m.shiftRightUnsigned(value, m.shiftLeft(m.get(index), m.constant(3)));
         const byte = m.and(m.select(wide, scratch, shifted), m.constant(0xff));
-        m.callNamed("slowStore", "i32", false, [m.add(linear, m.get(index), 64), byte, m.constantI32(1), kind]);
+        m.callNamed("slowStore", "i32", false, [
+          m.add(linear, m.get(index), 64),
+          byte,
+          m.constantI32(1),
+          kind,
+        ]);
         m.set(index, m.add(m.get(index), m.constant(1)));
         return m.lessThanUnsigned(m.get(index), m.fromI32Unsigned(bytes));
       });
@@ -288,11 +323,22 @@ const translated: PageAccess = {
     const physical = physicalOf(m, entry, linear);
     m.when(isRam(m, physical), () => {
       const host = hostOfPhysical(m, physical);
-      for (const [size, operation] of [[1, "i64.load8_u"], [2, "i64.load16_u"], [4, "i64.load32_u"], [8, "i64.load"]] as const) {
-        m.when(m.equal(bytes, m.constantI32(size)), () => m.returnValue(m.hostLoad(operation, host)));
+      for (const [size, operation] of [
+        [1, "i64.load8_u"],
+        [2, "i64.load16_u"],
+        [4, "i64.load32_u"],
+        [8, "i64.load"],
+      ] as const) {
+        m.when(m.equal(bytes, m.constantI32(size)), () =>
+          m.returnValue(m.hostLoad(operation, host)),
+        );
       }
       for (const offset of [0, 8]) {
-        m.hostStore("i64.store", m.stateAddress(ENGINE.wideScratch.offset + offset), m.hostLoad("i64.load", host, offset));
+        m.hostStore(
+          "i64.store",
+          m.stateAddress(ENGINE.wideScratch.offset + offset),
+          m.hostLoad("i64.load", host, offset),
+        );
       }
       m.returnValue(zero);
     });
@@ -303,7 +349,11 @@ const translated: PageAccess = {
     // Wider accesses reach a device as one of four bytes after another.
     for (let offset = 0; offset < 16; offset += 4) {
       m.when(m.lessThanUnsigned(m.constantI32(offset), bytes), () => {
-        const part = m.helper("mmioRead", [m.wasm("i32.add", [low, m.constantI32(offset)]), high, m.constantI32(4)], "i32");
+        const part = m.helper(
+          "mmioRead",
+          [m.wasm("i32.add", [low, m.constantI32(offset)]), high, m.constantI32(4)],
+          "i32",
+        );
         m.hostStore("i32.store", m.stateAddress(ENGINE.wideScratch.offset + offset), part);
       });
     }
@@ -316,12 +366,22 @@ const translated: PageAccess = {
     const physical = physicalOf(m, entry, linear);
     m.when(isRam(m, physical), () => {
       const host = hostOfPhysical(m, physical);
-      for (const [size, operation] of [[1, "i64.store8"], [2, "i64.store16"], [4, "i64.store32"], [8, "i64.store"]] as const) {
+      for (const [size, operation] of [
+        [1, "i64.store8"],
+        [2, "i64.store16"],
+        [4, "i64.store32"],
+        [8, "i64.store"],
+      ] as const) {
         m.when(m.equal(bytes, m.constantI32(size)), () => m.hostStore(operation, host, value));
       }
       m.when(m.equal(bytes, m.constantI32(16)), () => {
         for (const offset of [0, 8]) {
-          m.hostStore("i64.store", host, m.hostLoad("i64.load", m.stateAddress(ENGINE.wideScratch.offset + offset)), offset);
+          m.hostStore(
+            "i64.store",
+            host,
+            m.hostLoad("i64.load", m.stateAddress(ENGINE.wideScratch.offset + offset)),
+            offset,
+          );
         }
       });
       noticeCodeWrite(m, physical, bytes);
@@ -336,7 +396,12 @@ const translated: PageAccess = {
     for (let offset = 0; offset < 16; offset += 4) {
       m.when(m.lessThanUnsigned(m.constantI32(offset), bytes), () => {
         const part = m.hostLoad("i32.load", m.stateAddress(ENGINE.wideScratch.offset + offset));
-        m.helper("mmioWrite", [m.wasm("i32.add", [low, m.constantI32(offset)]), high, m.constantI32(4), part]);
+        m.helper("mmioWrite", [
+          m.wasm("i32.add", [low, m.constantI32(offset)]),
+          high,
+          m.constantI32(4),
+          part,
+        ]);
       });
     }
   },
@@ -347,7 +412,8 @@ export const slowStore: Routine = slowStoreRoutine(translated);
 
 /** Bits of the 64-byte lines that an access inside one page touches. */
 function linesOf(m: Recorder, physical: Value, bytes: Value): Value {
-  const line = (at: Value): Value => m.shiftRightUnsigned(m.and(at, m.constant(PAGE_OFFSET)), m.constant(6));
+  const line = (at: Value): Value =>
+    m.shiftRightUnsigned(m.and(at, m.constant(PAGE_OFFSET)), m.constant(6));
   const last = m.subtract(m.add(physical, m.fromI32Unsigned(bytes), 64), m.constant(1), 64);
   const one = m.constant(1);
   return m.or(m.shiftLeft(one, line(physical)), m.shiftLeft(one, line(last)));
@@ -362,74 +428,53 @@ function noticeCodeWrite(m: Recorder, physical: Value, bytes: Value): void {
 }
 
 /** Host address when `bytes` at `linear` can be written directly; 0 when not, or with a fault recorded. */
-export const slowProbe: Routine = engineRoutine("slowProbe", ["i64", "i32", "i32"], "i32", (m, ...values) => {
-  const [linear, bytes, kind] = triple(values);
-  const access = dataAccess(m, kind, true);
-  const no = m.constantI32(0);
-  const entry = m.callNamed("resolve", "i32", false, [linear, access]);
-  m.when(faulted(m), () => m.returnValue(no));
-  m.when(crossesPage(m, linear, bytes), () => {
-    const last = m.subtract(m.add(linear, m.fromI32Unsigned(bytes), 64), m.constant(1), 64);
-    m.callNamed("resolve", "i32", false, [m.and(last, m.constant(~BigInt(PAGE_OFFSET))), access]);
-    m.returnValue(no);
-  });
-  const physical = physicalOf(m, entry, linear);
-  m.when(m.isFalse(isRam(m, physical)), () => m.returnValue(no));
-  const lines = m.hostLoad("i64.load", frameEntry(m, physical), FRAME_ENTRY.codeLines.offset);
-  return m.select(m.isZero(lines), hostOfPhysical(m, physical), no);
-});
+export const slowProbe: Routine = engineRoutine(
+  "slowProbe",
+  ["i64", "i32", "i32"],
+  "i32",
+  (m, ...values) => {
+    const [linear, bytes, kind] = triple(values);
+    const access = dataAccess(m, kind, true);
+    const no = m.constantI32(0);
+    const entry = m.callNamed("resolve", "i32", false, [linear, access]);
+    m.when(faulted(m), () => m.returnValue(no));
+    m.when(crossesPage(m, linear, bytes), () => {
+      const last = m.subtract(m.add(linear, m.fromI32Unsigned(bytes), 64), m.constant(1), 64);
+      m.callNamed("resolve", "i32", false, [m.and(last, m.constant(~BigInt(PAGE_OFFSET))), access]);
+      m.returnValue(no);
+    });
+    const physical = physicalOf(m, entry, linear);
+    m.when(m.isFalse(isRam(m, physical)), () => m.returnValue(no));
+    const lines = m.hostLoad("i64.load", frameEntry(m, physical), FRAME_ENTRY.codeLines.offset);
+    return m.select(m.isZero(lines), hostOfPhysical(m, physical), no);
+  },
+);
 
 /** Eight aligned bytes of physical memory; all ones where there is none. */
-export const loadPhysical: Routine = engineRoutine("loadPhysical", ["i64"], "i64", (m, ...values) => {
-  const [physical] = values;
-  if (physical === undefined) throw new RangeError("loadPhysical takes an address.");
-  m.when(isRam(m, physical), () => m.returnValue(m.hostLoad("i64.load", hostOfPhysical(m, physical))));
-  return m.constant(-1n);
-});
+export const loadPhysical: Routine = engineRoutine(
+  "loadPhysical",
+  ["i64"],
+  "i64",
+  (m, ...values) => {
+    const [physical] = values;
+    if (physical === undefined) throw new RangeError("loadPhysical takes an address.");
+    m.when(isRam(m, physical), () =>
+      m.returnValue(m.hostLoad("i64.load", hostOfPhysical(m, physical))),
+    );
+    return m.constant(-1n);
+  },
+);
 
-export const storePhysical: Routine = engineRoutine("storePhysical", ["i64", "i64"], "i64", (m, ...values) => {
-  const [physical, value] = pair(values);
-  m.when(isRam(m, physical), () => {
-    m.hostStore("i64.store", hostOfPhysical(m, physical), value);
-    noticeCodeWrite(m, physical, m.constantI32(8));
-  });
-  return m.constant(0);
-});
-
-/** Changes CPL: instructions so far belong to the old ring. */
-export const setPrivilegeLevel: Routine = engineRoutine("setPrivilegeLevel", ["i64"], "i32", (m, ...values) => {
-  const [level] = values;
-  if (level === undefined) throw new RangeError("setPrivilegeLevel takes a level.");
-  m.callNamed("settleRing", "i32", false, []);
-  m.setState(slots.cpl, level);
-  setAccessMasks(m);
-  return m.constantI32(0);
-});
-
-/** Adds the instructions since the last change of ring to the current ring's count. */
-export const settleRing: Routine = engineRoutine("settleRing", [], "i32", (m) => {
-  const remaining = m.signExtend(m.state(slots.remaining), 32);
-  const retired = m.subtract(m.signExtend(m.state(slots.remainingAtRing), 32), remaining);
-  const counter = m.shiftLeft(m.state(slots.cpl), m.constant(3));
-  m.setStateAt(slots.instructionsByRing, counter, m.add(m.stateAt(slots.instructionsByRing, counter), retired));
-  m.setState(slots.remainingAtRing, remaining);
-  return m.constantI32(0);
-});
-
-export function pair(values: readonly Value[]): [Value, Value] {
-  const [a, b] = values;
-  if (a === undefined || b === undefined) throw new RangeError("The routine takes two parameters.");
-  return [a, b];
-}
-
-export function triple(values: readonly Value[]): [Value, Value, Value] {
-  const [a, b, c] = values;
-  if (a === undefined || b === undefined || c === undefined) throw new RangeError("The routine takes three parameters.");
-  return [a, b, c];
-}
-
-function quadruple(values: readonly Value[]): [Value, Value, Value, Value] {
-  const [a, b, c, d] = values;
-  if (a === undefined || b === undefined || c === undefined || d === undefined) throw new RangeError("The routine takes four parameters.");
-  return [a, b, c, d];
-}
+export const storePhysical: Routine = engineRoutine(
+  "storePhysical",
+  ["i64", "i64"],
+  "i64",
+  (m, ...values) => {
+    const [physical, value] = pair(values);
+    m.when(isRam(m, physical), () => {
+      m.hostStore("i64.store", hostOfPhysical(m, physical), value);
+      noticeCodeWrite(m, physical, m.constantI32(8));
+    });
+    return m.constant(0);
+  },
+);

@@ -4,7 +4,14 @@
  * Handlers, routines and TypeScript see the same bytes. It never grows after creation, so views stay valid. TypeScript
  * writes physical memory only through {@link PhysicalMemory}, which tells the code cache.
  */
-import { FRAME_BYTES, FRAME_ENTRY, FRAME_ENTRY_BYTES, FRAME_IS_RAM, PROCESSOR_BLOCK_BYTES, WASM_PAGE_BYTES } from "../interpreter/layout.ts";
+import {
+  FRAME_BYTES,
+  FRAME_ENTRY,
+  FRAME_ENTRY_BYTES,
+  FRAME_IS_RAM,
+  PROCESSOR_BLOCK_BYTES,
+  WASM_PAGE_BYTES,
+} from "../interpreter/layout.ts";
 
 const MEBIBYTE = 0x10_0000;
 /** Physical memory ends below 3 GiB, where devices live. */
@@ -40,7 +47,13 @@ export class PhysicalMemory {
   readonly #frames: DataView;
   readonly #listeners: WriteListener[];
 
-  constructor(buffer: ArrayBuffer, baseOffset: number, sizeBytes: number, frameTable: number, listeners: WriteListener[]) {
+  constructor(
+    buffer: ArrayBuffer,
+    baseOffset: number,
+    sizeBytes: number,
+    frameTable: number,
+    listeners: WriteListener[],
+  ) {
     this.buffer = buffer;
     this.baseOffset = baseOffset;
     this.sizeBytes = sizeBytes;
@@ -51,7 +64,12 @@ export class PhysicalMemory {
   }
 
   #check(physical: number, lengthBytes: number): void {
-    if (!Number.isSafeInteger(physical) || physical < 0 || lengthBytes < 0 || physical + lengthBytes > this.sizeBytes) {
+    if (
+      !Number.isSafeInteger(physical) ||
+      physical < 0 ||
+      lengthBytes < 0 ||
+      physical + lengthBytes > this.sizeBytes
+    ) {
       throw new RangeError(
         `Physical address 0x${physical.toString(16)} with ${lengthBytes} bytes is outside memory. Physical memory has ${this.sizeBytes} bytes.`,
       );
@@ -133,7 +151,10 @@ export class PhysicalMemory {
     const last = Math.min(physical + lengthBytes, this.sizeBytes);
     for (let at = physical - (physical % FRAME_BYTES); at < last; at += FRAME_BYTES) {
       const entry = (at / FRAME_BYTES) * FRAME_ENTRY_BYTES;
-      this.#frames.setUint8(entry + FRAME_ENTRY.flags.offset, this.#frames.getUint8(entry + FRAME_ENTRY.flags.offset) & ~FRAME_IS_RAM);
+      this.#frames.setUint8(
+        entry + FRAME_ENTRY.flags.offset,
+        this.#frames.getUint8(entry + FRAME_ENTRY.flags.offset) & ~FRAME_IS_RAM,
+      );
     }
   }
 
@@ -142,7 +163,11 @@ export class PhysicalMemory {
     const last = Math.floor((physical + lengthBytes - 1) / FRAME_BYTES);
     for (let frame = Math.floor(physical / FRAME_BYTES); frame <= last; frame += 1) {
       const lines = frame * FRAME_ENTRY_BYTES + FRAME_ENTRY.codeLines.offset;
-      if (this.#frames.getUint32(lines, true) === 0 && this.#frames.getUint32(lines + 4, true) === 0) continue;
+      if (
+        this.#frames.getUint32(lines, true) === 0 &&
+        this.#frames.getUint32(lines + 4, true) === 0
+      )
+        continue;
       const from = Math.max(physical, frame * FRAME_BYTES);
       const to = Math.min(physical + lengthBytes, (frame + 1) * FRAME_BYTES);
       for (const listener of this.#listeners) listener.written(from, to - from);
@@ -167,13 +192,20 @@ export class HostMemory {
 
   private constructor(options: HostMemoryOptions) {
     const { physicalBytes, codeCacheBytes = CODE_CACHE_BYTES_DEFAULT } = options;
-    if (!Number.isInteger(physicalBytes) || physicalBytes <= 0 || physicalBytes % FRAME_BYTES !== 0 || physicalBytes > PHYSICAL_BYTES_MAXIMUM) {
+    if (
+      !Number.isInteger(physicalBytes) ||
+      physicalBytes <= 0 ||
+      physicalBytes % FRAME_BYTES !== 0 ||
+      physicalBytes > PHYSICAL_BYTES_MAXIMUM
+    ) {
       throw new RangeError(
         `Physical memory of ${physicalBytes} bytes cannot be made. Ask for a multiple of ${FRAME_BYTES} of at most ${PHYSICAL_BYTES_MAXIMUM} bytes.`,
       );
     }
     if (!Number.isInteger(codeCacheBytes) || codeCacheBytes < CODE_CACHE_BYTES_MINIMUM) {
-      throw new RangeError(`A code cache of ${codeCacheBytes} bytes is too small. Give at least ${CODE_CACHE_BYTES_MINIMUM} bytes.`);
+      throw new RangeError(
+        `A code cache of ${codeCacheBytes} bytes is too small. Give at least ${CODE_CACHE_BYTES_MINIMUM} bytes.`,
+      );
     }
     const processorBlock = WASM_PAGE_BYTES;
     const frameTable = pageAligned(processorBlock + PROCESSOR_BLOCK_BYTES);
@@ -182,10 +214,23 @@ export class HostMemory {
     const physicalBase = pageAligned(codeCache + codeCacheBytes);
     const pages = pageAligned(physicalBase + physicalBytes) / WASM_PAGE_BYTES;
     this.wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    this.layout = { processorBlock, frameTable, codeCache, codeCacheBytes: physicalBase - codeCache, physicalBase };
+    this.layout = {
+      processorBlock,
+      frameTable,
+      codeCache,
+      codeCacheBytes: physicalBase - codeCache,
+      physicalBase,
+    };
     const table = new Uint8Array(this.wasm.buffer, frameTable, frames * FRAME_ENTRY_BYTES);
-    for (let frame = 0; frame < frames; frame += 1) table[frame * FRAME_ENTRY_BYTES + FRAME_ENTRY.flags.offset] = FRAME_IS_RAM;
-    this.physical = new PhysicalMemory(this.wasm.buffer, physicalBase, physicalBytes, frameTable, this.#listeners);
+    for (let frame = 0; frame < frames; frame += 1)
+      table[frame * FRAME_ENTRY_BYTES + FRAME_ENTRY.flags.offset] = FRAME_IS_RAM;
+    this.physical = new PhysicalMemory(
+      this.wasm.buffer,
+      physicalBase,
+      physicalBytes,
+      frameTable,
+      this.#listeners,
+    );
   }
 
   /** @throws {RangeError} Sizes that cannot be had. */
@@ -199,7 +244,10 @@ export class HostMemory {
    * @throws {RangeError} The memory has a processor already: a host has one until hosts have several.
    */
   claim(listener: WriteListener): void {
-    if (this.#claimed) throw new RangeError("This HostMemory has a processor already. Create a HostMemory for each processor.");
+    if (this.#claimed)
+      throw new RangeError(
+        "This HostMemory has a processor already. Create a HostMemory for each processor.",
+      );
     this.#claimed = true;
     this.#listeners.push(listener);
   }

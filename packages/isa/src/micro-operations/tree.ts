@@ -59,9 +59,23 @@ export type PureExpression = Shared &
 /** An expression that is evaluated where it was recorded. */
 export type OrderedExpression = Shared &
   (
-    | { readonly kind: "state-load"; readonly operation: string; readonly offset: number; readonly operands: readonly Expression[] }
-    | { readonly kind: "host-load"; readonly operation: string; readonly offset: number; readonly operands: readonly Expression[] }
-    | { readonly kind: "variable-get"; readonly variable: RecordedVariable; readonly operands: readonly Expression[] }
+    | {
+        readonly kind: "state-load";
+        readonly operation: string;
+        readonly offset: number;
+        readonly operands: readonly Expression[];
+      }
+    | {
+        readonly kind: "host-load";
+        readonly operation: string;
+        readonly offset: number;
+        readonly operands: readonly Expression[];
+      }
+    | {
+        readonly kind: "variable-get";
+        readonly variable: RecordedVariable;
+        readonly operands: readonly Expression[];
+      }
     | {
         readonly kind: "memory-load";
         readonly operation: string;
@@ -70,7 +84,12 @@ export type OrderedExpression = Shared &
         readonly operands: readonly Expression[];
       }
     /** Host address that can be written directly, or 0 when each access must go the slow way. */
-    | { readonly kind: "write-probe"; readonly bytes: number; readonly access: AccessKind; readonly operands: readonly Expression[] }
+    | {
+        readonly kind: "write-probe";
+        readonly bytes: number;
+        readonly access: AccessKind;
+        readonly operands: readonly Expression[];
+      }
     /** Load through an earlier write probe: operands are the probe and the linear address. */
     | {
         readonly kind: "probed-load";
@@ -79,8 +98,17 @@ export type OrderedExpression = Shared &
         readonly access: AccessKind;
         readonly operands: readonly Expression[];
       }
-    | { readonly kind: "routine-call"; readonly routine: string; readonly raises: boolean; readonly operands: readonly Expression[] }
-    | { readonly kind: "helper-call"; readonly helper: string; readonly operands: readonly Expression[] }
+    | {
+        readonly kind: "routine-call";
+        readonly routine: string;
+        readonly raises: boolean;
+        readonly operands: readonly Expression[];
+      }
+    | {
+        readonly kind: "helper-call";
+        readonly helper: string;
+        readonly operands: readonly Expression[];
+      }
   );
 
 export type Expression = PureExpression | OrderedExpression;
@@ -93,9 +121,25 @@ export interface RecordedVariable {
 
 export type Statement =
   | { readonly kind: "evaluate"; readonly value: Expression }
-  | { readonly kind: "state-store"; readonly operation: string; readonly offset: number; readonly address: Expression | undefined; readonly value: Expression }
-  | { readonly kind: "host-store"; readonly operation: string; readonly offset: number; readonly address: Expression; readonly value: Expression }
-  | { readonly kind: "variable-set"; readonly variable: RecordedVariable; readonly value: Expression }
+  | {
+      readonly kind: "state-store";
+      readonly operation: string;
+      readonly offset: number;
+      readonly address: Expression | undefined;
+      readonly value: Expression;
+    }
+  | {
+      readonly kind: "host-store";
+      readonly operation: string;
+      readonly offset: number;
+      readonly address: Expression;
+      readonly value: Expression;
+    }
+  | {
+      readonly kind: "variable-set";
+      readonly variable: RecordedVariable;
+      readonly value: Expression;
+    }
   | {
       readonly kind: "memory-store";
       readonly operation: string;
@@ -113,9 +157,13 @@ export type Statement =
       readonly linear: Expression;
       readonly value: Expression;
     }
-  | { readonly kind: "when"; readonly condition: Expression; readonly then: readonly Statement[]; readonly otherwise: readonly Statement[] }
+  | {
+      readonly kind: "when";
+      readonly condition: Expression;
+      readonly then: readonly Statement[];
+      readonly otherwise: readonly Statement[];
+    }
   | { readonly kind: "loop"; readonly body: readonly Statement[]; readonly condition: Expression }
-  | { readonly kind: "call"; readonly call: Expression }
   | { readonly kind: "count"; readonly counter: string }
   | { readonly kind: "raise"; readonly vector: number; readonly errorCode: Expression | undefined }
   | { readonly kind: "return"; readonly value: Expression | undefined }

@@ -75,6 +75,12 @@ export const returnFar: Routine = {
       m.isFalse(m.lessThanUnsigned(limitOf(m, cs.bits), rip)),
     );
 
+    // The store of the accessed flag can fault, so it comes before the first register changes.
+    const acceptCode = (): void => {
+      m.raiseWhen(m.isFalse(reachable), "GP", m.constant(0));
+      markAccessed(m, cs);
+    };
+
     m.when(
       loadsStack,
       () => {
@@ -87,7 +93,7 @@ export const returnFar: Routine = {
               m.equal(m.and(ssSelector, m.constant(3)), level),
             );
             m.raiseWhen(m.isFalse(allowed), "GP", m.constant(0));
-            m.raiseWhen(m.isFalse(reachable), "GP", m.constant(0));
+            acceptCode();
             setSegment(m, SS, nullSegment(m, ssSelector, level));
           },
           () => {
@@ -106,7 +112,7 @@ export const returnFar: Routine = {
               "SS",
               selectorError(m, ssSelector),
             );
-            m.raiseWhen(m.isFalse(reachable), "GP", m.constant(0));
+            acceptCode();
             markAccessed(m, ss);
             setSegment(m, SS, segmentFromDescriptor(m, ssSelector, ss.bits));
           },
@@ -114,14 +120,13 @@ export const returnFar: Routine = {
         writeStackPointer(m, rsp, isLong);
       },
       () => {
-        m.raiseWhen(m.isFalse(reachable), "GP", m.constant(0));
+        acceptCode();
         const mask = m.state(slots.stackMask);
         const old = m.register(4, 64);
         m.setRegister(4, m.or(m.and(old, m.not(mask)), m.and(m.add(old, releasedBytes), mask)), 64);
       },
     );
 
-    markAccessed(m, cs);
     setSegment(m, CS, segmentFromDescriptor(m, withPrivilege(m, csSelector, level), cs.bits));
     m.when(m.lessThanUnsigned(cpl, level), () => {
       dropInnerSegments(m, level);

@@ -119,8 +119,9 @@ function transferToSegment(transfer: Transfer, found: FoundDescriptor, attribute
     m.isFalse(m.lessThanUnsigned(limitOf(m, found.bits), offset)),
   );
   m.raiseWhen(m.isFalse(reachable), "GP", m.constant(0));
-  m.when(transfer.isCall, () => pushReturnAddress(transfer));
+  // Every store comes before the first register changes.
   markAccessed(m, found);
+  m.when(transfer.isCall, () => pushReturnAddress(transfer));
   setSegment(m, CS, segmentFromDescriptor(m, withPrivilege(m, selector, cpl), found.bits));
   m.call(updateMode);
   m.setState(slots.rip, offset);
@@ -199,6 +200,7 @@ function transferThroughGate(transfer: Transfer, gate: FoundDescriptor): void {
   );
   m.raiseWhen(m.isFalse(m.isCanonical(target)), "GP", none);
 
+  markAccessed(m, handler);
   m.when(isCall, () => {
     const oldRsp = m.register(4, 64);
     const oldSs = m.state(segmentSlots(SS).selector);
@@ -223,7 +225,6 @@ function transferThroughGate(transfer: Transfer, gate: FoundDescriptor): void {
       },
     );
   });
-  markAccessed(m, handler);
   setSegment(
     m,
     CS,

@@ -2,13 +2,19 @@
 import { describe, expect, test } from "vitest";
 import { assemble } from "../assembler/assemble.ts";
 import { VECTOR } from "../exceptions/vectors.ts";
+import { slots } from "../state/layout.ts";
 import { VirtualProcessor, type VirtualAccessors } from "./virtual-processor.ts";
 
 const CODE = 0x10000;
 const STACK = 0x20000;
 const IDT = 0x30000;
 
-function guest(): { readonly memory: Uint8Array; readonly view: DataView; readonly ports: number[]; readonly accessors: VirtualAccessors } {
+function guest(): {
+  readonly memory: Uint8Array;
+  readonly view: DataView;
+  readonly ports: number[];
+  readonly accessors: VirtualAccessors;
+} {
   const memory = new Uint8Array(0x40000);
   const view = new DataView(memory.buffer);
   const ports: number[] = [];
@@ -17,7 +23,8 @@ function guest(): { readonly memory: Uint8Array; readonly view: DataView; readon
   view.setBigUint64(0x2000, 0x3007n, true);
   view.setBigUint64(0x3000, 0x87n, true);
   const accessors: VirtualAccessors = {
-    readPhysical: (physical, bytes) => bytes.set(memory.subarray(physical, physical + bytes.length)),
+    readPhysical: (physical, bytes) =>
+      bytes.set(memory.subarray(physical, physical + bytes.length)),
     writePhysical: (physical, bytes) => memory.set(bytes, physical),
     readPort: (port) => port & 0xff,
     writePort: (port, _size, value) => void ports.push(port, value),
@@ -30,7 +37,10 @@ function guest(): { readonly memory: Uint8Array; readonly view: DataView; readon
   return { memory, view, ports, accessors };
 }
 
-function running(source: string, cpl: 0 | 3 = 0): ReturnType<typeof guest> & { readonly cpu: VirtualProcessor } {
+function running(
+  source: string,
+  cpl: 0 | 3 = 0,
+): ReturnType<typeof guest> & { readonly cpu: VirtualProcessor } {
   const made = guest();
   made.memory.set(assemble(source, { address: BigInt(CODE) }).bytes, CODE);
   const cpu = new VirtualProcessor({ accessors: made.accessors });
@@ -68,7 +78,12 @@ describe("VirtualProcessor.emulateOne", () => {
     const { cpu } = running("push rax");
     cpu.state.rsp = 0x20_0008n;
     cpu.state.setRegister(4, 0x40_0000n);
-    expect(cpu.emulateOne()).toEqual({ kind: "fault", vector: VECTOR.PF, errorCode: 2, linear: 0x3f_fff8n });
+    expect(cpu.emulateOne()).toEqual({
+      kind: "fault",
+      vector: VECTOR.PF,
+      errorCode: 2,
+      linear: 0x3f_fff8n,
+    });
     expect(cpu.state.rsp).toBe(0x40_0000n);
     expect(cpu.state.rip).toBe(BigInt(CODE));
   });
@@ -98,17 +113,22 @@ describe("VirtualProcessor.emulateOne", () => {
   });
 });
 
+/** A GDT with 64-bit code in 0x08, and an IDT with interrupt gates to 0x15000. */
+function loadTables(cpu: VirtualProcessor, view: DataView, vectors: readonly number[]): void {
+  const gdt = 0x38000;
+  view.setBigUint64(gdt + 8, 0x00af_9b00_0000_ffffn, true);
+  for (const vector of vectors) view.setBigUint64(IDT + vector * 16, 0x0001_8e00_0008_5000n, true);
+  cpu.state.set(slots.gdtrBase, BigInt(gdt));
+  cpu.state.set(slots.gdtrLimit, 0x17n);
+  cpu.state.set(slots.idtrBase, BigInt(IDT));
+  cpu.state.set(slots.idtrLimit, 0xfffn);
+}
+
 describe("VirtualProcessor.deliver", () => {
   // Intel SDM Vol. 3A §6.14.2, "64-Bit Mode Stack Frame".
   test("pushes a 64-bit frame and enters the handler", () => {
     const { cpu, memory, view } = running("nop");
-    const gdt = 0x38000;
-    view.setBigUint64(gdt + 8, 0x00af_9b00_0000_ffffn, true);
-    view.setBigUint64(IDT + 14 * 16, 0x0000_8e00_0008_5000n | (0x1n << 48n), true);
-    cpu.state.set({ offset: 0x160, bytes: 8 }, BigInt(gdt));
-    cpu.state.set({ offset: 0x170, bytes: 2 }, 0x17n);
-    cpu.state.set({ offset: 0x168, bytes: 8 }, BigInt(IDT));
-    cpu.state.set({ offset: 0x172, bytes: 2 }, 0xfffn);
+    loadTables(cpu, view, [14]);
     const result = cpu.deliver({ vector: 14, kind: "exception", errorCode: 2, linear: 0x1234n });
     expect(result).toEqual({ kind: "delivered", vector: 14 });
     expect(cpu.state.rip).toBe(0x1_5000n);
@@ -117,6 +137,27 @@ describe("VirtualProcessor.deliver", () => {
     expect(rsp).toBe(STACK - 48);
     expect(new DataView(memory.buffer).getBigUint64(rsp, true)).toBe(2n);
     expect(view.getBigUint64(rsp + 8, true)).toBe(BigInt(CODE));
+    expect([...cpu.delivered]).toEqual([[14, 1]]);
+  });
+
+  // Intel SDM Vol. 3A §6.15, "Exception and Interrupt Reference" (interrupt 8).
+  test("makes a page fault of the delivery #DF, with its address in CR2", () => {
+    const { cpu, view } = running("nop");
+    loadTables(cpu, view, [8, 14]);
+    // The gate of #DF has a stack of its own; the current one is not mapped.
+    const tss = 0x3a000;
+    view.setBigUint64(tss + 36, BigInt(STACK), true);
+    cpu.state.setSegment("tr", {
+      selector: 0x40,
+      base: BigInt(tss),
+      limit: 0x67,
+      attributes: 0x8b,
+    });
+    view.setUint8(IDT + 8 * 16 + 4, 1);
+    cpu.state.rsp = 0x20_1000n;
+    const result = cpu.deliver({ vector: 14, kind: "exception", errorCode: 0, linear: 0x1234n });
+    expect(result).toEqual({ kind: "delivered", vector: 8 });
+    expect(cpu.state.cr2).toBe(0x20_0ff8n);
   });
 
   test("ends in shutdown when there is no IDT", () => {
@@ -128,11 +169,19 @@ describe("VirtualProcessor.deliver", () => {
 describe("VirtualProcessor.walk", () => {
   test("translates by the guest's tables", () => {
     const { cpu } = running("nop");
-    expect(cpu.walk(0x12345n, { write: true })).toEqual({ kind: "translated", physical: 0x12345, writable: true });
+    expect(cpu.walk(0x12345n, { write: true })).toEqual({
+      kind: "translated",
+      physical: 0x12345,
+      writable: true,
+    });
   });
 
   test("gives the fault of the access", () => {
     const { cpu } = running("nop");
-    expect(cpu.walk(0x20_0000n, { user: true, execute: true })).toEqual({ kind: "fault", vector: VECTOR.PF, errorCode: 0x14 });
+    expect(cpu.walk(0x20_0000n, { user: true, execute: true })).toEqual({
+      kind: "fault",
+      vector: VECTOR.PF,
+      errorCode: 0x14,
+    });
   });
 });

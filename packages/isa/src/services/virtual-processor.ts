@@ -3,16 +3,34 @@
  *
  * Everything comes from the rows and routines that the processor itself runs, emitted over accessors instead of the
  * TLB. So a hypervisor decodes nothing by hand: it emulates the instruction that trapped, delivers the event that its
- * guest is to see, or walks the guest's page tables, and each use is counted by mnemonic.
+ * guest is to see, or walks the guest's page tables, and each use is counted.
  */
 import { isDecodeFault } from "../decoder/decoded.ts";
 import { escalate } from "../exceptions/escalate.ts";
 import { EVENT } from "../exceptions/event.ts";
 import { decodeMonitorEvent, type MonitorEvent } from "../exceptions/monitor.ts";
 import { VECTOR } from "../exceptions/vectors.ts";
-import { LEFT, CONTROL } from "../interpreter/dispatch.ts";
-import { boundFloatingPoint, compile, Engine, helperContext, stateEngine, takeFault, type BoundHelper, type Compiled, type WasmFunction } from "../interpreter/engine.ts";
-import { COUNTERS_MAXIMUM, COUNTERS_OFFSET, ENGINE, FIXED_RECORDS, FRAME_BYTES, RECORD, WASM_PAGE_BYTES } from "../interpreter/layout.ts";
+import { CONTROL, LEFT } from "../interpreter/dispatch-function.ts";
+import {
+  boundFloatingPoint,
+  compile,
+  Engine,
+  helperContext,
+  stateEngine,
+  takeFault,
+  type BoundHelper,
+  type Compiled,
+  type WasmFunction,
+} from "../interpreter/engine.ts";
+import {
+  COUNTERS_MAXIMUM,
+  COUNTERS_OFFSET,
+  ENGINE,
+  FIXED_RECORDS,
+  FRAME_BYTES,
+  RECORD,
+  WASM_PAGE_BYTES,
+} from "../interpreter/layout.ts";
 import { INSTRUCTION_BYTES_MAXIMUM, RecordWriter } from "../interpreter/record-writer.ts";
 import { ACCESS_EXECUTE, ACCESS_USER, ACCESS_WRITE } from "../paging/tag.ts";
 import { defaultProfile, type ProcessorProfile } from "../profile/profile.ts";
@@ -52,7 +70,12 @@ export interface VirtualProcessorOptions {
 export type Emulation =
   | { readonly kind: "retired"; readonly mnemonic: string; readonly lengthBytes: number }
   /** It raised an exception; the state is as before it. Deliver it, or handle it. */
-  | { readonly kind: "fault"; readonly vector: number; readonly errorCode: number | undefined; readonly linear: bigint }
+  | {
+      readonly kind: "fault";
+      readonly vector: number;
+      readonly errorCode: number | undefined;
+      readonly linear: bigint;
+    }
   | { readonly kind: "event"; readonly event: MonitorEvent };
 
 /** An event to be delivered to the guest. */
@@ -65,7 +88,9 @@ export interface VirtualEvent {
 }
 
 /** What a delivery came to. */
-export type DeliveryResult = { readonly kind: "delivered"; readonly vector: number } | { readonly kind: "shutdown"; readonly why: string };
+export type DeliveryResult =
+  | { readonly kind: "delivered"; readonly vector: number }
+  | { readonly kind: "shutdown"; readonly why: string };
 
 /** A translation, or the page fault that the access gives. */
 export type WalkResult =
@@ -75,7 +100,12 @@ export type WalkResult =
 const BLOCK = 0x1000;
 const RECORDS = 0x8000;
 const BLOCK_BYTES = COUNTERS_OFFSET + COUNTERS_MAXIMUM * 8;
-const EVENT_KINDS = { external: EVENT.EXTERNAL, nmi: EVENT.EXTERNAL, software: EVENT.SOFTWARE, exception: EVENT.EXCEPTION } as const;
+const EVENT_KINDS = {
+  external: EVENT.EXTERNAL,
+  nmi: EVENT.EXTERNAL,
+  software: EVENT.SOFTWARE,
+  exception: EVENT.EXCEPTION,
+} as const;
 
 export class VirtualProcessor {
   readonly state: ProcessorState;
@@ -87,6 +117,8 @@ export class VirtualProcessor {
   readonly #writer: RecordWriter;
   readonly #u8: Uint8Array;
   readonly #emulated = new Map<string, number>();
+  readonly #delivered = new Map<number, number>();
+  #walks = 0;
 
   constructor(options: VirtualProcessorOptions) {
     const { accessors } = options;
@@ -98,9 +130,15 @@ export class VirtualProcessor {
     this.#writer = new RecordWriter(memory.buffer, this.#compiled.interpreter);
     this.#writer.control(FIXED_RECORDS.decode, CONTROL.fixedDecode, 0);
     const context = helperContext(memory.buffer, BLOCK, () => this.state);
-    const wide = this.#u8.subarray(BLOCK + ENGINE.wideScratch.offset, BLOCK + ENGINE.wideScratch.offset + 16);
+    const wide = this.#u8.subarray(
+      BLOCK + ENGINE.wideScratch.offset,
+      BLOCK + ENGINE.wideScratch.offset + 16,
+    );
     const system = systemHelpers({
-      state: { get: (slot) => this.state.get(slot), set: (slot, value) => this.state.set(slot, value) },
+      state: {
+        get: (slot) => this.state.get(slot),
+        set: (slot, value) => this.state.set(slot, value),
+      },
       profile: this.profile,
       now: () => BigInt(accessors.now()),
       flushTlb: () => accessors.flushTlb(true),
@@ -114,11 +152,14 @@ export class VirtualProcessor {
     });
     const helpers: Readonly<Record<string, BoundHelper>> = {
       ...boundFloatingPoint(context),
-      physicalLoad: (low = 0, high = 0, bytes = 0) => accessors.readPhysical(physicalOf(low, high), wide.subarray(0, bytes)),
-      physicalStore: (low = 0, high = 0, bytes = 0) => accessors.writePhysical(physicalOf(low, high), wide.slice(0, bytes)),
+      physicalLoad: (low = 0, high = 0, bytes = 0) =>
+        accessors.readPhysical(physicalOf(low, high), wide.subarray(0, bytes)),
+      physicalStore: (low = 0, high = 0, bytes = 0) =>
+        accessors.writePhysical(physicalOf(low, high), wide.slice(0, bytes)),
       mark: () => 0,
       portRead: (port = 0, bytes = 0) => accessors.readPort(port & 0xffff, portSize(bytes)),
-      portWrite: (port = 0, bytes = 0, value = 0) => accessors.writePort(port & 0xffff, portSize(bytes), value >>> 0),
+      portWrite: (port = 0, bytes = 0, value = 0) =>
+        accessors.writePort(port & 0xffff, portSize(bytes), value >>> 0),
       readTaskPriority: () => accessors.readTaskPriority(),
       writeTaskPriority: (priority = 0) => accessors.writeTaskPriority(priority),
       flushTlb: (includingGlobal = 0) => accessors.flushTlb(includingGlobal !== 0),
@@ -130,7 +171,8 @@ export class VirtualProcessor {
     };
     this.#engine = new Engine(this.#compiled.interpreter, memory, (name) => {
       const helper = helpers[name];
-      if (helper === undefined) throw new RangeError(`Bug in ringside: no helper is called ${name}, please report.`);
+      if (helper === undefined)
+        throw new RangeError(`Bug in ringside: no helper is called ${name}, please report.`);
       return helper;
     });
     this.#function = (name) => this.#engine.function(name);
@@ -138,7 +180,12 @@ export class VirtualProcessor {
       memory.buffer,
       BLOCK,
       BLOCK_BYTES,
-      stateEngine(this.#function, BLOCK, () => this.state, () => accessors.flushTlb(true)),
+      stateEngine(
+        this.#function,
+        BLOCK,
+        () => this.state,
+        () => accessors.flushTlb(true),
+      ),
     );
     this.state.set(slots.flagsSystem, 2n);
     this.state.setNumber(slots.monitorDelivery, options.delivery === "monitor" ? 1 : 0);
@@ -151,11 +198,22 @@ export class VirtualProcessor {
     return this.#emulated;
   }
 
+  /** How many events {@link deliver} was asked for, by vector. */
+  get delivered(): ReadonlyMap<number, number> {
+    return this.#delivered;
+  }
+
+  /** How often {@link walk} was called. */
+  get walks(): number {
+    return this.#walks;
+  }
+
   /** Executes the one instruction at RIP: an iteration of it, when it has a REP prefix. */
   emulateOne(): Emulation {
     const { state } = this;
     const mode = state.mode;
-    if (mode !== 16 && mode !== 32 && mode !== 64) throw new RangeError(`Bug in ringside: code of ${mode} bits, please report.`);
+    if (mode !== 16 && mode !== 32 && mode !== 64)
+      throw new RangeError(`Bug in ringside: code of ${mode} bits, please report.`);
     const fetched = this.#fetch();
     if (fetched.kind === "fault") return fetched;
     const decoded = this.#compiled.decoder.decode(fetched.bytes, 0, fetched.bytes.length, { mode });
@@ -191,18 +249,30 @@ export class VirtualProcessor {
       const left = this.#function("execute")(BLOCK, RECORDS, 1);
       if (left !== LEFT.handler) return left;
       const record = state.getNumber(ENGINE.currentRecord);
-      this.#engine.loadHandler(new DataView(this.#u8.buffer).getUint16(record + RECORD.handler.offset, true));
+      this.#engine.loadHandler(
+        new DataView(this.#u8.buffer).getUint16(record + RECORD.handler.offset, true),
+      );
     }
   }
 
   #fault(): Extract<Emulation, { kind: "fault" }> {
     const { vector, errorCode } = takeFault(this.state);
-    return { kind: "fault", vector, errorCode, linear: vector === VECTOR.PF ? this.state.get(slots.faultLinear) : 0n };
+    return {
+      kind: "fault",
+      vector,
+      errorCode,
+      linear: vector === VECTOR.PF ? this.state.get(slots.faultLinear) : 0n,
+    };
   }
 
   /** Up to 15 bytes from RIP: from the next page too, unless fetching there faults. */
   #fetch():
-    | { readonly kind: "bytes"; readonly linear: bigint; readonly bytes: Uint8Array; readonly fault: Extract<Emulation, { kind: "fault" }> | undefined }
+    | {
+        readonly kind: "bytes";
+        readonly linear: bigint;
+        readonly bytes: Uint8Array;
+        readonly fault: Extract<Emulation, { kind: "fault" }> | undefined;
+      }
     | Extract<Emulation, { kind: "fault" }> {
     const { state } = this;
     const base = state.mode === 64 ? 0n : state.segment("cs").base;
@@ -212,9 +282,11 @@ export class VirtualProcessor {
     if (typeof first !== "number") return first;
     const bytes = new Uint8Array(INSTRUCTION_BYTES_MAXIMUM);
     this.#accessors.readPhysical(first, bytes.subarray(0, here));
-    if (here === INSTRUCTION_BYTES_MAXIMUM) return { kind: "bytes", linear, bytes, fault: undefined };
+    if (here === INSTRUCTION_BYTES_MAXIMUM)
+      return { kind: "bytes", linear, bytes, fault: undefined };
     const second = this.#fetchPhysical(BigInt.asUintN(64, linear + BigInt(here)));
-    if (typeof second !== "number") return { kind: "bytes", linear, bytes: bytes.subarray(0, here), fault: second };
+    if (typeof second !== "number")
+      return { kind: "bytes", linear, bytes: bytes.subarray(0, here), fault: second };
     this.#accessors.readPhysical(second, bytes.subarray(here));
     return { kind: "bytes", linear, bytes, fault: undefined };
   }
@@ -229,7 +301,12 @@ export class VirtualProcessor {
   /** Delivers an event through the guest's own tables, escalating as the processor does. */
   deliver(event: VirtualEvent): DeliveryResult {
     const { state } = this;
-    let next: { readonly vector: number; readonly kind: number; readonly errorCode: number | undefined } = {
+    this.#delivered.set(event.vector, (this.#delivered.get(event.vector) ?? 0) + 1);
+    let next: {
+      readonly vector: number;
+      readonly kind: number;
+      readonly errorCode: number | undefined;
+    } = {
       vector: event.vector,
       kind: EVENT_KINDS[event.kind],
       errorCode: event.errorCode,
@@ -240,29 +317,58 @@ export class VirtualProcessor {
     state.setNumber(slots.halted, 0);
     for (;;) {
       const pushes = next.errorCode !== undefined;
-      this.#function("deliver")(BLOCK, BigInt(next.vector), BigInt(next.kind), pushes ? 1n : 0n, BigInt(next.errorCode ?? 0));
-      if (state.getNumber(slots.faultVector) === 0) return { kind: "delivered", vector: next.vector };
+      this.#function("deliver")(
+        BLOCK,
+        BigInt(next.vector),
+        BigInt(next.kind),
+        pushes ? 1n : 0n,
+        BigInt(next.errorCode ?? 0),
+      );
+      if (state.getNumber(slots.faultVector) === 0)
+        return { kind: "delivered", vector: next.vector };
       const second = takeFault(state);
       const escalation = escalate(first, second.vector);
       if (escalation === "shutdown") {
-        return { kind: "shutdown", why: `Triple fault: exception ${second.vector} while a double fault was delivered.` };
+        return {
+          kind: "shutdown",
+          why: `Triple fault: exception ${second.vector} while a double fault was delivered.`,
+        };
       }
       const doubled = escalation === "double fault";
+      // A page fault that ends as #DF has still written CR2.
+      if (doubled && second.vector === VECTOR.PF)
+        state.set(slots.cr2, state.get(slots.faultLinear));
       first = doubled ? VECTOR.DF : second.vector;
-      next = doubled ? { vector: VECTOR.DF, kind: EVENT.EXCEPTION, errorCode: 0 } : { ...second, kind: EVENT.EXCEPTION };
+      next = doubled
+        ? { vector: VECTOR.DF, kind: EVENT.EXCEPTION, errorCode: 0 }
+        : { ...second, kind: EVENT.EXCEPTION };
     }
   }
 
   /** Walks the guest's page tables, setting A and D as an access would. */
-  walk(linear: bigint, access: { readonly write?: boolean; readonly execute?: boolean; readonly user?: boolean }): WalkResult {
-    const kind = (access.write === true ? ACCESS_WRITE : 0) | (access.execute === true ? ACCESS_EXECUTE : 0) | (access.user === true ? ACCESS_USER : 0);
-    const result = BigInt.asUintN(64, this.#function("walk")(BLOCK, BigInt.asIntN(64, linear), BigInt(kind)) as unknown as bigint);
+  walk(
+    linear: bigint,
+    access: { readonly write?: boolean; readonly execute?: boolean; readonly user?: boolean },
+  ): WalkResult {
+    this.#walks += 1;
+    const kind =
+      (access.write === true ? ACCESS_WRITE : 0) |
+      (access.execute === true ? ACCESS_EXECUTE : 0) |
+      (access.user === true ? ACCESS_USER : 0);
+    const result = BigInt.asUintN(
+      64,
+      this.#function("walk")(BLOCK, BigInt.asIntN(64, linear), BigInt(kind)),
+    );
     if (this.state.getNumber(slots.faultVector) !== 0) {
       const { vector, errorCode } = takeFault(this.state);
       return { kind: "fault", vector, errorCode };
     }
     const denied = access.user === true ? 0x10n : 0x2n;
-    return { kind: "translated", physical: Number((result & ~0xfffn) | (linear & 0xfffn)), writable: (result & denied) === 0n };
+    return {
+      kind: "translated",
+      physical: Number((result & ~0xfffn) | (linear & 0xfffn)),
+      writable: (result & denied) === 0n,
+    };
   }
 }
 

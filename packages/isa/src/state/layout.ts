@@ -16,8 +16,26 @@ function slot(offset: number, bytes: Slot["bytes"]): Slot {
   return { offset, bytes };
 }
 
+/** Values of `interruptShadow`: what the boundary after this instruction holds back. */
+export const SHADOW = {
+  none: 0,
+  /** After STI: external interrupts. */
+  interrupts: 1,
+  /** After a load of SS: interrupts, NMIs and single-step traps. */
+  stackLoad: 2,
+} as const;
+
 /** Segment registers in the order of their encoding, then the system segments. */
-export const SEGMENTS: readonly ["es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"] = ["es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"];
+export const SEGMENTS: readonly ["es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"] = [
+  "es",
+  "cs",
+  "ss",
+  "ds",
+  "fs",
+  "gs",
+  "ldtr",
+  "tr",
+];
 export type SegmentName = (typeof SEGMENTS)[number];
 
 /**
@@ -200,7 +218,7 @@ export const slots: Readonly<Record<SlotName, Slot>> = {
   mode: slot(0x175, 1),
   /** 1 when LMA: IA-32e mode, compatibility mode included. */
   longMode: slot(0x176, 1),
-  /** While the next instruction boundary takes no interrupt: 1 after STI, 2 after a load of SS; else 0. */
+  /** A value of {@link SHADOW}: whether the next instruction boundary takes interrupts. */
   interruptShadow: slot(0x177, 1),
   /** 1: exceptions and interrupts go to the monitor instead of the IDT. */
   monitorDelivery: slot(0x178, 1),

@@ -34,7 +34,24 @@ export interface LongModeEntry {
   readonly rsp: bigint;
 }
 
-const REGISTER_NAMES = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"] as const;
+const REGISTER_NAMES = [
+  "rax",
+  "rcx",
+  "rdx",
+  "rbx",
+  "rsp",
+  "rbp",
+  "rsi",
+  "rdi",
+  "r8",
+  "r9",
+  "r10",
+  "r11",
+  "r12",
+  "r13",
+  "r14",
+  "r15",
+] as const;
 
 const CR0_PROTECTED = 0x31n; // PE, ET, NE
 const CR0_PAGED = 0x8001_0033n; // PG, WP, NE, ET, MP, PE
@@ -50,6 +67,16 @@ const CONTEXT_RANGES = [
   [slots.xmm.offset, slots.x87.offset + 8 * 16],
 ] as const;
 
+const CONTEXT_BYTES: number = CONTEXT_RANGES.reduce((sum, [from, to]) => sum + to - from, 0);
+
+function checkContext(block: Uint8Array): void {
+  if (block.length !== CONTEXT_BYTES) {
+    throw new RangeError(
+      `A context of ${block.length} bytes is none. Give a block that saveContext made, of ${CONTEXT_BYTES} bytes.`,
+    );
+  }
+}
+
 export class ProcessorState {
   /** Byte offset of the state block in {@link buffer}. */
   readonly base: number;
@@ -57,6 +84,8 @@ export class ProcessorState {
   readonly #view: DataView;
   readonly #bytes: Uint8Array;
   readonly #engine: StateEngine;
+  /** Views of what belongs to a program, made once. */
+  readonly #contextRanges: readonly Uint8Array[];
 
   constructor(buffer: ArrayBuffer, base: number, bytes: number, engine: StateEngine) {
     this.buffer = buffer;
@@ -64,6 +93,7 @@ export class ProcessorState {
     this.#view = new DataView(buffer, base, bytes);
     this.#bytes = new Uint8Array(buffer, base, bytes);
     this.#engine = engine;
+    this.#contextRanges = CONTEXT_RANGES.map(([from, to]) => this.#bytes.subarray(from, to));
   }
 
   /** A field of the state block, raw. */
@@ -122,7 +152,9 @@ export class ProcessorState {
 
   #checkRegister(number: number): void {
     if (!Number.isInteger(number) || number < 0 || number > 15) {
-      throw new RangeError(`There is no general register ${number}. Registers are numbered 0 (RAX) to 15 (R15).`);
+      throw new RangeError(
+        `There is no general register ${number}. Registers are numbered 0 (RAX) to 15 (R15).`,
+      );
     }
   }
 
@@ -247,7 +279,8 @@ export class ProcessorState {
 
   setXmm(number: number, bytes: Uint8Array): void {
     this.#checkRegister(number);
-    if (bytes.length !== 16) throw new RangeError(`An XMM register has 16 bytes, not ${bytes.length}. Give all of them.`);
+    if (bytes.length !== 16)
+      throw new RangeError(`An XMM register has 16 bytes, not ${bytes.length}. Give all of them.`);
     this.#bytes.set(bytes, slots.xmm.offset + number * 16);
   }
 
@@ -274,30 +307,46 @@ export class ProcessorState {
     this.setNumber(attributes, segment.attributes);
   }
 
-  /** What a program owns, as one block for {@link loadContext}: a context switch of a kernel written in TypeScript. */
-  saveContext(): Uint8Array {
-    const block = new Uint8Array(CONTEXT_RANGES.reduce((sum, [from, to]) => sum + to - from, 0));
+  /**
+   * What a program owns, as one block for {@link loadContext}: a context switch of a kernel written in TypeScript.
+   *
+   * @param into A block of an earlier call, to be filled instead of a new one.
+   */
+  saveContext(into: Uint8Array = new Uint8Array(CONTEXT_BYTES)): Uint8Array {
+    checkContext(into);
     let at = 0;
-    for (const [from, to] of CONTEXT_RANGES) {
-      block.set(this.#bytes.subarray(from, to), at);
-      at += to - from;
+    for (const range of this.#contextRanges) {
+      into.set(range, at);
+      at += range.length;
     }
-    return block;
+    return into;
   }
 
+  /** @throws {RangeError} The block is not one of {@link saveContext}. */
   loadContext(block: Uint8Array): void {
+    checkContext(block);
     let at = 0;
-    for (const [from, to] of CONTEXT_RANGES) {
-      this.#bytes.set(block.subarray(at, at + to - from), from);
-      at += to - from;
+    for (const range of this.#contextRanges) {
+      for (let index = 0; index < range.length; index += 1) range[index] = block[at + index] ?? 0;
+      at += range.length;
     }
   }
 
   /** Flat 64-bit code at a privilege level, paging on: what loaders and monitors start from. */
   enterLongMode(entry: LongModeEntry): void {
     const { cpl } = entry;
-    const code: Segment = { selector: 0x08 | cpl, base: 0n, limit: FLAT_LIMIT, attributes: 0xa09b | (cpl << 5) };
-    const data: Segment = { selector: 0x10 | cpl, base: 0n, limit: FLAT_LIMIT, attributes: 0xc093 | (cpl << 5) };
+    const code: Segment = {
+      selector: 0x08 | cpl,
+      base: 0n,
+      limit: FLAT_LIMIT,
+      attributes: 0xa09b | (cpl << 5),
+    };
+    const data: Segment = {
+      selector: 0x10 | cpl,
+      base: 0n,
+      limit: FLAT_LIMIT,
+      attributes: 0xc093 | (cpl << 5),
+    };
     this.set(slots.cr0, CR0_PAGED);
     this.set(slots.cr4, CR4_LONG);
     this.set(slots.efer, EFER_LONG);

@@ -6,7 +6,13 @@
 import type { ValueType } from "../semantics.ts";
 import { wasmOperation } from "./operations.ts";
 
-const VALUE_TYPES: Readonly<Record<ValueType, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
+const VALUE_TYPES: Readonly<Record<ValueType, number>> = {
+  i32: 0x7f,
+  i64: 0x7e,
+  f32: 0x7d,
+  f64: 0x7c,
+  v128: 0x7b,
+};
 const EMPTY_BLOCK = 0x40;
 /** 4 GiB. */
 const MEMORY_PAGES_MAXIMUM = 0x1_0000;
@@ -99,7 +105,10 @@ export class FunctionBody {
   }
 
   /** An instruction without a memory operand. */
-  op(operation: string, immediates: { readonly lane?: number; readonly sixteen?: readonly number[] } = {}): void {
+  op(
+    operation: string,
+    immediates: { readonly lane?: number; readonly sixteen?: readonly number[] } = {},
+  ): void {
     const { encoding, immediates: shape } = wasmOperation(operation);
     this.bytes.push(...encoding);
     if (shape === "lane") this.bytes.push(immediates.lane ?? 0);
@@ -219,7 +228,8 @@ function littleEndian(value: bigint): number[] {
 export class ModuleBuilder {
   readonly #types: FunctionType[] = [];
   readonly #typeIndex = new Map<string, number>();
-  readonly #imports: { readonly module: string; readonly name: string; readonly type: number }[] = [];
+  readonly #imports: { readonly module: string; readonly name: string; readonly type: number }[] =
+    [];
   readonly #functions: { readonly type: number; body: FunctionBody | undefined }[] = [];
   readonly #exports: { readonly name: string; readonly index: number }[] = [];
 
@@ -323,7 +333,12 @@ export class ModuleBuilder {
     const codeHeader = [10];
     unsigned(codeHeader, size + count.length);
 
-    const parts = [[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00], ...sections, codeHeader, count];
+    const parts = [
+      [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
+      ...sections,
+      codeHeader,
+      count,
+    ];
     for (const { length, encoded } of bodies) parts.push(length, encoded);
     const total = parts.reduce((sum, part) => sum + part.length, 0);
     const out = new Uint8Array(total);

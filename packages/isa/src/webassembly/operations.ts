@@ -16,7 +16,12 @@ export interface WasmOperation {
 
 const table = new Map<string, WasmOperation>();
 
-function define(name: string, encoding: readonly number[], result: ValueType | undefined, immediates: WasmOperation["immediates"]): void {
+function define(
+  name: string,
+  encoding: readonly number[],
+  result: ValueType | undefined,
+  immediates: WasmOperation["immediates"],
+): void {
   table.set(name, { encoding, result, immediates });
 }
 
@@ -33,7 +38,9 @@ function leb(value: number): number[] {
 
 function typeOf(name: string): ValueType {
   const prefix = name.slice(0, name.indexOf("."));
-  return prefix === "i32" || prefix === "i64" || prefix === "f32" || prefix === "f64" ? prefix : "v128";
+  return prefix === "i32" || prefix === "i64" || prefix === "f32" || prefix === "f64"
+    ? prefix
+    : "v128";
 }
 
 /** Names from `start` on, in the order of the specification; `-` skips a number. */
@@ -96,7 +103,11 @@ run(
 );
 run(11, `v128.store`, vector(undefined, "memory"));
 run(12, `v128.const i8x16.shuffle`, vector("v128", "sixteen"));
-run(14, `i8x16.swizzle i8x16.splat i16x8.splat i32x4.splat i64x2.splat f32x4.splat f64x2.splat`, vector("v128", "none"));
+run(
+  14,
+  `i8x16.swizzle i8x16.splat i16x8.splat i32x4.splat i64x2.splat f32x4.splat f64x2.splat`,
+  vector("v128", "none"),
+);
 for (const [opcode, name, result] of [
   [21, "i8x16.extract_lane_s", "i32"],
   [22, "i8x16.extract_lane_u", "i32"],
@@ -125,8 +136,16 @@ run(
   vector("v128", "none"),
 );
 run(83, `v128.any_true`, vector("i32", "none"));
-run(84, `v128.load8_lane v128.load16_lane v128.load32_lane v128.load64_lane`, vector("v128", "memory-lane"));
-run(88, `v128.store8_lane v128.store16_lane v128.store32_lane v128.store64_lane`, vector(undefined, "memory-lane"));
+run(
+  84,
+  `v128.load8_lane v128.load16_lane v128.load32_lane v128.load64_lane`,
+  vector("v128", "memory-lane"),
+);
+run(
+  88,
+  `v128.store8_lane v128.store16_lane v128.store32_lane v128.store64_lane`,
+  vector(undefined, "memory-lane"),
+);
 run(92, `v128.load32_zero v128.load64_zero`, vector("v128", "memory"));
 run(94, `f32x4.demote_f64x2_zero f64x2.promote_low_f32x4`, vector("v128", "none"));
 run(
@@ -164,7 +183,9 @@ run(
 export function wasmOperation(name: string): WasmOperation {
   const operation = table.get(name);
   if (operation === undefined) {
-    throw new RangeError(`WebAssembly has no instruction "${name}". Use the text name of the core specification.`);
+    throw new RangeError(
+      `WebAssembly has no instruction "${name}". Use the text name of the core specification.`,
+    );
   }
   return operation;
 }

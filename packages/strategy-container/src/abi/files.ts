@@ -53,3 +53,5 @@ export const NAME_MAX = 255;
 export const PIPE_BUF = 4096;
 /** A single read or write moves at most this many bytes. */
 export const MAX_RW_COUNT = 0x7fff_f000;
+/** Largest file: below what a signed offset holds, at what numbers hold exactly. */
+export const MAXIMUM_FILE_BYTES: number = 2 ** 52;

@@ -4,6 +4,8 @@
  * Linux, include/uapi/asm-generic/mman-common.h, include/uapi/linux/mman.h.
  */
 export const PAGE_BYTES = 4096;
+/** Low bits of an address: its place in the page. A mask, because `%` of numbers beyond 32 bits is slow. */
+export const PAGE_MASK: number = PAGE_BYTES - 1;
 /** First linear address that a program cannot have: the lower half less its last page. */
 export const USER_END = 0x7fff_ffff_f000;
 /** Lowest address that a program may map (vm.mmap_min_addr). */

@@ -22,6 +22,7 @@ export class GeneratedInode extends Inode {
     accept?: (text: string) => number,
   ) {
     super(fileSystem, S_IFREG | permissions, number);
+    this.links = 1;
     this.generate = generate;
     this.accept = accept;
   }
@@ -45,6 +46,10 @@ export class GeneratedFile extends OpenFile {
     this.inode = inode;
     this.#bytes = encodeName(text);
     inode.acquire();
+  }
+
+  protected override get heldBytes(): number {
+    return this.#bytes.length;
   }
 
   override read(transfer: Transfer): number {

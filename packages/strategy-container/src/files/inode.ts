@@ -87,9 +87,17 @@ export abstract class Inode {
   protected freeContents(): void {}
 }
 
-/** Charges one inode to a file system's control group; false when the memory limit forbids it. Callers do it before they construct one. */
-export function chargeInode(fileSystem: FileSystem): boolean {
-  if (!fileSystem.group.chargeRecord(recordPrice.inode)) return false;
+/**
+ * Charges one inode to a file system's control group; callers do it before they construct one. Names are charged when
+ * they are added, so there must be room for one too.
+ *
+ * @param extraBytes What the inode will charge by itself beyond its record: a symbolic link's target.
+ * @returns False when the memory limit forbids it.
+ */
+export function chargeInode(fileSystem: FileSystem, extraBytes = 0): boolean {
+  const { group } = fileSystem;
+  if (!group.hasRoomFor(recordPrice.inode + recordPrice.name + extraBytes)) return false;
+  if (!group.chargeRecord(recordPrice.inode)) return false;
   fileSystem.inodes++;
   return true;
 }
@@ -201,13 +209,15 @@ export abstract class DirectoryInode extends Inode {
   abstract lookup(name: string): Inode | undefined;
   /** Entries but `.` and `..`, in a stable order. */
   abstract list(): readonly DirectoryEntry[];
-  /** The name under which `child` is found here. */
+  /** The name under which a directory `child` is found here. */
   abstract nameOf(child: Inode): string | undefined;
 }
 
 /** A directory of a file system in memory. */
 export class MemoryDirectory extends DirectoryInode {
   parent: DirectoryInode;
+  /** Name in {@link parent}. */
+  name = "";
   readonly entries: Map<string, Inode> = new Map();
 
   /** @param parent Undefined for a root, which is its own parent. */
@@ -234,16 +244,18 @@ export class MemoryDirectory extends DirectoryInode {
   }
 
   override nameOf(child: Inode): string | undefined {
-    for (const [name, inode] of this.entries) if (inode === child) return name;
-    return undefined;
+    if (!(child instanceof MemoryDirectory)) return undefined;
+    return this.entries.get(child.name) === child ? child.name : undefined;
   }
 
-  /** Adds an entry, which must not exist. */
+  /** Adds an entry, which must not exist and for which the group has room. */
   add(name: string, inode: Inode): void {
+    this.fileSystem.group.chargeRecord(recordPrice.name);
     this.entries.set(name, inode);
     inode.links++;
     if (inode instanceof MemoryDirectory) {
       inode.parent = this;
+      inode.name = name;
       this.links++;
     }
     this.touchModified();
@@ -262,6 +274,7 @@ export class MemoryDirectory extends DirectoryInode {
 
   /** Removes an entry without freeing its inode: half of a rename. */
   detach(name: string, inode: Inode): void {
+    this.fileSystem.group.unchargeRecord(recordPrice.name);
     this.entries.delete(name);
     inode.links--;
     if (inode instanceof MemoryDirectory) this.links--;
@@ -269,13 +282,18 @@ export class MemoryDirectory extends DirectoryInode {
   }
 }
 
-/** A symbolic link. */
+/** A symbolic link. A stored one, which has no number of its own, charges its target. */
 export class SymlinkInode extends Inode {
   readonly target: string;
 
   constructor(fileSystem: FileSystem, target: string, number?: number) {
     super(fileSystem, S_IFLNK | 0o777, number);
     this.target = target;
+    if (number === undefined) fileSystem.group.chargeRecord(target.length);
+  }
+
+  protected override freeContents(): void {
+    this.fileSystem.group.unchargeRecord(this.target.length);
   }
 
   override get sizeBytes(): number {

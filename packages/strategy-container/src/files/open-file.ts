@@ -50,6 +50,11 @@ export abstract class OpenFile {
     return (this.flags & O_ACCMODE) !== 0 && (this.flags & O_PATH) === 0;
   }
 
+  /** Bytes that the description itself holds. Does not change. */
+  protected get heldBytes(): number {
+    return 0;
+  }
+
   /** Where threads wait for {@link read} to be able to go on. */
   get readQueue(): WaitQueue | undefined {
     return undefined;
@@ -83,7 +88,7 @@ export abstract class OpenFile {
 
   /** Charges the description to `group` until it is closed; false when the memory limit forbids it. */
   charge(group: ControlGroup): boolean {
-    if (!group.chargeRecord(recordPrice.openFile)) return false;
+    if (!group.chargeRecord(recordPrice.openFile + this.heldBytes)) return false;
     this.#group = group;
     return true;
   }
@@ -94,7 +99,7 @@ export abstract class OpenFile {
 
   release(): void {
     if (--this.references > 0) return;
-    this.#group?.unchargeRecord(recordPrice.openFile);
+    this.#group?.unchargeRecord(recordPrice.openFile + this.heldBytes);
     this.closed();
   }
 
@@ -152,6 +157,7 @@ export class RegularFile extends OpenFile {
 export class DirectoryFile extends OpenFile {
   readonly inode: DirectoryInode;
   #entries: ReturnType<DirectoryInode["list"]> | undefined;
+  #payer: ControlGroup | undefined;
 
   constructor(inode: DirectoryInode, flags: number, path: string, location: Location) {
     super(flags, path, location);
@@ -159,10 +165,28 @@ export class DirectoryFile extends OpenFile {
     inode.acquire();
   }
 
-  /** Entries without `.` and `..`; position n + 2 is entry n. */
-  entries(): ReturnType<DirectoryInode["list"]> {
-    if (this.position === 0 || this.#entries === undefined) this.#entries = this.inode.list();
-    return this.#entries;
+  /**
+   * Entries without `.` and `..`; position n + 2 is entry n. Undefined when the group that pays for the list has no
+   * room for it.
+   */
+  entries(group: ControlGroup): ReturnType<DirectoryInode["list"]> | undefined {
+    if (this.position !== 0 && this.#entries !== undefined) return this.#entries;
+    this.#forgetEntries();
+    const entries = this.inode.list();
+    if (!group.chargeRecord(entries.length * recordPrice.listedEntry)) return undefined;
+    this.#payer = group;
+    this.#entries = entries;
+    return entries;
+  }
+
+  #forgetEntries(): void {
+    this.#payer?.unchargeRecord((this.#entries?.length ?? 0) * recordPrice.listedEntry);
+    this.#entries = undefined;
+  }
+
+  protected override closed(): void {
+    this.#forgetEntries();
+    super.closed();
   }
 
   override read(_transfer: Transfer): number {

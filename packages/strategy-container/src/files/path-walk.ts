@@ -52,13 +52,14 @@ export function parentOf(location: Location, root: Location, namespace: MountNam
 /**
  * Resolves `path` from `start` (when it is relative).
  *
- * @param follow Whether a symbolic link as the last component is followed. One before a trailing slash always is.
+ * @param follow Whether a symbolic link as the last component is followed; one before a trailing slash is, unless this
+ *   is `"parent"`: then the last component is only looked up, whatever it is, for calls that make or remove names.
  */
 export function walk(
   context: PathContext,
   start: Location,
   path: string,
-  follow: boolean,
+  follow: boolean | "parent",
 ): Found | number {
   if (path === "") return ENOENT;
   const { namespace, root, credentials } = context;
@@ -91,7 +92,8 @@ export function walk(
     if (inode === undefined) {
       return last ? { parent: at, name, location: undefined, trailingSlash } : ENOENT;
     }
-    if (inode instanceof SymlinkInode && (!last || follow || trailingSlash)) {
+    const followed = !last || follow === true || (trailingSlash && follow === false);
+    if (inode instanceof SymlinkInode && followed) {
       if (++links > MAXIMUM_LINKS) return ELOOP;
       if (inode instanceof MagicLinkInode) {
         const target = inode.follow();
@@ -106,7 +108,8 @@ export function walk(
     }
     const location = namespace.cross({ mount: at.mount, inode });
     if (last) {
-      if (trailingSlash && !(location.inode instanceof DirectoryInode)) return ENOTDIR;
+      const needsDirectory = trailingSlash && follow !== "parent";
+      if (needsDirectory && !(location.inode instanceof DirectoryInode)) return ENOTDIR;
       return { parent: at, name, location, trailingSlash };
     }
     at = location;

@@ -7,16 +7,17 @@
  */
 import { EEXIST, EINVAL, ENOMEM } from "../abi/errno.ts";
 import {
-  MAXIMUM_AREAS,
   MMAP_MINIMUM,
   PAGE_BYTES,
+  PAGE_MASK,
   PROT_EXEC,
   PROT_WRITE,
   USER_END,
 } from "../abi/memory.ts";
 import type { RegularInode } from "../files/inode.ts";
 import { recordPrice, type ControlGroup } from "../namespaces/control-group.ts";
-import { continues, slice, type Area } from "./area.ts";
+import { AreaMap } from "./area-map.ts";
+import type { Area } from "./area.ts";
 import { NO_FRAME, type Frames } from "./frames.ts";
 import {
   ENTRY_HELD,
@@ -26,7 +27,7 @@ import {
   frameOf,
   PageTables,
 } from "./page-tables.ts";
-import type { PhysicalMemory } from "./physical-memory.ts";
+import { UserMemory } from "./user-memory.ts";
 
 /** The part of the processor that caches translations. */
 export interface TranslationCache {
@@ -52,8 +53,6 @@ export type AccessKind = "read" | "write" | "execute";
 
 /** Distance that is kept free below a stack (stack_guard_gap: 256 pages). */
 const STACK_GUARD_BYTES = 256 * PAGE_BYTES;
-/** Where mmap starts to look, downwards: what Linux chooses without address randomization. */
-const MMAP_BASE = 0x7fff_f7ff_f000;
 /** Pages around a read fault on a file that are mapped with it (fault_around_bytes: 64 KiB). */
 const FAULT_AROUND_BYTES = 16 * PAGE_BYTES;
 
@@ -77,11 +76,9 @@ export interface AddressSpaceHost {
   readonly counts: MemoryCounts;
 }
 
-export class AddressSpace {
+export class AddressSpace extends UserMemory {
   readonly tables: PageTables;
   readonly group: ControlGroup;
-  /** Sorted by address, disjoint. */
-  readonly areas: Area[] = [];
   /** Processes that use this address space. */
   references = 1;
   /** Leaf entries that map a frame. */
@@ -97,20 +94,16 @@ export class AddressSpace {
   argumentsEnd = 0;
   environmentEnd = 0;
   readonly #host: AddressSpaceHost;
-  readonly #memory: PhysicalMemory;
-  readonly #words: Uint32Array;
-  readonly #bytes: Uint8Array;
-  #lastArea: Area | undefined;
-  /** No gap above this that begins at or below MMAP_BASE is larger than {@link #skippedGap}. */
-  #searchTop = MMAP_BASE;
-  #skippedGap = 0;
+  readonly #map: AreaMap;
+  /** Translations that {@link translate} made last: four for reads, four for writes. */
+  readonly #memoPages: Float64Array = new Float64Array(8).fill(-1);
+  readonly #memoFrames: Float64Array = new Float64Array(8);
 
   private constructor(host: AddressSpaceHost, group: ControlGroup, root: number) {
+    super(host.frames);
     this.#host = host;
-    this.#memory = host.frames.memory;
-    this.#words = host.frames.words;
-    this.#bytes = host.frames.bytes;
     this.group = group;
+    this.#map = new AreaMap(group);
     this.tables = new PageTables(host.frames, group, root);
   }
 
@@ -125,9 +118,9 @@ export class AddressSpace {
     if (--this.references > 0) return;
     for (const area of this.areas) {
       this.#clearLeaves(area.start, area.end);
-      this.#forgetArea(area);
+      this.#map.forget(area);
     }
-    this.areas.length = 0;
+    this.#map.areas.length = 0;
     this.tables.dispose();
   }
 
@@ -137,141 +130,53 @@ export class AddressSpace {
 
   // Areas.
 
-  /** Index of the first area that ends above `linear`. */
-  #indexAbove(linear: number): number {
-    let low = 0;
-    let high = this.areas.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const area = this.areas[middle];
-      if (area !== undefined && area.end <= linear) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+  /** Sorted by address, disjoint. */
+  get areas(): readonly Area[] {
+    return this.#map.areas;
   }
 
+  /** The area that `linear` lies in. */
   find(linear: number): Area | undefined {
-    const last = this.#lastArea;
-    if (last !== undefined && linear >= last.start && linear < last.end) return last;
-    const area = this.areas[this.#indexAbove(linear)];
-    if (area === undefined || linear < area.start) return undefined;
-    this.#lastArea = area;
-    return area;
+    return this.#map.find(linear);
   }
 
   /** Whether every page of [start, end) lies in some area. */
   covers(start: number, end: number): boolean {
-    let at = start;
-    for (let index = this.#indexAbove(start); at < end; index++) {
-      const area = this.areas[index];
-      if (area === undefined || area.start > at) return false;
-      at = area.end;
-    }
-    return true;
+    return this.#map.covers(start, end);
   }
 
+  /** Whether no area reaches into [start, end). */
   isFree(start: number, end: number): boolean {
-    const area = this.areas[this.#indexAbove(start)];
-    return area === undefined || area.start >= end;
+    return this.#map.isFree(start, end);
   }
 
-  #forgetArea(area: Area): void {
-    area.source?.inode.release();
-    this.group.unchargeRecord(recordPrice.area);
-    if (this.#lastArea === area) this.#lastArea = undefined;
-  }
-
-  /** Puts `area` into the list, whose range is free, joined with neighbours that it continues. */
-  #insert(area: Area): boolean {
-    const index = this.#indexAbove(area.start);
-    const before = this.areas[index - 1];
-    const after = this.areas[index];
-    if (before !== undefined && continues(before, area)) {
-      before.end = area.end;
-      if (after !== undefined && continues(before, after)) {
-        before.end = after.end;
-        this.areas.splice(index, 1);
-        this.#forgetArea(after);
-      }
-      return true;
-    }
-    if (after !== undefined && continues(area, after)) {
-      after.start = area.start;
-      after.source = area.source;
-      return true;
-    }
-    if (this.areas.length >= MAXIMUM_AREAS || !this.group.chargeRecord(recordPrice.area)) {
-      return false;
-    }
-    area.source?.inode.acquire();
-    this.areas.splice(index, 0, area);
-    return true;
-  }
-
-  /** Cuts areas so that none crosses `linear`; false when the area table is full. */
-  #splitAt(linear: number): boolean {
-    const index = this.#indexAbove(linear);
-    const area = this.areas[index];
-    if (area === undefined || area.start >= linear) return true;
-    if (this.areas.length >= MAXIMUM_AREAS || !this.group.chargeRecord(recordPrice.area)) {
-      return false;
-    }
-    const upper = slice(area, linear, area.end);
-    upper.source?.inode.acquire();
-    area.end = linear;
-    this.areas.splice(index + 1, 0, upper);
-    return true;
-  }
-
-  /** A free range for mmap without a fixed address, or 0. Top-down, as Linux places them. */
-  findGap(lengthBytes: number, highestEnd: number = MMAP_BASE): number {
-    const cached = highestEnd === MMAP_BASE;
-    if (cached && lengthBytes <= this.#skippedGap) this.#resetSearch();
-    let end = cached ? this.#searchTop : highestEnd;
-    let index = this.#indexAbove(end - 1);
-    for (;;) {
-      const above = this.areas[index];
-      if (above !== undefined && above.start < end) end = above.start;
-      index--;
-      const below = this.areas[index];
-      const bottom = Math.max(below?.end ?? 0, MMAP_MINIMUM);
-      if (end - bottom >= lengthBytes) {
-        if (cached) this.#searchTop = end;
-        return end - lengthBytes;
-      }
-      if (cached) this.#skippedGap = Math.max(this.#skippedGap, end - bottom);
-      if (below === undefined) return 0;
-      end = Math.min(end, below.start);
-    }
-  }
-
-  #resetSearch(): void {
-    this.#searchTop = MMAP_BASE;
-    this.#skippedGap = 0;
+  /** A free range for mmap without a fixed address, below `highestEnd` when that is given, or 0. */
+  findGap(lengthBytes: number, highestEnd?: number): number {
+    return this.#map.findGap(lengthBytes, highestEnd);
   }
 
   /** Maps an area over a free range. Gives 0 or ENOMEM. */
   map(area: Area): number {
-    return this.#insert(area) ? 0 : ENOMEM;
+    return this.#map.insert(area) ? 0 : ENOMEM;
   }
 
   /** Unmaps [start, end), page-aligned. Gives 0 or ENOMEM (an area cannot be split). */
   unmap(start: number, end: number): number {
-    let index = this.#indexAbove(start);
+    let index = this.#map.indexAbove(start);
     const first = this.areas[index];
     if (first === undefined || first.start >= end) return 0;
-    if (!this.#splitAt(start) || !this.#splitAt(end)) return ENOMEM;
-    index = this.#indexAbove(start);
+    if (!this.#map.splitAt(start) || !this.#map.splitAt(end)) return ENOMEM;
+    index = this.#map.indexAbove(start);
     let after = index;
     for (; after < this.areas.length; after++) {
       const area = this.areas[after];
       if (area === undefined || area.start >= end) break;
       this.#clearLeaves(area.start, area.end);
-      this.#forgetArea(area);
+      this.#map.forget(area);
     }
-    this.areas.splice(index, after - index);
+    this.#map.areas.splice(index, after - index);
     this.tables.prune(start, end);
-    if (end > this.#searchTop) this.#resetSearch();
+    this.#map.freed(end);
     return 0;
   }
 
@@ -284,6 +189,7 @@ export class AddressSpace {
       cleared++;
     });
     this.residentPages -= cleared;
+    this.#forgetTranslations();
     if (cleared > 0 && this.#isActive) this.#host.translations.flush();
   }
 
@@ -295,8 +201,8 @@ export class AddressSpace {
   /** mprotect. Gives 0 or ENOMEM: not all of the range is mapped, or an area cannot be split. */
   protect(start: number, end: number, protection: number): number {
     if (!this.covers(start, end)) return ENOMEM;
-    if (!this.#splitAt(start) || !this.#splitAt(end)) return ENOMEM;
-    const first = this.#indexAbove(start);
+    if (!this.#map.splitAt(start) || !this.#map.splitAt(end)) return ENOMEM;
+    const first = this.#map.indexAbove(start);
     for (let index = first; index < this.areas.length; index++) {
       const area = this.areas[index];
       if (area === undefined || area.start >= end) break;
@@ -304,7 +210,7 @@ export class AddressSpace {
       area.protection = protection;
       this.#protectLeaves(area);
     }
-    this.#joinAround(start, end);
+    this.#map.join(start, end);
     return 0;
   }
 
@@ -319,23 +225,8 @@ export class AddressSpace {
       this.tables.write(entry, frameOf(low, high), user | (keep ? ENTRY_WRITABLE : 0), executable);
       changed = true;
     });
+    this.#forgetTranslations();
     if (changed && this.#isActive) this.#host.translations.flush();
-  }
-
-  #joinAround(start: number, end: number): void {
-    let index = Math.max(0, this.#indexAbove(start) - 1);
-    for (;;) {
-      const area = this.areas[index];
-      const next = this.areas[index + 1];
-      if (area === undefined || next === undefined || area.start > end) return;
-      if (continues(area, next)) {
-        area.end = next.end;
-        this.areas.splice(index + 1, 1);
-        this.#forgetArea(next);
-      } else {
-        index++;
-      }
-    }
   }
 
   /**
@@ -350,10 +241,11 @@ export class AddressSpace {
         complete = false;
         return;
       }
-      this.#memory.writeU32(target + 4, high);
-      this.#memory.writeU32(target, low);
+      this.memory.writeU32(target + 4, high);
+      this.memory.writeU32(target, low);
       this.tables.clear(entry);
     });
+    this.#forgetTranslations();
     if (this.#isActive) this.#host.translations.flush();
     return complete;
   }
@@ -398,8 +290,8 @@ export class AddressSpace {
 
     const entry = this.tables.entry(linear, true);
     if (entry === 0) return "out-of-memory";
-    const low = this.#words[entry / 4] ?? 0;
-    const page = linear - (linear % PAGE_BYTES);
+    const low = this.words[entry / 4] ?? 0;
+    const page = linear - (linear & PAGE_MASK);
     const result =
       (low & ENTRY_PRESENT) === 0
         ? this.#makePresent(area, page, entry, access)
@@ -407,6 +299,7 @@ export class AddressSpace {
           ? this.#makeWritable(area, entry, low)
           : "resolved";
     if (result === "resolved") {
+      this.#forgetTranslations();
       this.#host.counts.faultsResolved++;
       if (this.#isActive && (low & ENTRY_PRESENT) !== 0) {
         this.#host.translations.invalidatePage(page);
@@ -416,10 +309,10 @@ export class AddressSpace {
   }
 
   #growStack(linear: number): Area | undefined {
-    const index = this.#indexAbove(linear);
+    const index = this.#map.indexAbove(linear);
     const area = this.areas[index];
     if (area === undefined || !area.growsDown || linear < MMAP_MINIMUM) return undefined;
-    const start = linear - (linear % PAGE_BYTES);
+    const start = linear - (linear & PAGE_MASK);
     const below = this.areas[index - 1];
     if (area.end - start > this.stackLimitBytes) return undefined;
     if (below !== undefined && !below.growsDown && start - below.end < STACK_GUARD_BYTES) {
@@ -498,7 +391,7 @@ export class AddressSpace {
     const first = this.tables.entry(start, false);
     for (let linear = start; linear < end; linear += PAGE_BYTES) {
       const entry = first + ((linear - start) / PAGE_BYTES) * 8;
-      if (((this.#words[entry / 4] ?? 0) & ENTRY_PRESENT) !== 0) continue;
+      if (((this.words[entry / 4] ?? 0) & ENTRY_PRESENT) !== 0) continue;
       const offset = source.offset + (linear - area.start);
       this.#mapFilePage(area, entry, inode.page(offset / PAGE_BYTES, false));
     }
@@ -512,7 +405,7 @@ export class AddressSpace {
     }
     const copy = frames.allotUncleared(this.group);
     if (copy === NO_FRAME) return NO_FRAME;
-    this.#memory.copy(frame, copy, PAGE_BYTES);
+    this.memory.copy(frame, copy, PAGE_BYTES);
     counts.pagesCopied++;
     return copy;
   }
@@ -520,7 +413,7 @@ export class AddressSpace {
   #makeWritable(area: Area, entry: number, low: number): FaultResult {
     const { frames } = this.#host;
     const executable = (area.protection & PROT_EXEC) !== 0;
-    const frame = frameOf(low, this.#words[entry / 4 + 1] ?? 0);
+    const frame = frameOf(low, this.words[entry / 4 + 1] ?? 0);
     if (area.shared || frames.references(frame) === 1) {
       this.tables.write(entry, frame, this.#leafFlags(area, true), executable);
       return "resolved";
@@ -550,12 +443,13 @@ export class AddressSpace {
       }
       const copy = { ...area };
       copy.source?.inode.acquire();
-      child.areas.push(copy);
+      child.#map.areas.push(copy);
       if (!this.#forkLeaves(area, child)) {
         failed = true;
         break;
       }
     }
+    this.#forgetTranslations();
     if (this.#isActive) this.#host.translations.flush();
     if (!failed) return child;
     child.release();
@@ -564,7 +458,7 @@ export class AddressSpace {
 
   #forkLeaves(area: Area, child: AddressSpace): boolean {
     const { frames, counts } = this.#host;
-    const memory = this.#memory;
+    const memory = this.memory;
     let table = 0;
     let tableReach = -1;
     let complete = true;
@@ -595,155 +489,51 @@ export class AddressSpace {
 
   /** Physical address of the byte at `linear` for an access of the program's own rights, or -1. */
   translate(linear: number, write: boolean): number {
+    const offset = linear & PAGE_MASK;
+    const page = linear - offset;
+    const slot = ((page / PAGE_BYTES) & 3) | (write ? 4 : 0);
+    if (this.#memoPages[slot] === page) return (this.#memoFrames[slot] ?? 0) + offset;
     // Written so that NaN fails too.
     if (!(linear >= 0 && linear < USER_END)) return -1;
     const need = ENTRY_PRESENT | ENTRY_USER | (write ? ENTRY_WRITABLE : 0);
     let entry = this.tables.entry(linear, false);
-    let low = entry === 0 ? 0 : (this.#words[entry / 4] ?? 0);
+    let low = entry === 0 ? 0 : (this.words[entry / 4] ?? 0);
     if ((low & need) !== need) {
       const result = this.fault(linear, write ? "write" : "read");
       if (result === "out-of-memory") this.outOfMemory = true;
       if (result !== "resolved") return -1;
       if (entry === 0) entry = this.tables.entry(linear, false);
-      low = this.#words[entry / 4] ?? 0;
+      low = this.words[entry / 4] ?? 0;
     }
-    return frameOf(low, this.#words[entry / 4 + 1] ?? 0) + (linear % PAGE_BYTES);
+    const frame = frameOf(low, this.words[entry / 4 + 1] ?? 0);
+    this.#memoPages[slot] = page;
+    this.#memoFrames[slot] = frame;
+    return frame + offset;
+  }
+
+  /** Forgets translations: an entry that was present has changed. */
+  #forgetTranslations(): void {
+    this.#memoPages.fill(-1);
   }
 
   /** Physical address behind `linear` as the tables are now, without a fault, or -1. */
   locate(linear: number): number {
     if (!(linear >= 0 && linear < USER_END)) return -1;
     const entry = this.tables.entry(linear, false);
-    const low = entry === 0 ? 0 : (this.#words[entry / 4] ?? 0);
+    const low = entry === 0 ? 0 : (this.words[entry / 4] ?? 0);
     if ((low & ENTRY_HELD) === 0) return -1;
-    return frameOf(low, this.#words[entry / 4 + 1] ?? 0) + (linear % PAGE_BYTES);
+    return frameOf(low, this.words[entry / 4 + 1] ?? 0) + (linear & PAGE_MASK);
   }
 
   /** Whether a page has a frame now. */
   isPresent(linear: number): boolean {
     const entry = this.tables.entry(linear, false);
-    return entry !== 0 && ((this.#words[entry / 4] ?? 0) & ENTRY_HELD) !== 0;
-  }
-
-  /** Copies `bytes` to the program; gives how many fit before an inaccessible page. */
-  write(linear: number, bytes: Uint8Array): number {
-    let done = 0;
-    while (done < bytes.length) {
-      const physical = this.translate(linear + done, true);
-      if (physical < 0) break;
-      const count = Math.min(bytes.length - done, PAGE_BYTES - (physical % PAGE_BYTES));
-      this.#memory.write(physical, bytes.subarray(done, done + count));
-      done += count;
-    }
-    return done;
-  }
-
-  /** Writes all of `bytes`; false when part of the range is inaccessible. */
-  put(linear: number, bytes: Uint8Array): boolean {
-    return this.write(linear, bytes) === bytes.length;
-  }
-
-  /** Zeros a range; false when part of it is inaccessible. */
-  clear(linear: number, lengthBytes: number): boolean {
-    let done = 0;
-    while (done < lengthBytes) {
-      const physical = this.translate(linear + done, true);
-      if (physical < 0) return false;
-      const count = Math.min(lengthBytes - done, PAGE_BYTES - (physical % PAGE_BYTES));
-      this.#memory.fill(physical, 0, count);
-      done += count;
-    }
-    return true;
-  }
-
-  /** Reads exactly `lengthBytes`, or undefined when part of the range is inaccessible. */
-  get(linear: number, lengthBytes: number): Uint8Array | undefined {
-    const bytes = new Uint8Array(lengthBytes);
-    return this.read(linear, bytes) ? bytes : undefined;
-  }
-
-  /** Fills `bytes`; false when part of the range is inaccessible. */
-  read(linear: number, bytes: Uint8Array): boolean {
-    let done = 0;
-    while (done < bytes.length) {
-      const physical = this.translate(linear + done, false);
-      if (physical < 0) return false;
-      const count = Math.min(bytes.length - done, PAGE_BYTES - (physical % PAGE_BYTES));
-      bytes.set(this.#bytes.subarray(physical, physical + count), done);
-      done += count;
-    }
-    return true;
-  }
-
-  /** Writes a 32-bit word; false when it is inaccessible. */
-  putU32(linear: number, value: number): boolean {
-    if (linear % PAGE_BYTES > PAGE_BYTES - 4) {
-      return this.put(linear, new Uint8Array(new Uint32Array([value]).buffer));
-    }
-    const physical = this.translate(linear, true);
-    if (physical < 0) return false;
-    this.#memory.writeU32(physical, value >>> 0);
-    return true;
-  }
-
-  /** Reads a 32-bit word, or -1 when it is inaccessible. */
-  getU32(linear: number): number {
-    if (linear % PAGE_BYTES > PAGE_BYTES - 4) {
-      const bytes = this.get(linear, 4);
-      return bytes === undefined
-        ? -1
-        : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-    }
-    const physical = this.translate(linear, false);
-    if (physical < 0) return -1;
-    if (physical % 4 === 0) return this.#words[physical / 4] ?? 0;
-    const bytes = this.#bytes;
-    return (
-      ((bytes[physical] ?? 0) |
-        ((bytes[physical + 1] ?? 0) << 8) |
-        ((bytes[physical + 2] ?? 0) << 16) |
-        ((bytes[physical + 3] ?? 0) << 24)) >>>
-      0
-    );
-  }
-
-  /** Reads a pointer or size of 64 bits as a number (inexact above 2^53, where no address is valid), or -1. */
-  getU64(linear: number): number {
-    const low = this.getU32(linear);
-    const high = this.getU32(linear + 4);
-    return low < 0 || high < 0 ? -1 : high * 0x1_0000_0000 + low;
-  }
-
-  /** Writes a 64-bit integer given as a safe integer; negative ones in two's complement. */
-  putU64(linear: number, value: number): boolean {
-    const high = Math.floor(value / 0x1_0000_0000);
-    return this.putU32(linear, value >>> 0) && this.putU32(linear + 4, high >>> 0);
-  }
-
-  /** Bytes up to a NUL, which is left out. `"fault"`: inaccessible; `"long"`: no NUL in `maximumBytes`. */
-  getString(linear: number, maximumBytes: number): Uint8Array | "fault" | "long" {
-    const parts: Uint8Array[] = [];
-    let total = 0;
-    while (total < maximumBytes) {
-      const physical = this.translate(linear + total, false);
-      if (physical < 0) return "fault";
-      const count = Math.min(maximumBytes - total, PAGE_BYTES - (physical % PAGE_BYTES), 256);
-      const part = this.#memory.read(physical, count);
-      const end = part.indexOf(0);
-      if (end >= 0) {
-        if (total === 0) return part.subarray(0, end);
-        parts.push(part.subarray(0, end));
-        return concatenate(parts);
-      }
-      parts.push(part);
-      total += count;
-    }
-    return "long";
+    return entry !== 0 && ((this.words[entry / 4] ?? 0) & ENTRY_HELD) !== 0;
   }
 
   /** Validates a range for mmap and its relatives: EINVAL when misaligned or outside the program's half. */
   static checkRange(start: number, lengthBytes: number): number {
-    if (start % PAGE_BYTES !== 0) return EINVAL;
+    if ((start & PAGE_MASK) !== 0) return EINVAL;
     if (!(lengthBytes <= USER_END) || start > USER_END - lengthBytes) return ENOMEM;
     return 0;
   }
@@ -758,16 +548,4 @@ export class AddressSpace {
 /** `value` rounded up to a page. */
 export function roundUp(value: number): number {
   return Math.ceil(value / PAGE_BYTES) * PAGE_BYTES;
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  let length = 0;
-  for (const part of parts) length += part.length;
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

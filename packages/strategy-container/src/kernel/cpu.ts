@@ -4,8 +4,16 @@
  * The only file that touches isa's Processor. 64-bit values are numbers here (addresses are below 2^47) or pairs of
  * halves, because bigint arithmetic would cost more than most system calls do.
  */
-import { slots, type Processor, type ProcessorExit, type ProcessorState } from "@ringside/isa";
+import {
+  FEATURES,
+  slots,
+  type Processor,
+  type ProcessorExit,
+  type ProcessorProfile,
+  type ProcessorState,
+} from "@ringside/isa";
 import type { TranslationCache } from "./address-space.ts";
+import { DESCRIPTOR_TABLE_LIMIT, DESCRIPTOR_TABLE_LINEAR } from "./kernel-half.ts";
 
 /** General registers in the order of their encoding. Intel SDM Vol. 2A §2.1.5, "Addressing-Mode Encoding of ModR/M and SIB Bytes". */
 export const RAX = 0;
@@ -187,8 +195,8 @@ export class Cpu implements TranslationCache {
     return this.#state.registers();
   }
 
-  saveContext(): Uint8Array {
-    return this.#state.saveContext();
+  saveContext(into?: Uint8Array): Uint8Array {
+    return this.#state.saveContext(into);
   }
 
   loadContext(context: Uint8Array): void {
@@ -214,13 +222,20 @@ export class Cpu implements TranslationCache {
     for (const name of ["ds", "es", "fs", "gs"] as const) {
       state.setSegment(name, { ...flat, selector: 0, attributes: USER_DATA_ATTRIBUTES });
     }
-    // No descriptor table, and a task state segment without an I/O map: what would need them is #GP.
+    // A task state segment without an I/O map: every port is #GP.
     state.setSegment("tr", { selector: 0, base: 0n, limit: 0, attributes: TASK_ATTRIBUTES });
-    for (const table of [slots.gdtrLimit, slots.idtrLimit]) state.setNumber(table, 0);
+    state.set(slots.gdtrBase, DESCRIPTOR_TABLE_LINEAR);
+    state.setNumber(slots.gdtrLimit, DESCRIPTOR_TABLE_LIMIT);
+    state.setNumber(slots.idtrLimit, 0);
     for (let register = 0; register < 16; register++) this.set(register, 0);
     this.set(RSP, rsp);
     state.fsBase = 0n;
     state.gsBase = 0n;
+    this.resetFloatingPoint();
+  }
+
+  /** x87 and SSE as programs and signal handlers find them: registers empty, all exceptions masked. */
+  resetFloatingPoint(): void {
     this.#bytes.fill(0, slots.xmm.offset, slots.x87.offset + 8 * 16);
     this.#view.setUint32(slots.mxcsr.offset, 0x1f80, true);
     this.#view.setUint16(slots.fcw.offset, 0x37f, true);
@@ -232,7 +247,16 @@ export class Cpu implements TranslationCache {
 
   /** CPUID leaf 1's EDX, as AT_HWCAP gives it to programs. */
   get featureWord(): number {
-    return 0x078b_fbff;
+    let word = 0;
+    for (const feature of this.profile.features) {
+      const place = FEATURES[feature];
+      if (place?.leaf === 1 && place.register === "edx") word |= 1 << place.bit;
+    }
+    return word >>> 0;
+  }
+
+  get profile(): ProcessorProfile {
+    return this.#processor.profile;
   }
 
   /** Unmasked x87 exceptions that are pending. */

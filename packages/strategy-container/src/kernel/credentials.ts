@@ -12,7 +12,7 @@ export interface Credentials {
   group: number;
   effectiveGroup: number;
   savedGroup: number;
-  /** At most 65,536, Linux's own limit. */
+  /** At most 1024. */
   supplementary: readonly number[];
 }
 

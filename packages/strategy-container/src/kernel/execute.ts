@@ -427,6 +427,11 @@ function commit(kernel: Kernel, thread: Thread, space: AddressSpace, image: Imag
   const { process } = thread;
   const parts = process.running;
   endOtherThreads(kernel, thread);
+  if (thread.id !== process.id) {
+    process.pids.threads.delete(thread.id);
+    thread.id = process.id;
+    process.pids.threads.set(thread.id, thread);
+  }
   releaseMemory(kernel, process);
   parts.space = space;
   if (parts.descriptors.references > 1) {

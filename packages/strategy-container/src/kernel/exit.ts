@@ -68,6 +68,7 @@ export function endProcess(kernel: Kernel, process: Process, status: number): vo
   releaseMemory(kernel, process);
   parts.descriptors.release();
   parts.paths.release();
+  parts.mounts.release();
   parts.actions.references--;
   process.executable = undefined;
   process.parts = undefined;

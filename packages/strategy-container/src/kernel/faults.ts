@@ -70,7 +70,6 @@ function signalFor(kernel: Kernel, vector: number): { signal: number; code: numb
     case 0:
       return { signal: SIGFPE, code: FPE_INTDIV };
     case DEBUG:
-      kernel.cpu.flags = (kernel.cpu.flags & ~0x100) >>> 0;
       return { signal: SIGTRAP, code: TRAP_TRACE };
     case BREAKPOINT:
       return { signal: SIGTRAP, code: SI_KERNEL };

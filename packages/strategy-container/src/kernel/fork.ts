@@ -113,6 +113,8 @@ function cloneParts(parent: ProcessParts, flags: number): ProcessParts | undefin
     mounts = namespace;
     paths.setRoot(translate(paths.root));
     paths.setCurrent(translate(paths.current));
+  } else {
+    mounts.references++;
   }
   return { space, descriptors, paths, actions, mounts, uts };
 }

@@ -7,6 +7,7 @@
  */
 import { PAGE_BYTES } from "../abi/memory.ts";
 import type { ControlGroup } from "../namespaces/control-group.ts";
+import { buildKernelHalf } from "./kernel-half.ts";
 import type { PhysicalMemory } from "./physical-memory.ts";
 
 /** No frame: physical page 0 is never handed out. */
@@ -20,6 +21,8 @@ export class Frames {
   readonly bytes: Uint8Array;
   /** A frame of zeros that read faults on anonymous memory share. Charged to nobody. */
   readonly zeroFrame: number;
+  /** Entry of every PML4 for the kernel's half, low 32 bits. */
+  readonly kernelEntry: number;
   /** Frames handed out so far, for reports. */
   allotted = 0;
   readonly #first: number;
@@ -31,7 +34,7 @@ export class Frames {
 
   /**
    * @param firstPhysical Page-aligned start of the memory that the kernel may hand out; not 0.
-   * @param sizeBytes Its size; a multiple of the page size.
+   * @param sizeBytes Its size; a multiple of the page size, at least 8 pages.
    */
   constructor(memory: PhysicalMemory, firstPhysical: number, sizeBytes: number) {
     this.memory = memory;
@@ -45,8 +48,9 @@ export class Frames {
     // Low frames are handed out first.
     for (let index = 0; index < count; index++) this.#free[index] = count - 1 - index;
     this.#freeCount = count;
-    this.zeroFrame = this.#take(undefined);
-    memory.fill(this.zeroFrame, 0, PAGE_BYTES);
+    this.zeroFrame = this.allotOwn();
+    const own = () => this.allotOwn();
+    this.kernelEntry = buildKernelHalf(memory, [own(), own(), own(), own()]);
   }
 
   get freeFrames(): number {
@@ -75,6 +79,13 @@ export class Frames {
   /** A frame of zeros with one reference, or {@link NO_FRAME}. */
   allot(group: ControlGroup): number {
     const physical = this.allotUncleared(group);
+    if (physical !== NO_FRAME) this.memory.fill(physical, 0, PAGE_BYTES);
+    return physical;
+  }
+
+  /** A frame of zeros for the kernel's own use, charged to nobody, or {@link NO_FRAME}. */
+  allotOwn(): number {
+    const physical = this.#take(undefined);
     if (physical !== NO_FRAME) this.memory.fill(physical, 0, PAGE_BYTES);
     return physical;
   }

@@ -2,7 +2,7 @@
  * Futexes: threads that wait for a word in memory.
  *
  * Keyed by the address space and the address, or for words in shared mappings by the physical address, which a waiter
- * and a waker of different processes have in common. futex(2).
+ * and a waker of different processes have in common. A queue exists while somebody waits on it. futex(2).
  */
 import type { AddressSpace } from "./address-space.ts";
 import type { Thread } from "./thread.ts";
@@ -13,62 +13,62 @@ interface Waiter {
   readonly bits: number;
 }
 
-export class Futexes {
-  readonly #bySpace = new Map<AddressSpace, Map<number, FutexQueue>>();
-  readonly #shared = new Map<number, FutexQueue>();
+/** What a word is known by: its address space, or undefined for shared memory, and its address. */
+interface Key {
+  readonly space: AddressSpace | undefined;
+  readonly place: number;
+}
 
-  /** The queue of a word, or undefined when the word is inaccessible. */
-  queue(space: AddressSpace, linear: number): FutexQueue | undefined {
-    const area = space.find(linear);
-    if (area?.shared === true) {
-      const physical = space.translate(linear, false);
-      return physical < 0 ? undefined : obtain(this.#shared, physical);
-    }
-    let words = this.#bySpace.get(space);
+export class Futexes {
+  readonly #queues = new Map<AddressSpace | undefined, Map<number, FutexQueue>>();
+
+  #keyOf(space: AddressSpace, linear: number): Key | undefined {
+    if (space.find(linear)?.shared !== true) return { space, place: linear };
+    const place = space.translate(linear, false);
+    return place < 0 ? undefined : { space: undefined, place };
+  }
+
+  /** Puts a thread on the queue of a word. Gives the queue, or undefined when the word is inaccessible. */
+  join(space: AddressSpace, linear: number, thread: Thread, bits: number): FutexQueue | undefined {
+    const key = this.#keyOf(space, linear);
+    if (key === undefined) return undefined;
+    let words = this.#queues.get(key.space);
     if (words === undefined) {
       words = new Map();
-      this.#bySpace.set(space, words);
+      this.#queues.set(key.space, words);
     }
-    return obtain(words, linear);
+    let queue = words.get(key.place);
+    if (queue === undefined) {
+      queue = new FutexQueue(() => this.#drop(key));
+      words.set(key.place, queue);
+    }
+    queue.join(thread, bits);
+    return queue;
   }
 
   /** Wakes up to `count` threads that wait for the word; gives how many. */
   wake(space: AddressSpace, linear: number, count: number, bits: number = 0xffff_ffff): number {
-    const queue = this.queue(space, linear);
-    if (queue === undefined) return 0;
-    const woken = queue.wakeWaiters(count, bits);
-    this.prune(space, linear);
-    return woken;
+    const key = this.#keyOf(space, linear);
+    const queue = key && this.#queues.get(key.space)?.get(key.place);
+    return queue?.wakeWaiters(count, bits) ?? 0;
   }
 
-  /** Forgets the queue of a word when nobody waits on it. */
-  prune(space: AddressSpace, linear: number): void {
-    const words = this.#bySpace.get(space);
-    if (words?.get(linear)?.hasWaiters === false) {
-      words.delete(linear);
-      if (words.size === 0) this.#bySpace.delete(space);
-      return;
-    }
-    const physical = space.find(linear)?.shared === true ? space.translate(linear, false) : -1;
-    if (this.#shared.get(physical)?.hasWaiters === false) this.#shared.delete(physical);
+  #drop({ space, place }: Key): void {
+    const words = this.#queues.get(space);
+    words?.delete(place);
+    if (words?.size === 0) this.#queues.delete(space);
   }
-}
-
-function obtain(map: Map<number, FutexQueue>, key: number): FutexQueue {
-  let queue = map.get(key);
-  if (queue === undefined) {
-    queue = new FutexQueue();
-    map.set(key, queue);
-  }
-  return queue;
 }
 
 /** Threads that wait on one word, longest waiting first. */
 export class FutexQueue extends WaitQueue {
   readonly #waiters: Waiter[] = [];
+  readonly #emptied: () => void;
 
-  get hasWaiters(): boolean {
-    return this.#waiters.length > 0;
+  /** @param emptied Called when the last thread leaves. */
+  constructor(emptied: () => void) {
+    super();
+    this.#emptied = emptied;
   }
 
   join(thread: Thread, bits: number): void {
@@ -79,6 +79,7 @@ export class FutexQueue extends WaitQueue {
     super.remove(thread);
     const index = this.#waiters.findIndex((waiter) => waiter.thread === thread);
     if (index >= 0) this.#waiters.splice(index, 1);
+    if (this.#waiters.length === 0) this.#emptied();
   }
 
   wakeWaiters(count: number, bits: number): number {

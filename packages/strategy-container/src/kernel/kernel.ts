@@ -72,6 +72,8 @@ export interface KernelOptions {
   readonly seed: number;
   /** Called after each system call, when somebody traces. */
   readonly trace?: ((call: TracedCall) => void) | undefined;
+  /** Gets lines of the kernel's log, without their ends. */
+  readonly log?: ((line: string) => void) | undefined;
 }
 
 /** The streams that programs share with the host. */
@@ -123,14 +125,9 @@ export class Kernel implements RunQueue, AddressSpaceHost {
   readonly pipeFileSystem: FileSystem;
   /** Holds shared anonymous memory. */
   readonly sharedMemory: FileSystem;
-  /** What killed processes, newest last, for reports; a few. */
-  readonly deaths: {
-    readonly process: number;
-    readonly name: string;
-    readonly info: SignalInfo;
-  }[] = [];
   readonly #systemCalls: SystemCallTable;
   readonly #trace: KernelOptions["trace"];
+  readonly #log: KernelOptions["log"];
   readonly #queue: Thread[] = [];
   /** Whose registers the processor holds. */
   #current: Thread | undefined;
@@ -154,6 +151,7 @@ export class Kernel implements RunQueue, AddressSpaceHost {
     this.#systemCalls = options.systemCalls;
     this.callCounts = new Uint32Array(options.systemCalls.rows.length);
     this.#trace = options.trace;
+    this.#log = options.log;
   }
 
   /** Machine time in nanoseconds since the kernel started. */
@@ -210,10 +208,18 @@ export class Kernel implements RunQueue, AddressSpaceHost {
     this.cpu.requestStop();
   }
 
+  /** Tells the log that a signal killed a process which did not expect it: the kernel raised it. */
   noteDeath(thread: Thread, info: SignalInfo): void {
+    if (info.code <= 0) return;
     const { process } = thread;
-    this.deaths.push({ process: process.id, name: process.name, info });
-    if (this.deaths.length > 16) this.deaths.shift();
+    const where = info.linear === undefined ? "" : ` at 0x${info.linear.toString(16)}`;
+    const why =
+      info.signal === SIGKILL
+        ? "the memory limit"
+        : `signal ${info.signal}, code ${info.code}${where}`;
+    this.#log?.(
+      `${process.name}[${process.id}]: killed by ${why}, ip 0x${this.cpu.rip.toString(16)}`,
+    );
   }
 
   countException(vector: number): void {
@@ -273,12 +279,13 @@ export class Kernel implements RunQueue, AddressSpaceHost {
     const current = this.#current;
     this.#charge();
     if (current !== undefined) {
-      current.context = this.cpu.saveContext();
+      current.context = this.cpu.saveContext(current.spareContext);
       this.#current = undefined;
       if (requeueCurrent) this.enqueue(current);
     }
     this.cpu.enterSpace(next.process.running.space.tables.root);
     if (next.context !== undefined) this.cpu.loadContext(next.context);
+    next.spareContext = next.context;
     next.context = undefined;
     this.#current = next;
     this.counts.contextSwitches++;
@@ -439,7 +446,7 @@ export class Kernel implements RunQueue, AddressSpaceHost {
       this.#block(thread);
     } else if (result !== NO_RESULT) {
       cpu.set(RAX, result);
-      thread.progress = undefined;
+      if (thread.progress !== undefined) thread.clearProgress();
       // A call that replaced the signal mask ended by itself.
       if (thread.savedMask !== undefined) thread.blocked.assign(thread.savedMask);
       thread.savedMask = undefined;

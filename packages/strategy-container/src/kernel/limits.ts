@@ -20,7 +20,7 @@ export function initialLimits(): Limit[] {
   limits[RLIMIT_STACK] = { soft: 8 * 1024 * 1024, hard: INFINITE };
   limits[4] = { soft: 0, hard: INFINITE };
   limits[8] = { soft: 8 * 1024 * 1024, hard: 8 * 1024 * 1024 };
-  limits[11] = { soft: 1024, hard: 1024 };
+  limits[11] = { soft: 256, hard: 256 };
   limits[12] = { soft: 819_200, hard: 819_200 };
   limits[13] = { soft: 0, hard: 0 };
   limits[14] = { soft: 0, hard: 0 };

@@ -2,7 +2,7 @@
  * The page tables of one address space: real 4-level x86-64 tables in the machine's memory.
  *
  * Intel SDM Vol. 3A §4.5, "4-Level Paging and 5-Level Paging". Only the lower half is used and only 4 KiB pages.
- * Nothing of the kernel is mapped: it is not on the processor. Linear addresses are numbers below 2^47; an entry is
+ * Of the kernel only kernel-half.ts is mapped: it is not on the processor. Linear addresses are numbers below 2^47; an entry is
  * read and written as two 32-bit halves, because 64-bit integers are slow in JavaScript.
  *
  *    47      39 38      30 29      21 20      12 11       0
@@ -13,6 +13,7 @@
 import { PAGE_BYTES } from "../abi/memory.ts";
 import type { ControlGroup } from "../namespaces/control-group.ts";
 import { NO_FRAME, type Frames } from "./frames.ts";
+import { KERNEL_ENTRY_INDEX } from "./kernel-half.ts";
 import type { PhysicalMemory } from "./physical-memory.ts";
 
 /** Bit 0. The entry maps something. */
@@ -27,6 +28,8 @@ export const ENTRY_HELD = 0x200;
 export const ENTRY_HIGH_NO_EXECUTE = 0x8000_0000;
 
 const TABLE_FLAGS = ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER | ENTRY_HELD;
+/** Entries of a table. The upper half of the PML4 is the kernel's. */
+const ENTRIES = 512;
 const GIBIBYTE = 0x4000_0000;
 const TABLE_REACH_BYTES = 0x20_0000;
 
@@ -52,6 +55,7 @@ export class PageTables {
     this.#frames = frames;
     this.#group = group;
     this.root = root;
+    this.#memory.writeU32(root + KERNEL_ENTRY_INDEX * 8, frames.kernelEntry);
   }
 
   #descend(entry: number, create: boolean): number {
@@ -170,7 +174,17 @@ export class PageTables {
 
   /** Frees the tables, the root included. Leaves must be gone. */
   dispose(): void {
-    this.prune(0, 0x8000_0000_0000);
+    this.#freeBelow(this.root, 3, ENTRIES / 2);
     this.#frames.release(this.root);
+  }
+
+  /** Frees the tables that `table` points to, `level` levels deep; tables without entries among them. */
+  #freeBelow(table: number, level: number, count: number): void {
+    for (let entry = table; entry < table + count * 8; entry += 8) {
+      const below = this.#descend(entry, false);
+      if (below === NO_FRAME) continue;
+      if (level > 1) this.#freeBelow(below, level - 1, ENTRIES);
+      this.#frames.release(below);
+    }
   }
 }

@@ -90,7 +90,7 @@ function finishInterruptedCall(kernel: Kernel, thread: Thread, action: SignalAct
   const { cpu } = kernel;
   thread.inCall = false;
   const { progress } = thread;
-  thread.progress = undefined;
+  thread.clearProgress();
   const result = interruptedResult(progress);
   if (
     result === EINTR &&
@@ -151,6 +151,7 @@ function enterHandler(
   });
   if (frame < 0 || !space.put(image, cpu.saveFxsave()) || !space.put(frame, bytes)) return false;
 
+  cpu.resetFloatingPoint();
   thread.savedMask = undefined;
   if ((state & SS_AUTODISARM) !== 0) thread.alternateStack = undefined;
   thread.blocked.addAll(action.mask);

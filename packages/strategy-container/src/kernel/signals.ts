@@ -23,7 +23,7 @@ export interface SignalInfo {
 /** Signals below this are not queued: a second one is lost while the first is pending. */
 const FIRST_QUEUED = 32;
 /** Most queued real-time signals (RLIMIT_SIGPENDING). */
-const MAXIMUM_QUEUED = 1024;
+const MAXIMUM_QUEUED = 256;
 
 export class PendingSignals {
   readonly set: SignalSet = new SignalSet();

@@ -33,6 +33,8 @@ export interface Progress {
   remainder?: number;
   /** Opens that the other end of a FIFO had seen. */
   opens?: number;
+  /** What the call has opened so far; released when it ends without it. */
+  held?: { release(): void };
 }
 
 /** Where a thread tells the scheduler that it can run. */
@@ -49,7 +51,8 @@ export interface AlternateStack {
 }
 
 export class Thread {
-  readonly id: number;
+  /** Changes once at most: the thread that calls execve becomes its process's first. */
+  id: number;
   readonly process: Process;
   readonly blocked: SignalSet = new SignalSet();
   /** The mask that sigsuspend and its relatives replaced, until a signal is delivered or the call ends. */
@@ -60,6 +63,8 @@ export class Thread {
   alternateStack: AlternateStack | undefined;
   /** Registers while another thread is on the processor. */
   context: Uint8Array | undefined;
+  /** The block of the last switch, to be filled again at the next. */
+  spareContext: Uint8Array | undefined;
   state: "runnable" | "waiting" | "dead" = "runnable";
   /** Whether it stands in the run queue. */
   queued = false;
@@ -122,9 +127,16 @@ export class Thread {
     if (this.state === "runnable") this.#runQueue.enqueue(this);
   }
 
+  /** Forgets what a call that ends remembered. */
+  clearProgress(): void {
+    this.progress?.held?.release();
+    this.progress = undefined;
+  }
+
   /** Ends the thread's use of the scheduler; the caller takes it out of its process. */
   die(): void {
     this.unwait();
+    this.clearProgress();
     this.state = "dead";
     this.context = undefined;
     this.process.group.unchargeRecord(recordPrice.thread);

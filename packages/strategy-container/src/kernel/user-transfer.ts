@@ -1,5 +1,5 @@
 /** A {@link Transfer} whose other side is memory of a program: one buffer, or several as in readv. */
-import { PAGE_BYTES } from "../abi/memory.ts";
+import { PAGE_BYTES, PAGE_MASK } from "../abi/memory.ts";
 import type { Transfer } from "../files/transfer.ts";
 import type { AddressSpace } from "./address-space.ts";
 import type { PhysicalMemory } from "./physical-memory.ts";
@@ -74,7 +74,7 @@ export class UserTransfer implements Transfer {
   }
 
   #span(physical: number, wanted: number): number {
-    return Math.min(wanted, this.#left, PAGE_BYTES - (physical % PAGE_BYTES));
+    return Math.min(wanted, this.#left, PAGE_BYTES - (physical & PAGE_MASK));
   }
 
   putPhysical(from: number, lengthBytes: number): number {

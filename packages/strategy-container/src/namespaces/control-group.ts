@@ -49,6 +49,11 @@ export class ControlGroup {
     this.frames--;
   }
 
+  /** Whether kernel records of this size can still be charged. */
+  hasRoomFor(bytes: number): boolean {
+    return this.usedBytes + bytes <= this.limits.memoryBytes;
+  }
+
   /** Charges kernel records; false when that would exceed the limit. */
   chargeRecord(bytes: number): boolean {
     const used = this.usedBytes + bytes;
@@ -81,6 +86,10 @@ export class ControlGroup {
 /** What one kernel record of each kind is charged, in bytes: at least what the host spends on it. */
 export const recordPrice = {
   inode: 512,
+  /** A name in a directory, as long as it may be. */
+  name: 384,
+  /** An entry of a directory that an open file has listed. */
+  listedEntry: 64,
   openFile: 256,
   area: 192,
   thread: 4096,

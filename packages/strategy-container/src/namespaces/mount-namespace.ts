@@ -24,6 +24,8 @@ export interface Mount {
 const MAXIMUM_MOUNTS = 1000;
 
 export class MountNamespace {
+  /** Processes that are in it. */
+  references = 1;
   readonly root: Mount;
   readonly #mounts: Mount[];
   readonly #byInode = new Map<Inode, Mount[]>();
@@ -66,12 +68,11 @@ export class MountNamespace {
     return 0;
   }
 
-  /** Unmounts. Gives 0, EINVAL (the namespace's root) or EBUSY (something is mounted below it, or it is in use and not `lazy`). */
-  unmount(mount: Mount, lazy: boolean): number {
+  /** Unmounts. Gives 0, EINVAL (the namespace's root) or EBUSY (something is mounted below it). */
+  unmount(mount: Mount): number {
     const { on } = mount;
     if (on === undefined) return EINVAL;
     if (this.#mounts.some((other) => other.on?.mount === mount)) return EBUSY;
-    if (!lazy && mount.root.references > 1) return EBUSY;
     this.#mounts.splice(this.#mounts.indexOf(mount), 1);
     const here = this.#byInode.get(on.inode);
     here?.splice(here.indexOf(mount), 1);
@@ -80,6 +81,19 @@ export class MountNamespace {
     mount.root.release();
     on.inode.release();
     return 0;
+  }
+
+  /** A process leaves; with the last one all mounts go. */
+  release(): void {
+    if (--this.references > 0) return;
+    for (const mount of this.#mounts) {
+      mount.root.release();
+      if (mount.on === undefined) continue;
+      mount.on.inode.release();
+      this.#group.unchargeRecord(recordPrice.mount);
+    }
+    this.#mounts.length = 0;
+    this.#byInode.clear();
   }
 
   /** Whether something is mounted on this inode, which then cannot be removed or renamed. */

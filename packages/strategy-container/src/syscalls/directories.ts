@@ -9,6 +9,7 @@ import {
   EMLINK,
   ENAMETOOLONG,
   ENOENT,
+  ENOMEM,
   ENOSPC,
   ENOTDIR,
   ENOTEMPTY,
@@ -48,6 +49,7 @@ import { parentOf, pathOf } from "../files/path-walk.ts";
 import type { Call } from "../kernel/call.ts";
 import { mayAccess, owns } from "../kernel/credentials.ts";
 import { row, type SystemCall } from "../kernel/system-call.ts";
+import { recordPrice } from "../namespaces/control-group.ts";
 import type { Location } from "../namespaces/mount-namespace.ts";
 import { own } from "./opening.ts";
 import { find, locate, vacancy, writableDirectory } from "./paths.ts";
@@ -64,7 +66,8 @@ function getdents(call: Call, wide: boolean): number {
   if (!(file instanceof DirectoryFile)) return ENOTDIR;
   if (file.inode.links === 0) return ENOENT;
   const room = Math.min(call.unsigned(2), 1 << 20);
-  const entries = file.entries();
+  const entries = file.entries(call.process.group);
+  if (entries === undefined) return ENOMEM;
   const { inode, location } = file;
   const { mounts, paths } = call.parts;
   const above = location === undefined ? inode : parentOf(location, paths.root, mounts).inode;
@@ -168,7 +171,7 @@ function symlinkAt(
   const place = vacancy(call, descriptor, path, false);
   if (typeof place === "number") return place;
   const { directory, name } = place;
-  if (!chargeInode(directory.fileSystem)) return ENOSPC;
+  if (!chargeInode(directory.fileSystem, target.length)) return ENOSPC;
   const made = new SymlinkInode(directory.fileSystem, target);
   own(call, made, directory);
   directory.add(name, made);
@@ -190,6 +193,7 @@ function linkAt(
   if (from.mount !== place.parent.mount) return EXDEV;
   if (inode.links >= LINK_MAX) return EMLINK;
   if (inode.links === 0 && !(inode instanceof RegularInode)) return ENOENT;
+  if (!inode.fileSystem.group.hasRoomFor(recordPrice.name)) return ENOSPC;
   place.directory.add(place.name, inode);
   inode.touchChanged();
   return 0;
@@ -275,9 +279,11 @@ function renameAt(
   if (replaced !== undefined && mounts.isMountPoint(replaced)) return EBUSY;
   if (!mayRemove(call, sourceDirectory, moved)) return EPERM;
   if (moved instanceof MemoryDirectory && isInside(targetDirectory, moved)) return EINVAL;
+  if (replaced instanceof MemoryDirectory && isInside(sourceDirectory, replaced)) {
+    return flags === RENAME_EXCHANGE ? EINVAL : ENOTEMPTY;
+  }
   if (flags === RENAME_EXCHANGE) {
     if (replaced === undefined) return ENOENT;
-    if (replaced instanceof MemoryDirectory && isInside(sourceDirectory, replaced)) return EINVAL;
     exchange(sourceDirectory, source.name, moved, targetDirectory, target.name, replaced);
     return 0;
   }

@@ -4,7 +4,8 @@ import type { Call } from "../kernel/call.ts";
 import type { Credentials } from "../kernel/credentials.ts";
 import { row, type SystemCall } from "../kernel/system-call.ts";
 
-const MAXIMUM_GROUPS = 65_536;
+/** Fewer than Linux's 65,536: each process may have a list of its own. */
+const MAXIMUM_GROUPS = 1024;
 /** "Leave as it is". */
 const KEEP = -1;
 
@@ -112,7 +113,7 @@ export const identityCalls: readonly SystemCall[] = [
   row(113, "setreuid", (call) => setTwo(call, "user")),
   row(114, "setregid", (call) => setTwo(call, "group")),
   row(115, "getgroups", getgroups),
-  row(116, "setgroups", setgroups),
+  row(116, "setgroups", setgroups, "partial", "at most 1024 groups"),
   row(117, "setresuid", (call) => setThree(call, "user")),
   row(118, "getresuid", (call) => getThree(call, "user")),
   row(119, "setresgid", (call) => setThree(call, "group")),

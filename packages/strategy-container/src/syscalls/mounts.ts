@@ -6,6 +6,7 @@ import { chargeInode, DirectoryInode, MemoryDirectory } from "../files/inode.ts"
 import type { Call } from "../kernel/call.ts";
 import { CLONE_FILES, CLONE_FS, CLONE_NEWNS, CLONE_NEWUTS, CLONE_SYSVSEM } from "../kernel/fork.ts";
 import { row, type SystemCall } from "../kernel/system-call.ts";
+import type { Mount } from "../namespaces/mount-namespace.ts";
 import { locate } from "./paths.ts";
 
 const MS_RDONLY = 1;
@@ -37,7 +38,7 @@ function mount(call: Call): number {
     if (typeof from === "number") return from;
     const isDirectory = from.inode instanceof DirectoryInode;
     if (isDirectory !== on.inode instanceof DirectoryInode) return ENOTDIR;
-    return mounts.mount(from.inode, on, source, from.mount.type);
+    return mounts.mount(from.inode, on, from.mount.source, from.mount.type);
   }
   if (!(on.inode instanceof DirectoryInode)) return ENOTDIR;
   const typeLinear = call.size(2);
@@ -63,13 +64,22 @@ function umount(call: Call): number {
   if (call.process.credentials.effectiveUser !== 0) return EPERM;
   const location = locate(call, AT_FDCWD, call.path(0), true);
   if (typeof location === "number") return location;
-  const { mounts, paths } = call.parts;
   if (location.inode !== location.mount.root) return EINVAL;
   const lazy = (call.int(1) & MNT_DETACH) !== 0;
-  if (!lazy && (paths.current.mount === location.mount || paths.root.mount === location.mount)) {
-    return EBUSY;
+  if (!lazy && isInUse(call, location.mount)) return EBUSY;
+  return call.parts.mounts.unmount(location.mount);
+}
+
+/** Whether a process is in the mount, or has opened or executes a file through it. */
+function isInUse(call: Call, mount: Mount): boolean {
+  for (const { parts, executable } of call.process.pids.processes.values()) {
+    if (parts === undefined) continue;
+    const { paths, descriptors } = parts;
+    if ([paths.current, paths.root, executable].some((place) => place?.mount === mount))
+      return true;
+    for (const [, file] of descriptors.open()) if (file.location?.mount === mount) return true;
   }
-  return mounts.unmount(location.mount, lazy);
+  return false;
 }
 
 /** unshare: leaves what is shared with other processes. */
@@ -93,6 +103,7 @@ function unshare(call: Call): number {
   if ((flags & CLONE_NEWUTS) !== 0) parts.uts = parts.uts.copy();
   if ((flags & CLONE_NEWNS) !== 0) {
     const { namespace, translate } = parts.mounts.copy();
+    parts.mounts.release();
     parts.mounts = namespace;
     parts.paths.setRoot(translate(parts.paths.root));
     parts.paths.setCurrent(translate(parts.paths.current));

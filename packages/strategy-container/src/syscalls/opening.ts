@@ -139,17 +139,20 @@ function openFifo(
   const mode = flags & O_ACCMODE;
   const nonBlocking = (flags & O_NONBLOCK) !== 0;
   if (mode === O_WRONLY && nonBlocking && pipe.readers === 0) return ENXIO;
-  const { thread } = call;
-  const end = new PipeEnd(inode, flags, path, location);
-  if (mode === O_RDWR || nonBlocking) return end;
-  const otherIsOpen = mode === O_WRONLY ? pipe.readers > 0 : pipe.writers > 0;
-  if (otherIsOpen) return end;
   const opens = mode === O_WRONLY ? pipe.readerOpens : pipe.writerOpens;
-  const seen = thread.progress?.opens;
-  if (seen !== undefined && seen !== opens) return end;
-  // Being open while it waits is what lets the other side through; the end is kept for the next start of the call.
-  end.release();
+  const waiting = call.thread.progress?.held;
+  if (waiting instanceof PipeEnd && waiting.inode === inode) {
+    if (call.progress.opens === opens) return WOULD_BLOCK;
+    // The other side opened it, and may have closed it again since.
+    delete call.progress.held;
+    return waiting;
+  }
+  const end = new PipeEnd(inode, flags, path, location);
+  const otherIsOpen = mode === O_WRONLY ? pipe.readers > 0 : pipe.writers > 0;
+  if (mode === O_RDWR || nonBlocking || otherIsOpen) return end;
+  // The end stays open while the call waits: that is what lets the other side through.
   call.progress.opens = opens;
+  call.progress.held = end;
   return WOULD_BLOCK;
 }
 
@@ -193,6 +196,10 @@ function openAt(
   if (typeof path === "number") return path;
   if ((flags & O_TMPFILE_BIT) !== 0) return openUnnamed(call, descriptor, path, flags, mode);
   const creates = (flags & O_CREAT) !== 0 && (flags & O_PATH) === 0;
+  if (creates && path.endsWith("/")) {
+    const parent = find(call, descriptor, path, "parent");
+    return typeof parent === "number" ? parent : EISDIR;
+  }
   const exclusive = creates && (flags & O_EXCL) !== 0;
   const follow = (flags & O_NOFOLLOW) === 0 && !exclusive;
   const found = find(call, descriptor, path, follow);
@@ -201,7 +208,6 @@ function openAt(
   let openFlags = flags & ~O_CREAT;
   if (location === undefined) {
     if (!creates) return ENOENT;
-    if (found.trailingSlash) return EISDIR;
     const inode = create(call, found.parent, found.name, mode);
     if (typeof inode === "number") return inode;
     location = { mount: found.parent.mount, inode };

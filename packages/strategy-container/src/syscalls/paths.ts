@@ -27,7 +27,7 @@ export function find(
   call: Call,
   descriptor: number,
   path: string | number,
-  follow: boolean,
+  follow: boolean | "parent",
 ): Found | number {
   if (typeof path === "number") return path;
   const start = startOf(call, descriptor, path);
@@ -64,7 +64,7 @@ export function vacancy(
   path: string | number,
   forDirectory: boolean,
 ): { directory: MemoryDirectory; name: string; parent: Location } | number {
-  const found = find(call, descriptor, path, false);
+  const found = find(call, descriptor, path, "parent");
   if (typeof found === "number") return found;
   if (found.location !== undefined) return EEXIST;
   if (found.trailingSlash && !forDirectory) return ENOENT;

@@ -1,22 +1,11 @@
 /** Processes: making, replacing, ending and waiting; groups and sessions; limits. fork(2), execve(2), wait(2), setpgid(2). */
-import {
-  E2BIG,
-  EAGAIN,
-  ECHILD,
-  EFAULT,
-  EINVAL,
-  ENOSYS,
-  EPERM,
-  ESRCH,
-  ETIMEDOUT,
-  EACCES,
-} from "../abi/errno.ts";
+import { E2BIG, EFAULT, EINVAL, EPERM, ESRCH, EACCES } from "../abi/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../abi/files.ts";
-import { CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SIGCHLD } from "../abi/signals.ts";
+import { SIGCHLD } from "../abi/signals.ts";
 import { SymlinkInode } from "../files/inode.ts";
 import { NO_RESULT, type Call } from "../kernel/call.ts";
 import { execute, STRING_MAXIMUM, STRINGS_MAXIMUM } from "../kernel/execute.ts";
-import { endProcess, endThread, reap } from "../kernel/exit.ts";
+import { endProcess, endThread } from "../kernel/exit.ts";
 import { clone, CLONE_VFORK, CLONE_VM, type CloneRequest } from "../kernel/fork.ts";
 import {
   INFINITE,
@@ -26,9 +15,7 @@ import {
   RLIMIT_STACK,
 } from "../kernel/limits.ts";
 import type { Process } from "../kernel/process.ts";
-import { encodeSignalInfo } from "../kernel/signal-frame.ts";
 import { row, type SystemCall } from "../kernel/system-call.ts";
-import { readTimespec } from "./time.ts";
 import { locate } from "./paths.ts";
 
 // Making processes.
@@ -155,135 +142,6 @@ function exitThread(call: Call): number {
   return NO_RESULT;
 }
 
-const WNOHANG = 1;
-const WUNTRACED = 2;
-const WEXITED = 4;
-const WCONTINUED = 8;
-const WNOWAIT = 0x0100_0000;
-const WALL = 0x6000_0000 | 0x8000_0000;
-
-interface Change {
-  readonly child: Process;
-  readonly status: number;
-}
-
-/** A change of a child that the caller wants to know of: `"none"`: later perhaps; `"no-child"`: never. */
-function findChange(
-  process: Process,
-  selects: (child: Process) => boolean,
-  options: number,
-): Change | "none" | "no-child" {
-  let any = false;
-  for (const child of process.children) {
-    if (!selects(child)) continue;
-    any = true;
-    if (child.state === "zombie") {
-      if ((options & WEXITED) !== 0) return { child, status: child.status };
-      continue;
-    }
-    const { unreported } = child;
-    if (unreported === undefined) continue;
-    const wanted = unreported === 0xffff ? WCONTINUED : WUNTRACED;
-    if ((options & wanted) !== 0) return { child, status: unreported };
-  }
-  return any ? "none" : "no-child";
-}
-
-/** Which children a pid argument of wait4 means. */
-function selector(process: Process, id: number): (child: Process) => boolean {
-  if (id > 0) return (child) => child.id === id;
-  if (id === -1) return () => true;
-  const group = id === 0 ? process.processGroup : -id;
-  return (child) => child.processGroup === group;
-}
-
-/** Takes note of a change, so that it is not reported again. */
-function consume(call: Call, { child }: Change): void {
-  if (child.state === "zombie") {
-    call.process.childUnits += child.units + child.childUnits;
-    reap(call.kernel, child);
-  } else {
-    child.unreported = undefined;
-  }
-}
-
-function wait4(call: Call): number {
-  const options = call.unsigned(2);
-  if ((options & ~(WNOHANG | WUNTRACED | WCONTINUED | WALL)) >>> 0 !== 0) return EINVAL;
-  const { process } = call;
-  const change = findChange(process, selector(process, call.int(0)), options | WEXITED);
-  if (change === "no-child") return ECHILD;
-  if (change === "none") {
-    if ((options & WNOHANG) !== 0) return 0;
-    return call.wait([process.childChanged], "restartable");
-  }
-  const place = call.size(1);
-  const units = change.child.units + change.child.childUnits;
-  consume(call, change);
-  if (place !== 0 && !call.space.putU32(place, change.status)) return EFAULT;
-  const usage = call.size(3);
-  if (usage !== 0 && !putUsage(call, usage, units)) return EFAULT;
-  return change.child.id;
-}
-
-const P_ALL = 0;
-const P_PID = 1;
-const P_PGID = 2;
-
-function waitid(call: Call): number {
-  const options = call.unsigned(3);
-  const kinds = WEXITED | WUNTRACED | WCONTINUED;
-  if ((options & kinds) === 0) return EINVAL;
-  if ((options & ~(kinds | WNOHANG | WNOWAIT | WALL)) >>> 0 !== 0) return EINVAL;
-  const { process } = call;
-  const id = call.int(1);
-  const type = call.int(0);
-  let selects: (child: Process) => boolean;
-  if (type === P_ALL) selects = () => true;
-  else if (type === P_PID && id > 0) selects = (child) => child.id === id;
-  else if (type === P_PGID && id >= 0) {
-    const group = id === 0 ? process.processGroup : id;
-    selects = (child) => child.processGroup === group;
-  } else return EINVAL;
-  const change = findChange(process, selects, options);
-  if (change === "no-child") return ECHILD;
-  const place = call.size(2);
-  if (change === "none") {
-    if ((options & WNOHANG) === 0) return call.wait([process.childChanged], "restartable");
-    return place === 0 || call.space.put(place, new Uint8Array(128)) ? 0 : EFAULT;
-  }
-  const { child, status } = change;
-  if ((options & WNOWAIT) === 0) consume(call, change);
-  if (place === 0) return 0;
-  const info = { signal: SIGCHLD, process: child.id, user: child.credentials.user };
-  return call.put(place, encodeSignalInfo({ ...info, ...describe(status) }));
-}
-
-/** si_code and si_status of a wait status. */
-function describe(status: number): { code: number; status: number } {
-  if (status === 0xffff) return { code: CLD_CONTINUED, status: 18 };
-  if ((status & 0xff) === 0x7f) return { code: CLD_STOPPED, status: status >>> 8 };
-  if ((status & 0x7f) === 0) return { code: CLD_EXITED, status: status >>> 8 };
-  return { code: CLD_KILLED, status: status & 0x7f };
-}
-
-/** struct rusage: user time first; the rest is not counted. */
-function putUsage(call: Call, linear: number, units: number): boolean {
-  const bytes = new Uint8Array(144);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, Math.floor(units / 1e9), true);
-  view.setUint32(8, Math.floor((units % 1e9) / 1e3), true);
-  return call.space.put(linear, bytes);
-}
-
-function getrusage(call: Call): number {
-  const who = call.int(0);
-  const { process, kernel } = call;
-  if (who !== 0 && who !== 1 && who !== -1) return EINVAL;
-  const units = who === -1 ? process.childUnits : kernel.unitsOf(process);
-  return putUsage(call, call.size(1), units) ? 0 : EFAULT;
-}
-
 // Groups and sessions.
 
 function target(call: Call, id: number): Process | undefined {
@@ -376,75 +234,6 @@ function priority(call: Call): number {
   return call.int(0) >= 0 && call.int(0) <= 2 ? 20 : EINVAL;
 }
 
-// Futexes.
-
-const FUTEX_WAIT = 0;
-const FUTEX_WAKE = 1;
-const FUTEX_REQUEUE = 3;
-const FUTEX_CMP_REQUEUE = 4;
-const FUTEX_WAIT_BITSET = 9;
-const FUTEX_WAKE_BITSET = 10;
-const FUTEX_COMMAND = 0x7f;
-const FUTEX_CLOCK_REALTIME = 0x100;
-
-function futex(call: Call): number {
-  const { kernel, space } = call;
-  const linear = call.size(0);
-  const operation = call.int(1);
-  if (linear % 4 !== 0) return EINVAL;
-  switch (operation & FUTEX_COMMAND) {
-    case FUTEX_WAIT:
-      return futexWait(call, linear, 0xffff_ffff, false, operation);
-    case FUTEX_WAIT_BITSET:
-      return call.unsigned(5) === 0
-        ? EINVAL
-        : futexWait(call, linear, call.unsigned(5), true, operation);
-    case FUTEX_WAKE:
-      return kernel.futexes.wake(space, linear, Math.max(1, call.int(2)));
-    case FUTEX_WAKE_BITSET:
-      return call.unsigned(5) === 0
-        ? EINVAL
-        : kernel.futexes.wake(space, linear, Math.max(1, call.int(2)), call.unsigned(5));
-    case FUTEX_CMP_REQUEUE:
-      if (space.getU32(linear) !== call.unsigned(5)) return EAGAIN;
-      // Waking instead of moving is a spurious wake-up, which every waiter must expect.
-      return kernel.futexes.wake(space, linear, 0x7fff_ffff);
-    case FUTEX_REQUEUE:
-      return kernel.futexes.wake(space, linear, 0x7fff_ffff);
-    default:
-      return ENOSYS;
-  }
-}
-
-function futexWait(
-  call: Call,
-  linear: number,
-  bits: number,
-  absolute: boolean,
-  operation: number,
-): number {
-  const { kernel, thread, space } = call;
-  const first = thread.progress === undefined;
-  if (thread.progress?.woken === true) return 0;
-  if (call.timeIsUp) return ETIMEDOUT;
-  const value = space.getU32(linear);
-  if (value < 0) return EFAULT;
-  if (first && value !== call.unsigned(2)) return EAGAIN;
-  if (first && call.size(3) !== 0) {
-    const timeout = readTimespec(call, call.size(3));
-    if (timeout < 0) return timeout;
-    const start =
-      absolute && (operation & FUTEX_CLOCK_REALTIME) !== 0 ? kernel.epochSeconds * 1e9 : 0;
-    call.progress.deadline = absolute ? timeout - start : kernel.now + timeout;
-    if (call.timeIsUp) return ETIMEDOUT;
-  }
-  const queue = kernel.futexes.queue(space, linear);
-  if (queue === undefined) return EFAULT;
-  call.progress.woken = false;
-  queue.join(thread, bits);
-  return call.wait([queue], "restartable");
-}
-
 function setRobustList(call: Call): number {
   if (call.size(1) !== 24) return EINVAL;
   call.thread.robustList = call.size(0);
@@ -471,11 +260,9 @@ export const processCalls: readonly SystemCall[] = [
     executeAt(call, AT_FDCWD, call.path(0), call.size(1), call.size(2), 0),
   ),
   row(60, "exit", exitThread),
-  row(61, "wait4", wait4, "partial", "of struct rusage only user time is filled in"),
   row(97, "getrlimit", (call) =>
     changeLimit(call, call.process, call.unsigned(0), 0, call.size(1)),
   ),
-  row(98, "getrusage", getrusage, "partial", "user time only"),
   row(109, "setpgid", setpgid),
   row(110, "getppid", (call) => call.process.parentId),
   row(111, "getpgrp", (call) => call.process.processGroup),
@@ -490,12 +277,10 @@ export const processCalls: readonly SystemCall[] = [
     changeLimit(call, call.process, call.unsigned(0), call.size(1), 0),
   ),
   row(186, "gettid", (call) => call.thread.id),
-  row(202, "futex", futex, "partial", "wait, wake and requeue; no priority inheritance"),
   row(203, "sched_setaffinity", () => 0, "accepted", "there is one processor"),
   row(204, "sched_getaffinity", getAffinity),
   row(218, "set_tid_address", setThreadIdAddress),
   row(231, "exit_group", exitGroup),
-  row(247, "waitid", waitid),
   row(
     273,
     "set_robust_list",

@@ -6,6 +6,7 @@ import {
   EINVAL,
   EISDIR,
   ENODATA,
+  ENOENT,
   EOPNOTSUPP,
   EPERM,
   EROFS,
@@ -27,7 +28,7 @@ import type { Call } from "../kernel/call.ts";
 import { mayAccess, owns } from "../kernel/credentials.ts";
 import { row, type SystemCall } from "../kernel/system-call.ts";
 import type { Mount } from "../namespaces/mount-namespace.ts";
-import { truncateFile } from "./io.ts";
+import { truncateFile } from "./copying.ts";
 import { locate } from "./paths.ts";
 
 class Block {
@@ -200,6 +201,7 @@ function readlinkAt(
   if (size <= 0) return EINVAL;
   let inode: Inode;
   if (path === "") {
+    if (descriptor === AT_FDCWD) return ENOENT;
     const file = call.parts.descriptors.get(descriptor);
     if (file === undefined) return EBADF;
     ({ inode } = file);

@@ -1,0 +1,87 @@
+/** What `ringside compare` does. */
+import { writeFile } from "node:fs/promises";
+import { pentium4, type CostProfile } from "@ringside/strategy";
+import { benchmarks, type Benchmark } from "../comparison/benchmarks.ts";
+import { compare } from "../comparison/compare.ts";
+import type { CompareOptions } from "../commands/compare.ts";
+import { CommandError, STATUS } from "../failure.ts";
+import { terminalReport } from "../reporters/terminal.ts";
+import { findStrategies } from "../strategies.ts";
+import { colours, progress } from "../terminal.ts";
+
+const PROFILES: readonly CostProfile[] = [pentium4];
+
+/** Runs, prints the table, and writes the files that are wanted. */
+export async function runComparison(options: CompareOptions): Promise<void> {
+  const strategies = await findStrategies(options.strategies);
+  const profile = findProfile(options.profile);
+  const chosen = findBenchmarks(options.benchmarks);
+
+  const stopped = new AbortController();
+  const onInterrupt = (): void => stopped.abort();
+  process.once("SIGINT", onInterrupt);
+  const shown = progress();
+  const total = chosen.length * strategies.length;
+  let done = 0;
+  try {
+    const report = await compare({
+      strategies,
+      benchmarks: chosen,
+      profile,
+      wallClock: () => performance.now(),
+      signal: stopped.signal,
+      onStart(benchmark, strategy) {
+        shown.update(`${benchmark.id} under ${strategy.id} (${done} of ${total} done)`);
+        done += 1;
+      },
+    });
+    shown.stop();
+    process.stdout.write(`${terminalReport(report, colours(process.stdout))}\n`);
+    if (options.json !== undefined)
+      await write(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
+    if (options.html !== undefined) {
+      const { htmlReport } = await import("../reporters/html.ts");
+      await write(options.html, htmlReport(report));
+    }
+    if (report.results.some(({ status }) => status === "failed")) process.exitCode = 1;
+  } catch (error) {
+    if (!stopped.signal.aborted) throw error;
+    process.exitCode = STATUS.interrupted;
+  } finally {
+    shown.stop();
+    process.off("SIGINT", onInterrupt);
+  }
+}
+
+function findProfile(name: string): CostProfile {
+  const profile = PROFILES.find(({ id }) => id === name);
+  if (profile !== undefined) return profile;
+  const known = PROFILES.map(({ id }) => id).join(", ");
+  throw new CommandError(`There is no cost profile "${name}". Known ones: ${known}.`);
+}
+
+function findBenchmarks(list: string | undefined): readonly Benchmark[] {
+  if (list === undefined) return benchmarks;
+  const names = list
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+  if (names.length === 0) throw new CommandError("No benchmark is named.");
+  for (const name of names) {
+    if (!benchmarks.some(({ id, group }) => id === name || group === name)) {
+      throw new CommandError(
+        `There is no benchmark "${name}". Known ones: nano, micro, compute, ${benchmarks.map(({ id }) => id).join(", ")}.`,
+      );
+    }
+  }
+  return benchmarks.filter(({ id, group }) => names.includes(id) || names.includes(group));
+}
+
+async function write(path: string, text: string): Promise<void> {
+  try {
+    await writeFile(path, text);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    throw new CommandError(`${path} cannot be written (${code}).`, undefined, { cause: error });
+  }
+}

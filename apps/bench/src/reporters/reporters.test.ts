@@ -1,0 +1,193 @@
+/** What a report looks like, on a terminal and as a page. */
+import {
+  pentium4,
+  readReport,
+  reportSchema,
+  type Measurement,
+  type Report,
+  type ReportedStrategy,
+} from "@ringside/strategy";
+import picocolors from "picocolors";
+import { describe, expect, test } from "vitest";
+import { htmlReport } from "./html.ts";
+import { terminalReport } from "./terminal.ts";
+
+const strategy = (id: string, name: string, summary: string): ReportedStrategy => ({
+  id,
+  name,
+  summary,
+  traits: { guestKernel: "unmodified", guestKernelLevel: 0, extensions: [], exclusive: true },
+  capabilities: { programs: true, kernels: true, selfModifyingCode: true },
+});
+
+/** `cycles` for 100 operations of 10 instructions, of which one is a system call. */
+function measurement(cycles: number | null): Measurement {
+  const guestCycles = cycles ?? 1000;
+  return {
+    operations: 100,
+    instructions: 1000,
+    modelledCycles: cycles,
+    guestCycles,
+    transitionCycles: 0,
+    monitorCycles: 0,
+    wallMs: 0.25,
+    events: {
+      units: 1000,
+      instructions: 1000,
+      rings: { ring0: 1000 },
+      mnemonics: { syscall: 100 },
+      exceptions: {},
+      interrupts: {},
+      translation: {},
+      systemCalls: { getppid: 100 },
+    },
+    ...(cycles === null ? { reason: "The kernel is written in TypeScript." } : {}),
+  };
+}
+
+/** Every kind of result, and text that a page must not take for markup. */
+const sampleReport: Report = {
+  schema: reportSchema,
+  profile: pentium4,
+  strategies: [
+    strategy("bare", "Bare", "No hypervisor."),
+    strategy("odd", 'Odd & <script>alert("x")</script>', "Does <b>odd</b> things."),
+    strategy("shared", "Shared", "No kernel of its own."),
+  ],
+  results: [
+    {
+      benchmark: "syscall",
+      strategy: "bare",
+      status: "ok",
+      checksum: "0123456789abcdef",
+      ...measurement(24_200),
+      cold: measurement(30_000),
+    },
+    {
+      benchmark: "syscall",
+      strategy: "odd",
+      status: "failed",
+      reason: 'It wrote last: "</td><img src=x>".',
+    },
+    {
+      benchmark: "syscall",
+      strategy: "shared",
+      status: "not-applicable",
+      reason: "It runs no kernels.",
+    },
+    {
+      benchmark: "null-call",
+      strategy: "bare",
+      status: "ok",
+      checksum: "0123456789abcdef",
+      ...measurement(40_000),
+      cold: measurement(50_000),
+    },
+    {
+      benchmark: "null-call",
+      strategy: "odd",
+      status: "ok",
+      checksum: "0123456789abcdef",
+      ...measurement(100_000),
+      cold: measurement(100_000),
+    },
+    {
+      benchmark: "null-call",
+      strategy: "shared",
+      status: "ok",
+      checksum: "0123456789abcdef",
+      ...measurement(null),
+      cold: measurement(null),
+    },
+  ],
+};
+
+test("the sample is a report", () => {
+  expect(readReport(JSON.parse(JSON.stringify(sampleReport)))).toEqual(sampleReport);
+});
+
+describe("terminalReport", () => {
+  test("shows cycles, ratios, wall time, published values, reasons and sources", () => {
+    expect(terminalReport(sampleReport, picocolors.createColors(false))).toMatchInlineSnapshot(`
+      "Modelled cycles of one warm operation, and the ratio to bare (profile: Pentium 4 672, 3.8 GHz (2006); wall time is this machine's)
+
+                                                             bare            wall     odd            wall        shared        wall  published
+      ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+      One operation of the processor, in a bare test kernel
+      syscall                                                 242  1.00×  2.50 µs  failed                           n/a              native 242 cycles (calibrated, unverified)
+
+      One operation of a kernel, from a program
+      null-call                                               400  1.00×  2.50 µs   1,000  2.50×  2.50 µs  not modelled     2.50 µs  native 0.45 µs
+
+      Why
+                                          per operation
+      ──────────────────────────────────────────────────────────────────────────────
+      syscall    bare    10 instructions  1 × system call = 121, 9 × instruction = 9
+      null-call  bare    10 instructions  1 × system call = 121, 9 × instruction = 9
+      null-call  odd     10 instructions  1 × system call = 121, 9 × instruction = 9
+      null-call  shared  10 instructions  1 × getppid(), 1 × syscall
+
+      Not in the table
+      odd, failed: It wrote last: "</td><img src=x>". (syscall)
+      shared, n/a: It runs no kernels. (syscall)
+      shared, not modelled: The kernel is written in TypeScript. (null-call)
+
+      Published values
+      syscall: recalled for a Pentium 4 of 2006, in no source
+      null-call: Barham et al., SOSP 2003, tables 3 to 5: Linux UP, 2.4 GHz Xeon
+      calibrated: the profile's constants are chosen so that this native figure comes out; it is no prediction."
+    `);
+  });
+
+  test("sets columns apart by what is seen, not by colour codes", () => {
+    const coloured = terminalReport(sampleReport, picocolors.createColors(true));
+    expect(coloured).toContain("\u001b[31mfailed\u001b[39m");
+    // oxlint-disable-next-line no-control-regex -- Colour codes begin with the escape character.
+    const plain = coloured.replaceAll(/\u001b\[[0-9;]*m/gu, "");
+    expect(plain.split("\n").map((line) => line.trimEnd())).toEqual(
+      terminalReport(sampleReport, picocolors.createColors(false)).split("\n"),
+    );
+  });
+
+  test("says nothing about strategies that bare is not among", () => {
+    const report = {
+      ...sampleReport,
+      strategies: sampleReport.strategies.slice(1),
+      results: sampleReport.results.filter(({ strategy }) => strategy !== "bare"),
+    };
+    expect(terminalReport(report, picocolors.createColors(false))).not.toMatch(/\d×/u);
+  });
+});
+
+describe("htmlReport", () => {
+  const page = htmlReport(sampleReport);
+
+  test("is one page that loads nothing and runs nothing", () => {
+    expect(page).toMatch(/^<!doctype html>\n<html lang="en">/u);
+    expect(page.match(/<svg /gu)).toHaveLength(6);
+    expect(page).not.toMatch(/<script|<link|<img|<iframe|@import|url\((?!['"]?#)|\son\w+=/iu);
+    expect(
+      [...page.matchAll(/https?:\/\/[^\s"'<)]+/gu)]
+        .map(([url]) => url)
+        .filter((url) => !url.startsWith("http://www.w3.org/")),
+    ).toEqual(
+      sampleReport.profile.constants.flatMap(
+        ({ source }) => source.match(/https?:\/\/[^\s"'<)]+/gu) ?? [],
+      ),
+    );
+  });
+
+  test("writes text from strategies and guests as text", () => {
+    expect(page).toContain("Odd &amp; &lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;");
+    expect(page).toContain("It wrote last: &quot;&lt;/td&gt;&lt;img src=x&gt;&quot;.");
+    expect(page).not.toContain("<b>odd</b>");
+  });
+
+  test("has a cell for every result", () => {
+    expect(page).toContain('<td class="number">242</td><td class="number">1.00×</td>');
+    expect(page).toContain('<td class="number">1,000</td><td class="number">2.50×</td>');
+    expect(page).toContain("failed: It wrote last");
+    expect(page).toContain('class="quiet">It runs no kernels.');
+    expect(page).toContain('title="The kernel is written in TypeScript."');
+  });
+});
