@@ -269,9 +269,13 @@ export function findField(encoding: number): VmcsField | undefined {
   return full;
 }
 
+const BY_KEY: Readonly<Record<string, VmcsField>> = Object.fromEntries(
+  FIELDS.map((field) => [field.key, field]),
+);
+
 /** The field of a key. */
 export function fieldOf(key: FieldKey): VmcsField {
-  const field = BY_ENCODING.get(FIELD[key]);
+  const field = BY_KEY[key];
   if (field === undefined)
     throw new RangeError(`Bug in ringside: field ${key} is not in its table, please report.`);
   return field;
@@ -279,5 +283,13 @@ export function fieldOf(key: FieldKey): VmcsField {
 
 /** All ones of a field's width. */
 export function fieldMask(field: VmcsField): bigint {
-  return field.width === "natural" ? 0xffff_ffff_ffff_ffffn : (1n << BigInt(field.width)) - 1n;
+  switch (field.width) {
+    case 16:
+      return 0xffffn;
+    case 32:
+      return 0xffff_ffffn;
+    case 64:
+    case "natural":
+      return 0xffff_ffff_ffff_ffffn;
+  }
 }
