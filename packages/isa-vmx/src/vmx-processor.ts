@@ -23,7 +23,13 @@ import {
 } from "./capabilities.ts";
 import { controlChecks } from "./control-checks.ts";
 import { EXIT_CONTROL, PIN, PRIMARY } from "./controls.ts";
-import { EntryView, firstFailure, isCanonical, type EntryContext } from "./entry-check.ts";
+import {
+  CheckMemory,
+  EntryView,
+  firstFailure,
+  isCanonical,
+  type EntryContext,
+} from "./entry-check.ts";
 import { ENTRY_FAILURE, EXIT, exitName } from "./exit-reasons.ts";
 import { FIELD, fieldOf, findField, type FieldKey, type VmcsField } from "./fields.ts";
 import { guestChecks } from "./guest-checks.ts";
@@ -127,6 +133,7 @@ export class VmxProcessor {
   #vmreads = 0;
   #vmwrites = 0;
   #lastEntryFailure: EntryFailure | undefined;
+  readonly #checkMemory = new CheckMemory();
   #capabilityMsrs: ReadonlyMap<number, bigint> | undefined;
 
   constructor(context: ExtensionContext, capabilities: VmxCapabilities, rootMode: RootMode) {
@@ -305,11 +312,13 @@ export class VmxProcessor {
     if (!isLaunch && !vmcs.isLaunched) return failed(ERROR.VMRESUME_NOT_LAUNCHED);
 
     const view = new EntryView(this.#entryContext(), vmcs);
-    const controls = firstFailure(view, "controls", controlChecks);
+    const memory = this.#checkMemory;
+    memory.begin(view, vmcs.region);
+    const controls = firstFailure(view, "controls", controlChecks, memory);
     if (controls !== undefined) return failed(ERROR.CONTROLS, controls.failure);
-    const host = firstFailure(view, "host-state", hostChecks);
+    const host = firstFailure(view, "host-state", hostChecks, memory);
     if (host !== undefined) return failed(ERROR.HOST_STATE, host.failure);
-    const guest = firstFailure(view, "guest-state", guestChecks);
+    const guest = firstFailure(view, "guest-state", guestChecks, memory);
     if (guest !== undefined) {
       return this.#abandon(vmcs, EXIT.INVALID_GUEST_STATE, guest.qualification, guest.failure);
     }
