@@ -9,11 +9,11 @@ import { pathToFileURL } from "node:url";
 import type { Strategy } from "@ringside/strategy";
 import { bare } from "@ringside/strategy-bare";
 import { container } from "@ringside/strategy-container";
-import { vtx } from "@ringside/strategy-vtx";
+import { vtx, vtxShadow } from "@ringside/strategy-vtx";
 import { CommandError } from "./failure.ts";
 
 /** The strategies that come with the command, in the order of the table's columns. */
-export const builtInStrategies: readonly Strategy[] = [bare, vtx, container];
+export const builtInStrategies: readonly Strategy[] = [bare, vtx, vtxShadow, container];
 
 const CONFIGURATION = "ringside.config.ts";
 
