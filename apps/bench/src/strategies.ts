@@ -19,6 +19,7 @@ interface StrategyEntry {
 export const builtInStrategies: readonly StrategyEntry[] = [
   { id: "bare", load: async () => (await import("@ringside/strategy-bare")).bare },
   { id: "vtx", load: async () => (await import("@ringside/strategy-vtx")).vtx },
+  { id: "vtx:shadow", load: async () => (await import("@ringside/strategy-vtx")).vtxShadow },
   { id: "container", load: async () => (await import("@ringside/strategy-container")).container },
 ];
 

@@ -113,7 +113,7 @@ const execution: readonly EntryCheck[] = [
     expected: "not be greater than bits 7:4 of VTPR",
     holds(view) {
       if (!tpr(view)) return true;
-      const vtpr = view.context.memory.readU32(Number(view.get("VIRTUAL_APIC_ADDRESS")) + 0x80);
+      const vtpr = view.memory.readU32(Number(view.get("VIRTUAL_APIC_ADDRESS")) + 0x80);
       return view.number("TPR_THRESHOLD") <= ((vtpr >>> 4) & 0xf);
     },
   },

@@ -1,6 +1,6 @@
 /** What the checks of VM entry share: how one is written, and what it looks at. */
 import type { VmxCapabilities } from "./capabilities.ts";
-import { findField, FIELD, type FieldKey } from "./fields.ts";
+import { FIELDS, fieldIndex, fieldOf, type FieldKey } from "./fields.ts";
 import type { GuardedMemory, Vmcs } from "./vmcs.ts";
 import type { EntryFailure } from "./vmx-control.ts";
 
@@ -34,6 +34,8 @@ export interface EntryContext {
 export class EntryView {
   readonly context: EntryContext;
   readonly #vmcs: Vmcs;
+  #touched: number[] = [];
+  #readsMemory = false;
 
   constructor(context: EntryContext, vmcs: Vmcs) {
     this.context = context;
@@ -41,12 +43,36 @@ export class EntryView {
   }
 
   get(key: FieldKey): bigint {
-    return this.#vmcs.get(key);
+    const field = fieldOf(key);
+    this.#touched.push(fieldIndex(field));
+    return this.#vmcs.read(field);
   }
 
   /** A field of at most 32 bits. */
   number(key: FieldKey): number {
-    return this.#vmcs.number(key);
+    return Number(this.get(key) & 0xffff_ffffn);
+  }
+
+  /** Physical memory that fields point to. */
+  get memory(): GuardedMemory {
+    this.#readsMemory = true;
+    return this.context.memory;
+  }
+
+  /** Holds a check, and gives the fields that it looked at; undefined where it looked at memory, too. */
+  observe(check: EntryCheck): {
+    readonly holds: boolean;
+    readonly fields: readonly number[] | undefined;
+  } {
+    this.#touched = [];
+    this.#readsMemory = false;
+    const holds = check.holds(this);
+    return { holds, fields: this.#readsMemory ? undefined : this.#touched };
+  }
+
+  /** All fields, in the order of their table. */
+  values(): readonly bigint[] {
+    return FIELDS.map((field) => this.#vmcs.read(field));
   }
 
   /** Whether one of a control field's bits is 1. The secondary controls are 0 unless they are activated. */
@@ -70,22 +96,76 @@ export class EntryView {
   }
 }
 
+/**
+ * What the checks of the last entry looked at.
+ *
+ * A check that held still holds when no field that it looked at has changed, so that entries one after another repeat
+ * only the checks of what the hypervisor or the guest changed. Nothing here is state: without it, all are held again.
+ */
+export class CheckMemory {
+  #values: readonly bigint[] = [];
+  #held = new Map<EntryCheck, readonly number[]>();
+  #changed: readonly boolean[] = [];
+  #region = -1;
+  #rootIsLong = false;
+
+  /** Begins an entry: notes what has changed since the last one. */
+  begin(view: EntryView, region: number): void {
+    const values = view.values();
+    const isSame = region === this.#region && view.context.rootIsLong === this.#rootIsLong;
+    if (!isSame) this.forget();
+    this.#region = region;
+    this.#rootIsLong = view.context.rootIsLong;
+    this.#changed = values.map((value, index) => value !== this.#values[index]);
+    this.#values = values;
+  }
+
+  /** Whether a check needs not be held again. */
+  stillHolds(check: EntryCheck): boolean {
+    const fields = this.#held.get(check);
+    return fields !== undefined && fields.every((index) => this.#changed[index] === false);
+  }
+
+  note(check: EntryCheck, fields: readonly number[] | undefined): void {
+    if (fields === undefined) this.#held.delete(check);
+    else this.#held.set(check, [...new Set(fields)]);
+  }
+
+  /** After a check that did not hold: what comes behind it was not looked at. */
+  forget(): void {
+    this.#held.clear();
+    this.#values = [];
+  }
+}
+
 /** The first check that does not hold, explained. */
 export function firstFailure(
   view: EntryView,
   stage: EntryFailure["stage"],
   checks: readonly EntryCheck[],
+  memory: CheckMemory,
 ): { readonly failure: EntryFailure; readonly qualification: bigint } | undefined {
-  const failed = checks.find((check) => !check.holds(view));
-  if (failed === undefined) return undefined;
-  const { name, field, expected, reference } = failed;
+  for (const check of checks) {
+    if (memory.stillHolds(check)) continue;
+    const { holds, fields } = view.observe(check);
+    if (holds) {
+      memory.note(check, fields);
+      continue;
+    }
+    memory.forget();
+    return { failure: explain(view, stage, check), qualification: check.qualification ?? 0n };
+  }
+  return undefined;
+}
+
+function explain(
+  view: EntryView,
+  stage: EntryFailure["stage"],
+  { name, field, expected, reference }: EntryCheck,
+): EntryFailure {
   const value = view.get(field);
-  const words = findField(FIELD[field])?.name ?? field;
-  const message = `VM entry failed at its checks of the ${stage}: ${words} (${field}) is 0x${value.toString(16)}. It must ${expected} (${reference}).`;
-  return {
-    failure: { stage, check: name, field, value, expected, reference, message },
-    qualification: failed.qualification ?? 0n,
-  };
+  const message = `VM entry failed at its checks of the ${stage}: ${fieldOf(field).name} (${field}) is 0x${value.toString(16)}. It must ${expected} (${reference}).`;
+  return { stage, check: name, field, value, expected, reference, message };
 }
 
 /** Whether bits 63:47 of a linear address are alike. */

@@ -333,6 +333,31 @@ describe("VM entry", () => {
     });
   }
 
+  test("finds each violation on a VMCS that was entered before, too", () => {
+    const all = { ...controls, ...host, ...guest };
+    const found = Object.entries(all).map(([, violate]) => {
+      const bench = new GuestBench();
+      bench.run("again:\ncpuid\njmp again");
+      bench.exit();
+      violate(bench);
+      bench.control.resume();
+      return bench.control.lastEntryFailure?.check;
+    });
+    expect(found).toEqual(Object.keys(all));
+  });
+
+  test("looks at memory that fields point to each time", () => {
+    const bench = new GuestBench();
+    bench.enable("PRIMARY_CONTROLS", PRIMARY.USE_TPR_SHADOW);
+    bench.memory.physical.writeU32(HOST.virtualApic + 0x80, 0x50);
+    bench.set("TPR_THRESHOLD", 5);
+    bench.run("again:\ncpuid\njmp again");
+    bench.exit();
+    bench.memory.physical.writeU32(HOST.virtualApic + 0x80, 0x40);
+    expect(bench.control.resume()).toMatchObject({ error: 7 });
+    expect(bench.control.lastEntryFailure?.check).toBe("tpr-threshold-above-vtpr");
+  });
+
   test("explains a failure in one sentence with field, value and section", () => {
     const bench = new GuestBench();
     bench.set("GUEST_CR0", 0x8001_0013n);

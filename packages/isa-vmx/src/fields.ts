@@ -269,15 +269,29 @@ export function findField(encoding: number): VmcsField | undefined {
   return full;
 }
 
+const BY_KEY: ReadonlyMap<string, VmcsField> = new Map(FIELDS.map((field) => [field.key, field]));
+
 /** The field of a key. */
 export function fieldOf(key: FieldKey): VmcsField {
-  const field = BY_ENCODING.get(FIELD[key]);
+  const field = BY_KEY.get(key);
   if (field === undefined)
     throw new RangeError(`Bug in ringside: field ${key} is not in its table, please report.`);
   return field;
 }
 
 /** All ones of a field's width. */
-export function fieldMask(field: VmcsField): bigint {
-  return field.width === "natural" ? 0xffff_ffff_ffff_ffffn : (1n << BigInt(field.width)) - 1n;
+export function fieldMask({ width }: VmcsField): bigint {
+  switch (width) {
+    case 16:
+      return 0xffffn;
+    case 32:
+      return 0xffff_ffffn;
+    default:
+      return 0xffff_ffff_ffff_ffffn;
+  }
+}
+
+/** Position of a field in {@link FIELDS}. */
+export function fieldIndex(field: VmcsField): number {
+  return (field.offset - DATA_OFFSET) / 8;
 }

@@ -348,7 +348,7 @@ const nonRegister: readonly EntryCheck[] = [
       if (pointer === 0xffff_ffff_ffff_ffffn) return true;
       return (
         view.isPhysical(pointer, 0x1000n) &&
-        view.context.memory.readU32(Number(pointer)) === view.context.capabilities.revision
+        view.memory.readU32(Number(pointer)) === view.context.capabilities.revision
       );
     },
   },
@@ -373,7 +373,7 @@ const pointers: readonly EntryCheck[] = PDPTE_FIELDS.map((field, index) => ({
     const table = Number(view.get("GUEST_CR3") & 0xffff_ffe0n);
     const entry = view.hasSecondary(SECONDARY.ENABLE_EPT)
       ? view.get(field)
-      : view.context.memory.readU64(table + index * 8);
+      : view.memory.readU64(table + index * 8);
     const reserved = PDPTE_RESERVED | view.context.physicalReserved;
     return (entry & 1n) === 0n || (entry & reserved) === 0n;
   },

@@ -88,6 +88,7 @@ const plain: Readonly<Record<string, Prologue>> = {
         exit(m, EXIT.CONTROL_REGISTER_ACCESS, m.constant(0x20)),
       );
       // The guest believes that TS is clear: it stays as it is.
+      m.count("instructions.clts");
       m.resumeAt(m.nextRip());
     });
   },
@@ -260,10 +261,12 @@ function fromControl(m: SemanticsBuilder, destination: Operand, source: Operand)
         m.or(m.or(number, m.constant(0x10)), registerBits(m, destination)),
       );
     m.when(m.both(is(0), m.state(vmx.cr0Mask)), () => {
+      m.count("instructions.mov-from-cr");
       m.write(destination, shadowed(m, slots.cr0, vmx.cr0Mask, vmx.cr0Shadow));
       m.resumeAt(m.nextRip());
     });
     m.when(m.both(is(4), m.state(vmx.cr4Mask)), () => {
+      m.count("instructions.mov-from-cr");
       m.write(destination, shadowed(m, slots.cr4, vmx.cr4Mask, vmx.cr4Shadow));
       m.resumeAt(m.nextRip());
     });
@@ -271,6 +274,7 @@ function fromControl(m: SemanticsBuilder, destination: Operand, source: Operand)
     m.when(is(8), () => {
       m.when(has(m, vmx.primary, PRIMARY.CR8_STORE_EXITING), leave);
       m.when(has(m, vmx.primary, PRIMARY.USE_TPR_SHADOW), () => {
+        m.count("instructions.mov-from-cr");
         const word = m.loadPhysical(m.add(m.state(vmx.virtualApic), m.constant(VTPR), 64));
         m.write(destination, m.and(m.shiftRightUnsigned(word, m.constant(4)), m.constant(0xf)));
         m.resumeAt(m.nextRip());
@@ -339,6 +343,7 @@ function toControl(m: SemanticsBuilder, destination: Operand, source: Operand): 
       m.when(has(m, vmx.primary, PRIMARY.CR8_LOAD_EXITING), leave);
       m.when(has(m, vmx.primary, PRIMARY.USE_TPR_SHADOW), () => {
         m.raiseWhen(m.and(value, m.constant(~0xfn)), "GP", m.constant(0));
+        m.count("instructions.mov-to-cr8");
         const at = m.add(m.state(vmx.virtualApic), m.constant(VTPR), 64);
         const kept = m.and(m.loadPhysical(at), m.constant(0xffff_ffff_0000_0000n));
         m.storePhysical(at, m.or(kept, m.shiftLeft(value, m.constant(4), 64)));
@@ -474,6 +479,7 @@ export function interceptOf(instruction: Instruction, form: Form): Prologue | un
     return (m) => {
       const may = m.either(isSupervisor(m), m.isFalse(has(m, slots.cr4, CR4.UMIP)));
       m.when(m.both(m.state(vmx.cr0Mask), may), () => {
+        m.count("instructions.smsw");
         m.write(first, shadowed(m, slots.cr0, vmx.cr0Mask, vmx.cr0Shadow));
         m.resumeAt(m.nextRip());
       });

@@ -80,7 +80,9 @@ export class Vmcs {
 
   /** A field of at most 32 bits. */
   number(key: FieldKey): number {
-    return Number(this.get(key) & 0xffff_ffffn);
+    const { offset, width } = fieldOf(key);
+    const value = this.#memory.readU32(this.region + offset);
+    return width === 16 ? value & 0xffff : value;
   }
 
   set(key: FieldKey, value: bigint | number): void {

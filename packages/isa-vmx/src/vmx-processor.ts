@@ -1,92 +1,41 @@
 /**
- * VMX of one processor: its instructions, VM entries and VM exits.
+ * VMX of one processor: its VM entries, its VM exits, and what happens between them.
  *
  * All state is in memory: the VMCSs in their regions, the rest in the extension's state block. What is kept here are
  * counts, and the explanation of the last failed entry.
  */
 import {
-  CR0,
   RFLAGS,
   slots,
   type ExtensionContext,
   type ExtensionEvent,
   type ExtensionHooks,
   type PendingEvents,
+  type ProcessorState,
   type Verdict,
 } from "@ringside/isa";
-import {
-  capabilityMsrs,
-  CAPABILITY_MSR,
-  CR0_FIXED,
-  cr4Fixed,
-  type VmxCapabilities,
-} from "./capabilities.ts";
+import type { VmxCapabilities } from "./capabilities.ts";
 import { controlChecks } from "./control-checks.ts";
 import { EXIT_CONTROL, PIN, PRIMARY } from "./controls.ts";
-import { EntryView, firstFailure, isCanonical, type EntryContext } from "./entry-check.ts";
+import { CheckMemory, EntryView, firstFailure, type EntryContext } from "./entry-check.ts";
 import { ENTRY_FAILURE, EXIT, exitName } from "./exit-reasons.ts";
-import { FIELD, fieldOf, findField, type FieldKey, type VmcsField } from "./fields.ts";
 import { guestChecks } from "./guest-checks.ts";
-import { hostChecks, isFixed } from "./host-checks.ts";
+import { hostChecks } from "./host-checks.ts";
 import { hasInstructionDetail, instructionDetail } from "./instruction-information.ts";
-import { ANSWER } from "./instructions.ts";
+import { ERROR } from "./instruction-errors.ts";
 import { interruption, interruptionOf, TYPE } from "./interruption.ts";
 import { loadMsrs, storeMsrs } from "./msr-areas.ts";
 import { clearControls, loadControls, loadGuestState, watchesWindows } from "./vm-entry-state.ts";
 import { loadHostState, saveGuestState } from "./vm-exit-state.ts";
-import { GuardedMemory, Vmcs } from "./vmcs.ts";
-import {
-  VmxError,
-  type EntryFailure,
-  type EntryResult,
-  type VmExit,
-  type VmxControl,
-  type VmxCounts,
-} from "./vmx-control.ts";
-import { INTERNAL, NO_POINTER, OPERATION, vmx } from "./vmx-state.ts";
+import { makeControl } from "./make-control.ts";
+import type { Vmcs } from "./vmcs.ts";
+import type { EntryFailure, EntryResult, VmExit, VmxControl, VmxCounts } from "./vmx-control.ts";
+import { TAG_VPIDS, VmxOperation } from "./vmx-operation.ts";
+import { INTERNAL, OPERATION, vmx } from "./vmx-state.ts";
 
 /** Who has root operation: software on the processor, or the caller of `Processor.run`. */
 export type RootMode = "architectural" | "monitor";
 
-/** VM-instruction error numbers. Intel SDM Vol. 3C §30.4, "VM Instruction Error Numbers". */
-const ERROR = {
-  VMCALL_IN_ROOT: 1,
-  VMCLEAR_ADDRESS: 2,
-  VMCLEAR_VMXON_POINTER: 3,
-  VMLAUNCH_NOT_CLEAR: 4,
-  VMRESUME_NOT_LAUNCHED: 5,
-  CONTROLS: 7,
-  HOST_STATE: 8,
-  VMPTRLD_ADDRESS: 9,
-  VMPTRLD_VMXON_POINTER: 10,
-  VMPTRLD_REVISION: 11,
-  UNSUPPORTED_FIELD: 12,
-  READ_ONLY_FIELD: 13,
-  VMXON_IN_ROOT: 15,
-  MOV_SS_BLOCKING: 26,
-  INVALID_OPERAND: 28,
-} as const;
-
-const ERROR_WORDS: Readonly<Record<number, string>> = {
-  [ERROR.VMCLEAR_ADDRESS]: "VMCLEAR with an invalid physical address",
-  [ERROR.VMCLEAR_VMXON_POINTER]: "VMCLEAR with the VMXON pointer",
-  [ERROR.VMPTRLD_ADDRESS]: "VMPTRLD with an invalid physical address",
-  [ERROR.VMPTRLD_VMXON_POINTER]: "VMPTRLD with the VMXON pointer",
-  [ERROR.VMPTRLD_REVISION]: "VMPTRLD with an incorrect VMCS revision identifier",
-  [ERROR.UNSUPPORTED_FIELD]: "VMREAD or VMWRITE of an unsupported VMCS component",
-  [ERROR.READ_ONLY_FIELD]: "VMWRITE to a read-only VMCS component",
-  [ERROR.VMXON_IN_ROOT]: "VMXON executed in VMX root operation",
-  [ERROR.INVALID_OPERAND]: "invalid operand to INVEPT or INVVPID",
-};
-
-/** How an instruction ended, before its flags. `error` 0: VMfailInvalid. */
-type Outcome = "succeed" | { readonly error: number };
-const FAIL_INVALID: Outcome = { error: 0 };
-
-const FEATURE_CONTROL_LOCKED = 1n;
-const FEATURE_CONTROL_VMX = 4n;
-/** Tags of the TLB: the VPID, and above it one more than the frame of the EPT's root. */
-const TAG_VPIDS = 0x1_0000;
 const FLAG_RF = 0x1_0000n;
 const DR6_STEP = 0x4000n;
 const DEBUG_CAUSES = 0x600fn;
@@ -117,184 +66,46 @@ interface ExitDetail {
 export class VmxProcessor {
   readonly control: VmxControl;
   readonly hooks: ExtensionHooks;
+  readonly state: ProcessorState;
+  readonly revision: number;
+  readonly operation: VmxOperation;
   readonly #context: ExtensionContext;
   readonly #capabilities: VmxCapabilities;
   readonly #rootMode: RootMode;
-  readonly #memory: GuardedMemory;
   readonly #exits = new Map<string, number>();
   #entries = 0;
   #failedEntries = 0;
-  #vmreads = 0;
-  #vmwrites = 0;
-  #lastEntryFailure: EntryFailure | undefined;
-  #capabilityMsrs: ReadonlyMap<number, bigint> | undefined;
+  lastEntryFailure: EntryFailure | undefined;
+  readonly #checkMemory = new CheckMemory();
 
   constructor(context: ExtensionContext, capabilities: VmxCapabilities, rootMode: RootMode) {
     this.#context = context;
     this.#capabilities = capabilities;
     this.#rootMode = rootMode;
-    this.#memory = new GuardedMemory(context.memory);
+    this.state = context.state;
+    this.revision = capabilities.revision;
+    this.operation = new VmxOperation(context, capabilities);
     this.hooks = this.#makeHooks();
-    this.control = this.#makeControl();
+    this.control = makeControl(this);
   }
 
   get #operation(): bigint {
-    return this.#context.state.get(vmx.operation);
+    return this.operation.operation;
   }
 
   get #current(): Vmcs | undefined {
-    const pointer = this.#context.state.get(vmx.currentVmcs);
-    return this.#operation === OPERATION.NONE || pointer === NO_POINTER
-      ? undefined
-      : new Vmcs(this.#memory, Number(pointer));
-  }
-
-  // Instructions.
-
-  /** Whether a region may lie there: aligned, and within the physical-address width. */
-  #isRegion(physical: bigint): boolean {
-    const reserved = this.#physicalReserved;
-    return physical % 0x1000n === 0n && (physical & reserved) === 0n;
-  }
-
-  get #physicalReserved(): bigint {
-    return this.#context.state.get(slots.physicalReserved) | 0xfff0_0000_0000_0000n;
-  }
-
-  #vmxon(pointer: bigint): Outcome {
-    const { state } = this.#context;
-    if (this.#operation === OPERATION.ROOT) return this.#fail(ERROR.VMXON_IN_ROOT);
-    if (!this.#isRegion(pointer)) return FAIL_INVALID;
-    if (this.#memory.readU32(Number(pointer)) !== this.#capabilities.revision) return FAIL_INVALID;
-    state.set(vmx.operation, OPERATION.ROOT);
-    state.set(vmx.vmxonPointer, pointer);
-    state.set(vmx.currentVmcs, NO_POINTER);
-    return "succeed";
-  }
-
-  #vmxoff(): Outcome {
-    const { state } = this.#context;
-    state.set(vmx.operation, OPERATION.NONE);
-    state.set(vmx.currentVmcs, NO_POINTER);
-    return "succeed";
-  }
-
-  #vmclear(pointer: bigint): Outcome {
-    const { state } = this.#context;
-    if (!this.#isRegion(pointer)) return this.#fail(ERROR.VMCLEAR_ADDRESS);
-    if (pointer === state.get(vmx.vmxonPointer)) return this.#fail(ERROR.VMCLEAR_VMXON_POINTER);
-    new Vmcs(this.#memory, Number(pointer)).setLaunched(false);
-    if (pointer === state.get(vmx.currentVmcs)) state.set(vmx.currentVmcs, NO_POINTER);
-    return "succeed";
-  }
-
-  #vmptrld(pointer: bigint): Outcome {
-    const { state } = this.#context;
-    if (!this.#isRegion(pointer)) return this.#fail(ERROR.VMPTRLD_ADDRESS);
-    if (pointer === state.get(vmx.vmxonPointer)) return this.#fail(ERROR.VMPTRLD_VMXON_POINTER);
-    // Bit 31 would say that it is a shadow VMCS, which there are none of.
-    if (new Vmcs(this.#memory, Number(pointer)).revision !== this.#capabilities.revision)
-      return this.#fail(ERROR.VMPTRLD_REVISION);
-    state.set(vmx.currentVmcs, pointer);
-    return "succeed";
-  }
-
-  #field(encoding: bigint): VmcsField | undefined {
-    return encoding > 0xffff_ffffn ? undefined : findField(Number(encoding));
-  }
-
-  #vmread(encoding: bigint): Outcome {
-    this.#vmreads += 1;
-    const vmcs = this.#current;
-    if (vmcs === undefined) return FAIL_INVALID;
-    const field = this.#field(encoding);
-    if (field === undefined) return this.#fail(ERROR.UNSUPPORTED_FIELD);
-    const value = vmcs.read(field);
-    const isHigh = (encoding & 1n) !== 0n;
-    this.#context.state.set(vmx.result, isHigh ? value >> 32n : value);
-    return "succeed";
-  }
-
-  #vmwrite(encoding: bigint, value: bigint, isNarrow: boolean): Outcome {
-    this.#vmwrites += 1;
-    const vmcs = this.#current;
-    if (vmcs === undefined) return FAIL_INVALID;
-    const field = this.#field(encoding);
-    if (field === undefined) return this.#fail(ERROR.UNSUPPORTED_FIELD);
-    if (field.access === "read-only") return this.#fail(ERROR.READ_ONLY_FIELD);
-    const low = value & 0xffff_ffffn;
-    if ((encoding & 1n) !== 0n) vmcs.write(field, (vmcs.read(field) & 0xffff_ffffn) | (low << 32n));
-    else if (isNarrow && field.width === 64)
-      vmcs.write(field, (vmcs.read(field) & ~0xffff_ffffn) | low);
-    else vmcs.write(field, value);
-    return "succeed";
-  }
-
-  #invept(type: bigint, pointer: bigint): Outcome {
-    if (type !== 1n && type !== 2n) return this.#fail(ERROR.INVALID_OPERAND);
-    if (type === 1n && !this.#isEptPointer(pointer)) return this.#fail(ERROR.INVALID_OPERAND);
-    const root = Number(pointer >> 12n) + 1;
-    const matches = (tag: number): boolean =>
-      type === 2n ? tag >= TAG_VPIDS : Math.floor(tag / TAG_VPIDS) === root;
-    this.#context.flushTlbs(matches);
-    return "succeed";
-  }
-
-  /** Whether VM entry would accept an EPTP. */
-  #isEptPointer(pointer: bigint): boolean {
-    const hasFlags = this.#capabilities.ept?.accessedDirty === true;
-    const type = pointer & 7n;
-    return (
-      (type === 0n || type === 6n) &&
-      ((pointer >> 3n) & 7n) === 3n &&
-      (hasFlags || (pointer & 0x40n) === 0n) &&
-      (pointer & 0xf80n) === 0n &&
-      (pointer & this.#physicalReserved) === 0n
-    );
-  }
-
-  #invvpid(type: bigint, descriptor: bigint, linear: bigint): Outcome {
-    if (type > 3n) return this.#fail(ERROR.INVALID_OPERAND);
-    if (descriptor >> 16n !== 0n) return this.#fail(ERROR.INVALID_OPERAND);
-    const vpid = Number(descriptor);
-    if (type !== 2n && vpid === 0) return this.#fail(ERROR.INVALID_OPERAND);
-    if (type === 0n && !isCanonical(linear)) return this.#fail(ERROR.INVALID_OPERAND);
-    const selected = this.#context.selectedTlb();
-    const isOf = (tag: number): boolean => tag % TAG_VPIDS === vpid;
-    if (type === 2n) this.#context.flushTlbs((tag) => tag !== 0);
-    else if (type === 1n) this.#context.flushTlbs(isOf);
-    else {
-      // Other contexts of the VPID lose more than was asked for, which is allowed.
-      this.#context.flushTlbs((tag) => tag !== selected && isOf(tag));
-      if (!isOf(selected)) return "succeed";
-      if (type === 0n) this.#context.invalidatePage(linear);
-      else this.#context.flushTlb(selected, false);
-    }
-    return "succeed";
-  }
-
-  /** VMfailValid where there is a current VMCS, else VMfailInvalid. */
-  #fail(error: number): Outcome {
-    const vmcs = this.#current;
-    if (vmcs === undefined) return FAIL_INVALID;
-    vmcs.set("VM_INSTRUCTION_ERROR", error);
-    return { error };
-  }
-
-  #answer(outcome: Outcome): number {
-    if (outcome === "succeed") return ANSWER.SUCCEED;
-    return outcome.error === 0 ? ANSWER.FAIL_INVALID : ANSWER.FAIL_VALID;
+    return this.operation.current;
   }
 
   // VM entry.
 
   /** VMLAUNCH and VMRESUME. */
-  #enter(isLaunch: boolean): EntryResult {
+  enter(isLaunch: boolean): EntryResult {
     const { state } = this.#context;
     const vmcs = this.#current;
     const failed = (error: number, failure?: EntryFailure): EntryResult => {
       this.#failedEntries += 1;
-      this.#lastEntryFailure = failure;
+      this.lastEntryFailure = failure;
       if (error !== 0) vmcs?.set("VM_INSTRUCTION_ERROR", error);
       return { kind: "failed", error, failure };
     };
@@ -305,11 +116,13 @@ export class VmxProcessor {
     if (!isLaunch && !vmcs.isLaunched) return failed(ERROR.VMRESUME_NOT_LAUNCHED);
 
     const view = new EntryView(this.#entryContext(), vmcs);
-    const controls = firstFailure(view, "controls", controlChecks);
+    const memory = this.#checkMemory;
+    memory.begin(view, vmcs.region);
+    const controls = firstFailure(view, "controls", controlChecks, memory);
     if (controls !== undefined) return failed(ERROR.CONTROLS, controls.failure);
-    const host = firstFailure(view, "host-state", hostChecks);
+    const host = firstFailure(view, "host-state", hostChecks, memory);
     if (host !== undefined) return failed(ERROR.HOST_STATE, host.failure);
-    const guest = firstFailure(view, "guest-state", guestChecks);
+    const guest = firstFailure(view, "guest-state", guestChecks, memory);
     if (guest !== undefined) {
       return this.#abandon(vmcs, EXIT.INVALID_GUEST_STATE, guest.qualification, guest.failure);
     }
@@ -317,7 +130,7 @@ export class VmxProcessor {
     loadGuestState(this.#context, view);
     const position = loadMsrs(
       this.#context,
-      this.#memory,
+      this.operation.memory,
       Number(view.get("VM_ENTRY_MSR_LOAD_ADDRESS")),
       view.number("VM_ENTRY_MSR_LOAD_COUNT"),
     );
@@ -338,7 +151,7 @@ export class VmxProcessor {
     this.#context.updateMode();
 
     this.#entries += 1;
-    this.#lastEntryFailure = undefined;
+    this.lastEntryFailure = undefined;
     if (isLaunch) vmcs.setLaunched(true);
     state.set(vmx.operation, OPERATION.NON_ROOT);
     loadControls(state, view, this.#capabilities);
@@ -353,8 +166,8 @@ export class VmxProcessor {
     const { state } = this.#context;
     return {
       capabilities: this.#capabilities,
-      memory: this.#memory,
-      physicalReserved: this.#physicalReserved,
+      memory: this.operation.memory,
+      physicalReserved: this.operation.physicalReserved,
       cr4Allowed: state.get(slots.cr4Allowed),
       eferAllowed: state.get(slots.eferAllowed),
       rootIsLong: this.#rootMode === "monitor" || (state.efer & 0x400n) !== 0n,
@@ -364,7 +177,7 @@ export class VmxProcessor {
   /** A failed VM entry: a VM exit that saves no guest state. */
   #abandon(vmcs: Vmcs, reason: number, qualification: bigint, failure: EntryFailure): EntryResult {
     this.#failedEntries += 1;
-    this.#lastEntryFailure = failure;
+    this.lastEntryFailure = failure;
     vmcs.set("EXIT_REASON", reason + ENTRY_FAILURE);
     vmcs.set("EXIT_QUALIFICATION", qualification);
     this.#countExit(reason);
@@ -379,7 +192,7 @@ export class VmxProcessor {
   #loadHostMsrs(vmcs: Vmcs): VmxAbort | undefined {
     const position = loadMsrs(
       this.#context,
-      this.#memory,
+      this.operation.memory,
       Number(vmcs.get("VM_EXIT_MSR_LOAD_ADDRESS")),
       vmcs.number("VM_EXIT_MSR_LOAD_COUNT"),
     );
@@ -409,14 +222,14 @@ export class VmxProcessor {
     this.#wake();
   }
 
-  get #deadline(): number | undefined {
+  get deadline(): number | undefined {
     const { state } = this.#context;
     const ends = [state.get(vmx.timerEnd), state.get(vmx.trapEnd)].filter((end) => end !== 0n);
     return ends.length === 0 ? undefined : Math.min(...ends.map((end) => Number(end) - 1));
   }
 
   #wake(): void {
-    this.#context.wakeAt(this.#deadline);
+    this.#context.wakeAt(this.deadline);
   }
 
   /** Translations of this guest, or none at all where there are no VPIDs. Intel SDM Vol. 3C §28.4, "Caching Translation Information". */
@@ -509,7 +322,7 @@ export class VmxProcessor {
     saveGuestState(state, vmcs, detail.addedFlags ?? 0n);
     storeMsrs(
       this.#context,
-      this.#memory,
+      this.operation.memory,
       Number(vmcs.get("VM_EXIT_MSR_STORE_ADDRESS")),
       vmcs.number("VM_EXIT_MSR_STORE_COUNT"),
     );
@@ -639,55 +452,29 @@ export class VmxProcessor {
         this.#operation === OPERATION.NON_ROOT &&
         (state.get(vmx.pin) & BigInt(PIN.VIRTUAL_NMIS)) !== 0n,
       msrs: {
-        read: (index) => this.#readMsr(index),
-        write: (index, value) => this.#writeMsr(index, value),
+        read: (index) => this.operation.readMsr(index),
+        write: (index, value) => this.operation.writeMsr(index, value),
       },
       helpers: {
-        vmxonForbidden: () => (this.#isVmxonForbidden() ? 1 : 0),
-        vmxon: () => this.#answer(this.#vmxon(operand(0))),
-        vmxoff: () => this.#answer(this.#vmxoff()),
-        vmclear: () => this.#answer(this.#vmclear(operand(0))),
-        vmptrld: () => this.#answer(this.#vmptrld(operand(0))),
-        vmread: () => this.#answer(this.#vmread(operand(0))),
+        vmxonForbidden: () => (this.operation.isVmxonForbidden() ? 1 : 0),
+        vmxon: () => this.operation.answer(this.operation.vmxon(operand(0))),
+        vmxoff: () => this.operation.answer(this.operation.vmxoff()),
+        vmclear: () => this.operation.answer(this.operation.vmclear(operand(0))),
+        vmptrld: () => this.operation.answer(this.operation.vmptrld(operand(0))),
+        vmread: () => this.operation.answer(this.operation.vmread(operand(0))),
         vmwrite: () =>
-          this.#answer(this.#vmwrite(operand(0), operand(1), state.getNumber(slots.mode) !== 64)),
-        vmcallInRoot: () => this.#answer(this.#fail(ERROR.VMCALL_IN_ROOT)),
-        invept: () => this.#answer(this.#invept(operand(0), operand(1))),
-        invvpid: () => this.#answer(this.#invvpid(operand(0), operand(1), operand(2))),
+          this.operation.answer(
+            this.operation.vmwrite(operand(0), operand(1), state.getNumber(slots.mode) !== 64),
+          ),
+        vmcallInRoot: () => this.operation.answer(this.operation.fail(ERROR.VMCALL_IN_ROOT)),
+        invept: () => this.operation.answer(this.operation.invept(operand(0), operand(1))),
+        invvpid: () =>
+          this.operation.answer(this.operation.invvpid(operand(0), operand(1), operand(2))),
         vmxNoteSoftware: () => {
           state.set(vmx.softwareTime, BigInt(this.#context.now() + 1));
         },
       },
     };
-  }
-
-  /** Intel SDM Vol. 3C §23.7, "Enabling and Entering VMX Operation". */
-  #isVmxonForbidden(): boolean {
-    const { state } = this.#context;
-    if (this.#operation !== OPERATION.NONE) return false;
-    const wanted = FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_VMX;
-    return (
-      !isFixed(state.cr0, CR0_FIXED) ||
-      !isFixed(state.cr4, cr4Fixed(state.get(slots.cr4Allowed))) ||
-      (state.get(vmx.featureControl) & wanted) !== wanted
-    );
-  }
-
-  #readMsr(index: number): bigint | undefined {
-    const { state } = this.#context;
-    if (index === CAPABILITY_MSR.FEATURE_CONTROL) return state.get(vmx.featureControl);
-    this.#capabilityMsrs ??= capabilityMsrs(this.#capabilities, state.get(slots.cr4Allowed));
-    return this.#capabilityMsrs.get(index);
-  }
-
-  #writeMsr(index: number, value: bigint): boolean | undefined {
-    const { state } = this.#context;
-    if (index !== CAPABILITY_MSR.FEATURE_CONTROL)
-      return this.#readMsr(index) === undefined ? undefined : false;
-    const isLocked = (state.get(vmx.featureControl) & FEATURE_CONTROL_LOCKED) !== 0n;
-    if (isLocked || (value & ~(FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_VMX)) !== 0n) return false;
-    state.set(vmx.featureControl, value);
-    return true;
   }
 
   #exit(reason: number, given: ExtensionEvent | undefined): Verdict {
@@ -746,7 +533,7 @@ export class VmxProcessor {
   #enterFromInstruction(isLaunch: boolean): Verdict {
     const { state } = this.#context;
     const length = this.#context.currentOperand()?.lengthBytes ?? ENTRY_LENGTH;
-    const result = this.#enter(isLaunch);
+    const result = this.enter(isLaunch);
     if (result.kind !== "failed") return "continue";
     const status = RFLAGS.CF | RFLAGS.PF | RFLAGS.AF | RFLAGS.ZF | RFLAGS.SF | RFLAGS.OF;
     const flag = result.error === 0 ? RFLAGS.CF : RFLAGS.ZF;
@@ -836,127 +623,13 @@ export class VmxProcessor {
     return "deliver";
   }
 
-  // The same for TypeScript.
-
-  #makeControl(): VmxControl {
-    const require = (outcome: Outcome, what: string): void => {
-      if (outcome === "succeed") return;
-      const words =
-        ERROR_WORDS[outcome.error] ?? "there is no current VMCS, or the region is wrong";
-      throw new VmxError(
-        outcome.error,
-        `${what} failed with error ${outcome.error}: ${words}. See Intel SDM Vol. 3C §30.4, "VM Instruction Error Numbers".`,
-      );
-    };
-    const requireRoot = (what: string): void => {
-      if (this.#operation === OPERATION.ROOT) return;
-      const where = this.#operation === OPERATION.NONE ? "outside VMX operation" : "in a guest";
-      throw new VmxError(
-        0,
-        `${what} is not possible: the processor is ${where}. Use it in root operation.`,
-      );
-    };
-    const where = (): VmxControl["operation"] => {
-      if (this.#operation === OPERATION.NONE) return "none";
-      return this.#operation === OPERATION.ROOT ? "root" : "non-root";
-    };
-    const region = (): number | undefined => this.#current?.region;
-    const failure = (): EntryFailure | undefined => this.#lastEntryFailure;
-    const deadline = (): number | undefined => this.#deadline;
-    return {
-      get operation() {
-        return where();
-      },
-      get currentVmcs() {
-        return region();
-      },
-      get lastEntryFailure() {
-        return failure();
-      },
-      get deadline() {
-        return deadline();
-      },
-      revision: this.#capabilities.revision,
-      vmxon: (region) => {
-        if (this.#operation !== OPERATION.NONE)
-          throw new VmxError(
-            0,
-            "VMXON is not possible: VMX operation has begun. Use vmxoff first.",
-          );
-        const { state } = this.#context;
-        state.set(vmx.featureControl, FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_VMX);
-        // VM entry leaves these to software that runs before any guest, which a monitor in TypeScript stands for.
-        state.set(slots.cr0, state.cr0 & ~(CR0.CD | CR0.NW));
-        require(this.#vmxon(BigInt(region)), `VMXON of 0x${region.toString(16)}`);
-      },
-      vmxoff: () => {
-        requireRoot("VMXOFF");
-        this.#vmxoff();
-      },
-      vmclear: (region) => {
-        requireRoot("VMCLEAR");
-        require(this.#vmclear(BigInt(region)), `VMCLEAR of 0x${region.toString(16)}`);
-      },
-      vmptrld: (region) => {
-        requireRoot("VMPTRLD");
-        require(this.#vmptrld(BigInt(region)), `VMPTRLD of 0x${region.toString(16)}`);
-      },
-      vmread: (key) => {
-        requireRoot(`VMREAD of ${key}`);
-        return this.#readField(key);
-      },
-      vmwrite: (key, value) => {
-        requireRoot(`VMWRITE of ${key}`);
-        require(this.#vmwrite(
-          BigInt(FIELD[key]),
-          BigInt.asUintN(64, BigInt(value)),
-          false,
-        ), `VMWRITE of ${key}`);
-      },
-      launch: () => {
-        requireRoot("VMLAUNCH");
-        return this.#enter(true);
-      },
-      resume: () => {
-        requireRoot("VMRESUME");
-        return this.#enter(false);
-      },
-      invept: (type, eptPointer = 0n) => {
-        requireRoot("INVEPT");
-        require(this.#invept(type === "single-context" ? 1n : 2n, eptPointer), "INVEPT");
-      },
-      invvpid: (type, vpid = 0, linear = 0n) => {
-        requireRoot("INVVPID");
-        const types = {
-          "individual-address": 0n,
-          "single-context": 1n,
-          "all-context": 2n,
-          "single-context-retaining-globals": 3n,
-        } as const;
-        require(this.#invvpid(types[type], BigInt(vpid), BigInt.asUintN(64, linear)), "INVVPID");
-      },
-      counts: () => this.#counts(),
-    };
-  }
-
-  #readField(key: FieldKey): bigint {
-    const vmcs = this.#current;
-    if (vmcs === undefined)
-      throw new VmxError(
-        0,
-        `VMREAD of ${key} failed: there is no current VMCS. Use vmptrld first.`,
-      );
-    this.#vmreads += 1;
-    return vmcs.read(fieldOf(key));
-  }
-
-  #counts(): VmxCounts {
+  counts(): VmxCounts {
     return {
       entries: this.#entries,
       failedEntries: this.#failedEntries,
       exits: Object.fromEntries(this.#exits),
-      vmreads: this.#vmreads,
-      vmwrites: this.#vmwrites,
+      vmreads: this.operation.vmreads,
+      vmwrites: this.operation.vmwrites,
     };
   }
 }

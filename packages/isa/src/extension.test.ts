@@ -90,6 +90,8 @@ interface Seen {
   readonly exits: (readonly [number, ExtensionEvent | undefined])[];
   readonly events: ExtensionEvent[];
   readonly ticked: number[];
+  /** Machine times at which it was asked. */
+  readonly boundaries: number[];
 }
 
 /** Of the processor made last. */
@@ -109,7 +111,7 @@ const extension: ProcessorExtension = {
   },
   secondStage,
   attach(context) {
-    const seen: Seen = { context, exits: [], events: [], ticked: [] };
+    const seen: Seen = { context, exits: [], events: [], ticked: [], boundaries: [] };
     latest = seen;
     const { state } = context;
     return {
@@ -126,6 +128,10 @@ const extension: ProcessorExtension = {
         return event.kind === "exception" && event.vector === 0
           ? { leave: "divided by zero" }
           : "deliver";
+      },
+      boundary() {
+        seen.boundaries.push(context.now());
+        return "deliver";
       },
       msrs: {
         read: (index) => (index === 0x480 ? 0x1234n : undefined),
@@ -294,6 +300,26 @@ describe("A processor extension", () => {
       vector: 13,
       frame: { errorCode: 0x28, rip: BigInt(ADDRESS.code) },
     });
+  });
+
+  test("is asked at the unit that it wakes at, and at each boundary that it watches", () => {
+    const made = bench();
+    made.on.load(ADDRESS.code, "again:\ninc rax\njmp again");
+    made.on.enter();
+    made.context.wakeAt(made.context.now() + 100);
+    const due = made.context.now() + 100;
+    made.on.go(50);
+    expect(made.boundaries).toEqual([]);
+    made.on.go(100);
+    // Until it wakes at another time, each turn of the driver asks again.
+    expect(made.boundaries[0]).toBe(due);
+    made.context.wakeAt(undefined);
+    const asked = made.boundaries.length;
+    made.on.go(10);
+    expect(made.boundaries.length).toBe(asked);
+    made.context.watchBoundaries(true);
+    made.on.go(10);
+    expect(made.boundaries.length).toBeGreaterThan(asked);
   });
 
   test("has its state cleared by RESET", () => {

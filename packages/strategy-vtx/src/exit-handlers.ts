@@ -4,11 +4,7 @@
  * Intel SDM Vol. 3C §27.2, "Recording VM-Exit Information and Updating VM-Entry Control Fields".
  */
 import { VECTOR, type Emulation, type ProcessorState } from "@ringside/isa";
-import type {
-  GuestDevices,
-  InstructionEmulator,
-  ProcessorIdentity,
-} from "@ringside/hypervisor";
+import type { GuestDevices, InstructionEmulator, ProcessorIdentity } from "@ringside/hypervisor";
 import { EXIT, exitName, type VmExit } from "@ringside/isa-vmx";
 import type { Events } from "./events.ts";
 import type { Paging } from "./paging.ts";

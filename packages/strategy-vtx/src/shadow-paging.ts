@@ -157,10 +157,16 @@ export class ShadowPaging implements Paging {
 function raise(
   { events }: ExitContext,
   vectoring: number,
-  fault: { readonly vector: number; readonly errorCode: number | undefined; readonly linear: bigint },
+  fault: {
+    readonly vector: number;
+    readonly errorCode: number | undefined;
+    readonly linear: bigint;
+  },
 ): Handled {
   const first =
-    isVectoring(vectoring) && ((vectoring >> 8) & 7) === hardwareException ? vectoring & 0xff : undefined;
+    isVectoring(vectoring) && ((vectoring >> 8) & 7) === hardwareException
+      ? vectoring & 0xff
+      : undefined;
   if (first === VECTOR.DF) return { kind: "crashed", why: "Triple fault." };
   if (first === VECTOR.PF) events.raise({ vector: VECTOR.DF, errorCode: 0, linear: fault.linear });
   else events.raise(fault);

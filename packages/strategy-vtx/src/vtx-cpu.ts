@@ -46,6 +46,8 @@ export class VtxCpu implements VirtualCpu {
   readonly #paging: Paging;
   /** Bits of CR0 that the guest does not own. */
   readonly #cr0Held: bigint;
+  /** What the read-shadow fields hold; only the hypervisor writes them. */
+  readonly #readShadows = { CR0: 0n, CR4: 0n };
 
   constructor(vmcs: Vmcs, physical: ProcessorState, paging: Paging) {
     this.#vmcs = vmcs;
@@ -54,12 +56,18 @@ export class VtxCpu implements VirtualCpu {
     this.#cr0Held = cr0Fixed | paging.controls.cr0Held;
   }
 
+  /** What the guest reads of CR0 or CR4 where the processor has `real`. */
+  guestView(register: "CR0" | "CR4", real: bigint): bigint {
+    const held = register === "CR0" ? this.#cr0Held : cr4Fixed;
+    return (real & ~held) | (this.#readShadows[register] & held);
+  }
+
   /** What decides how the guest translates addresses, as the guest sees it. */
   translationControls(): TranslationControls {
     return {
-      cr0: this.#visible("CR0", this.#cr0Held),
+      cr0: this.guestView("CR0", this.#vmcs.read("GUEST_CR0")),
       cr3: this.#paging.readCr3(),
-      cr4: this.#visible("CR4", cr4Fixed),
+      cr4: this.guestView("CR4", this.#vmcs.read("GUEST_CR4")),
       efer: this.#vmcs.read("GUEST_IA32_EFER"),
     };
   }
@@ -128,15 +136,11 @@ export class VtxCpu implements VirtualCpu {
     this.store(state);
   }
 
-  #visible(register: "CR0" | "CR4", held: bigint): bigint {
-    const real = this.#vmcs.read(`GUEST_${register}`);
-    const shadow = this.#vmcs.read(`${register}_READ_SHADOW`);
-    return (real & ~held) | (shadow & held);
-  }
-
   #storeControl(register: "CR0" | "CR4", value: bigint, held: bigint): void {
     this.#change(`GUEST_${register}`, value | held);
-    this.#change(`${register}_READ_SHADOW`, value & held);
+    if (this.#readShadows[register] === (value & held)) return;
+    this.#readShadows[register] = value & held;
+    this.#vmcs.write(`${register}_READ_SHADOW`, value & held);
   }
 
   #change(field: FieldKey, value: bigint): void {

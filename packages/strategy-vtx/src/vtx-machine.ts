@@ -414,15 +414,13 @@ export class VtxMachine {
   #controls(): TranslationControls {
     const { state } = this.processor;
     const live = this.#isInGuest;
-    const visible = (register: "CR0" | "CR4", now: bigint): bigint => {
-      const real = live ? now : this.#control.vmread(`GUEST_${register}`);
-      const held = this.#control.vmread(`${register}_GUEST_HOST_MASK`);
-      return (real & ~held) | (this.#control.vmread(`${register}_READ_SHADOW`) & held);
-    };
+    const { cpu } = this.#context;
+    const real = (register: "CR0" | "CR4", now: bigint): bigint =>
+      live ? now : this.#control.vmread(`GUEST_${register}`);
     return {
-      cr0: visible("CR0", state.cr0),
+      cr0: cpu.guestView("CR0", real("CR0", state.cr0)),
       cr3: this.#cr3(live),
-      cr4: visible("CR4", state.cr4),
+      cr4: cpu.guestView("CR4", real("CR4", state.cr4)),
       efer: live ? state.efer : this.#control.vmread("GUEST_IA32_EFER"),
     };
   }

@@ -19,6 +19,8 @@ import { ShadowMmu, type ShadowFault } from "./shadow-mmu.ts";
 const sizeBytes = 8 << 20;
 const [pml4, pdpt, directory, pageTable] = [0x1000, 0x2000, 0x3000, 0x4000] as const;
 const otherTop = 0x6000;
+/** Of an address space with nothing in it. */
+const emptyTop = 0x7000;
 const code = 0x40_0000;
 const data = 0x40_1000;
 /** Where the guest finds its own page table. */
@@ -250,7 +252,15 @@ describe("shadow paging", () => {
     `);
     expect(guest.run()).toBe("done");
     expect(guest.mmu.isTraced(pageTable)).toBe(true);
-    for (let index = 0; index < 5; index += 1) guest.mmu.written(pageTable + 0x100 + index * 8, 8);
+    const write = (): void => {
+      for (let index = 0; index < 5; index += 1)
+        guest.mmu.written(pageTable + 0x100 + index * 8, 8);
+    };
+    write();
+    expect(guest.mmu.isTraced(pageTable)).toBe(true);
+    // Once the processor is elsewhere, nobody uses it as a table.
+    guest.mmu.root(BigInt(emptyTop));
+    write();
     expect(guest.mmu.isTraced(pageTable)).toBe(false);
     // And takes it back when it is used as a table again.
     expect(guest.run()).toBe("done");

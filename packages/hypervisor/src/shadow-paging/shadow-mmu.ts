@@ -53,7 +53,7 @@ const accessedDirty = 0x60n;
 const noExecute = 1n << 63n;
 const addressMask = 0x000f_ffff_ffff_f000n;
 const writeProtect = 0x1_0000n;
-/** A table that was written so often without being used is no table any more. */
+/** A table outside the present address space that was written so often without being used is no table any more. */
 const idleWritesMaximum = 3;
 
 /** How the guest translates one address. */
@@ -80,6 +80,8 @@ export class ShadowMmu {
   readonly #traced = new Map<number, Set<ShadowTable>>();
   /** Entries that map a guest frame writable, by its number; some may be stale. */
   readonly #writers = new Map<number, Set<number>>();
+  /** Of the address space that the processor is in. */
+  #root: ShadowTable | undefined;
   /** The guest's A and D flags are being set: that takes nothing from a shadow. */
   #walking = false;
 
@@ -107,7 +109,8 @@ export class ShadowMmu {
   /** Physical address for CR3 of the shadow of the guest's tables at `cr3`. Load it again after any other call here. */
   root(cr3: bigint): number {
     const frame = Number((cr3 & addressMask) >> 12n);
-    return this.#table(frame, 4, { writable: true, user: true, executable: true }, "").frame;
+    this.#root = this.#table(frame, 4, { writable: true, user: true, executable: true }, "");
+    return this.#root.frame;
   }
 
   /** True when a write to this guest-physical address must come to {@link written}. */
@@ -146,7 +149,7 @@ export class ShadowMmu {
       for (const table of this.#traced.get(frame) ?? []) {
         this.#drop(table, entry % 512);
         table.idleWrites += 1;
-        if (table.idleWrites > idleWritesMaximum && table.level < 4) this.#discard(table);
+        if (table.idleWrites > idleWritesMaximum && !this.#isPresent(table)) this.#discard(table);
       }
     }
   }
@@ -240,6 +243,13 @@ export class ShadowMmu {
       this.#protect(frame);
     }
     return table;
+  }
+
+  /** Whether the processor can reach a table from where it is now. */
+  #isPresent(table: ShadowTable): boolean {
+    return (
+      table === this.#root || [...table.parents.values()].some((above) => this.#isPresent(above))
+    );
   }
 
   /** Takes away every right to write a guest frame. */
