@@ -154,7 +154,6 @@ describe.skipIf(cannotRun)(
         ["run", "--strategy", "bogus", "--", bench],
         ["disasm", "/nonexistent"],
       ]) {
-        // oxlint-disable-next-line no-await-in-loop -- A process each, not all at once.
         const { status, stderr } = await ringside(args);
         expect(
           [status, stderr.startsWith("ringside: "), stderr.includes("\n    at ")],

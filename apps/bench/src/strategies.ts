@@ -48,7 +48,6 @@ export async function findStrategies(
   for (const name of list.split(",").map((part) => part.trim())) {
     if (name === "") continue;
     const entry = known.find(({ id }) => id === name);
-    // oxlint-disable-next-line no-await-in-loop -- Columns come in the order of the names, and plugins may be slow.
     const strategies =
       entry === undefined ? await loadPlugin(name, folder, known) : [await entry.load()];
     for (const strategy of strategies) found.add(strategy);

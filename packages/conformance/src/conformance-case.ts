@@ -11,8 +11,8 @@ export interface Subject {
 export interface ConformanceCase {
   /** Reads as a sentence after the strategy's name. */
   readonly name: string;
-  /** Runs only when the strategy says that it has this capability. */
-  readonly requires?: keyof Capabilities;
+  /** Runs only when the strategy says that it has this capability, or all of these. */
+  readonly requires?: keyof Capabilities | readonly (keyof Capabilities)[];
   /** Runs only when it says that it lacks it: checks the documented refusal, so that a wrong claim fails. */
   readonly lacks?: keyof Capabilities;
   /** Throws, or rejects with, an `Error` when the strategy breaks the rule. */
@@ -21,7 +21,7 @@ export interface ConformanceCase {
 
 /** Whether a case applies, by the strategy's own word. */
 export function applies({ requires, lacks }: ConformanceCase, { capabilities }: Strategy): boolean {
-  if (requires !== undefined && !capabilities[requires]) return false;
+  if (![requires ?? []].flat().every((capability) => capabilities[capability])) return false;
   return lacks === undefined || !capabilities[lacks];
 }
 

@@ -16,7 +16,8 @@ export function describeStrategy(strategy: Strategy): void {
   describe(`${strategy.id} conforms`, () => {
     for (const testCase of conformanceCases) {
       const { name, requires, lacks, run } = testCase;
-      const isFor = requires === undefined ? `without ${lacks}` : `with ${requires}`;
+      const isFor =
+        requires === undefined ? `without ${lacks}` : `with ${[requires].flat().join(" and ")}`;
       const skips = !applies(testCase, strategy);
       test.skipIf(skips)(`${strategy.id} ${name}${skips ? ` (for strategies ${isFor})` : ""}`, () =>
         run({ strategy, host: Host.create({ memoryBytes: subjectHostBytes }) }),

@@ -38,7 +38,6 @@ export async function disasm(path: string, options: DisasmOptions): Promise<void
       const hex = [...line.bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
       text += `${line.address.toString(16).padStart(16)}  ${dim(hex.padEnd(32))}  ${line.text}\n`;
       if (text.length < WRITE_LENGTH) continue;
-      // oxlint-disable-next-line no-await-in-loop -- No faster than it is read, and no further than it is (`| head`).
       await written(text);
       text = "";
     }

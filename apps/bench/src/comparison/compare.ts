@@ -28,7 +28,6 @@ export async function compare(options: ComparisonOptions): Promise<Report> {
     for (const strategy of options.strategies) {
       options.signal?.throwIfAborted();
       options.onStart?.(benchmark, strategy);
-      // oxlint-disable-next-line no-await-in-loop -- One after another is the point.
       row.push(
         sameChecksum(
           await measure(strategy, benchmark, options.profile, options.wallClock, options.signal),

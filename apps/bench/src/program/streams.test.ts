@@ -53,7 +53,6 @@ function source(): { readonly stream: Readable; readonly takenBytes: () => numbe
     read() {
       const over = taken >= 16 * MEBIBYTE;
       if (!over) taken += CHUNK.length;
-      // oxlint-disable-next-line unicorn/no-null -- The end of a stream is a null.
       this.push(over ? null : CHUNK);
     },
   });

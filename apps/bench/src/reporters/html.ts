@@ -89,7 +89,6 @@ ${figuresTable(report, shown)}
 
 function chart(option: EChartsCoreOption, rows: number): string {
   const height = FRAME_HEIGHT + rows * ROW_HEIGHT;
-  // oxlint-disable-next-line unicorn/no-null -- ECharts asks for null where there is no element.
   const drawing = init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height });
   drawing.setOption({
     animation: false,

@@ -51,7 +51,6 @@ export async function measureOurs(signal: AbortSignal): Promise<OurSpeed> {
     mips = Math.max(mips, instructions / (end - begin) / 1000);
     instructionsPerRound = instructions / ROUNDS;
     if (run === 0) warmUpMs = timeToFullSpeed(samples, startMs);
-    // oxlint-disable-next-line no-await-in-loop -- Runs share the processor; Ctrl-C is heard here.
     await turn();
     signal.throwIfAborted();
   }

@@ -84,12 +84,10 @@ async function exitFrame(
   signal: AbortSignal,
 ): Promise<number | string> {
   while (!signal.aborted) {
-    // oxlint-disable-next-line no-await-in-loop -- It waits.
     const waitStatus = waitStatusIn(await contentOf(path));
     if (waitStatus === 0) return performance.now() - start;
     if (waitStatus !== undefined)
       return `not measured: the program ended with wait status ${waitStatus}`;
-    // oxlint-disable-next-line no-await-in-loop -- It waits.
     await sleepUntilAborted(POLL_MS, signal);
   }
   return "not measured: it was stopped";

@@ -139,7 +139,6 @@ export async function measurePeers(
   try {
     for (const peer of peers) {
       onStart(`integer-mix on ${peer.name}`);
-      // oxlint-disable-next-line no-await-in-loop -- One after another: they share the processor.
       speeds.push(await measurePeer(peer, folder, instructionsPerRound, signal));
     }
   } finally {
@@ -160,7 +159,6 @@ async function measurePeer(
   let bestShortMs = Number.POSITIVE_INFINITY;
   let bestLongMs = Number.POSITIVE_INFINITY;
   for (let run = 0; run < RUNS; run += 1) {
-    // oxlint-disable-next-line no-await-in-loop -- One after another: they share the processor.
     const [shortMs, longMs] = [await timed(short, signal), await timed(long, signal)];
     if (typeof shortMs === "string") return { name, mips: undefined, note: shortMs };
     if (typeof longMs === "string") return { name, mips: undefined, note: longMs };

@@ -47,7 +47,7 @@ const selfModifying = "self-modifying";
 export const programConformanceCases: readonly ConformanceCase[] = programCases.map(
   (program): ConformanceCase => ({
     name: nameOf(program),
-    requires: program.name === selfModifying ? "selfModifyingCode" : "programs",
+    requires: program.name === selfModifying ? ["programs", "selfModifyingCode"] : "programs",
     run(subject) {
       const limit = program.statuses.length === 0 ? { limitUnits: endlessUnits } : {};
       check(program, execute(subject, guestOf(program), limit));

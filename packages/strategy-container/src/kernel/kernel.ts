@@ -413,7 +413,6 @@ export class Kernel implements RunQueue, AddressSpaceHost {
             return { reason: "shutdown", why: `an unexpected ${event.kind} reached the kernel` };
         }
       }
-      // eslint-disable-next-line no-fallthrough -- every kind of event returns
       case "limit":
       case "stopped":
         return undefined;
