@@ -9,6 +9,7 @@ function renamed(name: string): string {
   if (name === "walks" || name === "walkReferences" || name === "tlbFills") {
     return `translation.${name}`;
   }
+  if (name === "vmx.eptReferences") return "translation.secondStageReferences";
   return name;
 }
 

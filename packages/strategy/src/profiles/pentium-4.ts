@@ -145,7 +145,10 @@ const guest = [
     unit: "reference to a page-table entry",
     from: "the page walker asks for the entry",
     to: "it has the entry, from the second-level cache at most",
-    prices: { kind: "counts", names: ["translation.walkReferences"] },
+    prices: {
+      kind: "counts",
+      names: ["translation.walkReferences", "translation.secondStageReferences"],
+    },
     provenance: "estimated",
     source: "between the first-level and the second-level latency of this generation",
   },
