@@ -548,7 +548,8 @@ export class Processor {
 
     const trapped = (this.#u32[(this.#base + slots.flagsSystem.offset) >> 2] ?? 0) & FLAG_TF;
     const single = shadowed || trapped !== 0;
-    const untilDeadline = this.#deadline === undefined ? SLICE_MAXIMUM : Math.max(this.#deadline - this.now, 1);
+    const untilDeadline =
+      this.#deadline === undefined ? SLICE_MAXIMUM : Math.max(this.#deadline - this.now, 1);
     this.#startSlice(single ? 1 : Math.min(this.#runEnd - now, untilDeadline, SLICE_MAXIMUM));
     const record = this.#lookup(this.#base);
     const left = this.#execute(
@@ -602,7 +603,10 @@ export class Processor {
   }
 
   #takeInterrupt(): ProcessorExit | "delivered" | undefined {
-    if (this.#nmiPending && (this.state.getNumber(slots.nmiBlocked) === 0 || this.#takesBlockedNmi())) {
+    if (
+      this.#nmiPending &&
+      (this.state.getNumber(slots.nmiBlocked) === 0 || this.#takesBlockedNmi())
+    ) {
       this.#nmiPending = false;
       this.#noticePending();
       const taken = this.#offer({ kind: "nmi" }, undefined);

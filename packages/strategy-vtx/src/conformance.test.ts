@@ -1,4 +1,0 @@
-import { describeStrategy } from "@ringside/conformance/vitest";
-import { vtx } from "./index.ts";
-
-describeStrategy(vtx);

@@ -1,4 +1,0 @@
-import { describeStrategy } from "@ringside/conformance/vitest";
-import { vtxShadow } from "../index.ts";
-
-describeStrategy(vtxShadow);
