@@ -11,4 +11,4 @@ const guest = new GuestMemory({
   work,
 });
 guest.write(0x1000, new TextEncoder().encode("hello"));
-console.log(work.flat()); // => { 'monitor.pagesCleared': 1, 'monitor.guestWords': 1 }
+console.log(work.flat()); // => { 'monitor.guestWords': 1, 'monitor.pagesCleared': 1 }

@@ -17,7 +17,7 @@ import { frameBytes } from "@ringside/machine";
 import type { PagingControls } from "./paging.ts";
 import type { Vmcs } from "./vmcs.ts";
 
-/** CR0 bits that VMX holds at 1: PE, NE and PG. Intel SDM Vol. 3D §A.7, "VMX-Fixed Bits in CR0". */
+/** CR0 bits that VMX holds at 1: PE, NE and PG. Intel SDM Vol. 3D Appendix A.7, "VMX-Fixed Bits in CR0". */
 export const cr0Fixed = 0x8000_0021n;
 /** CR4.VMXE, which VMX holds at 1 and the guest must not see. */
 export const cr4Fixed = 0x2000n;
