@@ -62,21 +62,22 @@ class Setup {
     readonly emulation: Emulation;
     readonly state: ProcessorState;
   } {
-    let after: ProcessorState | undefined;
+    const loaded: ProcessorState[] = [];
     const cpu: VirtualCpu = {
       load: (state) => {
         if (this.#block === undefined) this.#begin(state);
         else state.loadContext(this.#block);
         set(state);
-        after = state;
+        loaded.push(state);
       },
       store: (state) => {
         this.#block = state.saveContext();
       },
     };
     const emulation = this.#emulator.emulate(cpu);
-    if (after === undefined) throw new Error("nothing was loaded");
-    return { emulation, state: after };
+    const [state] = loaded;
+    if (state === undefined) throw new Error("nothing was loaded");
+    return { emulation, state };
   }
 }
 
