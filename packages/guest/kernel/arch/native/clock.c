@@ -34,8 +34,11 @@ static void calibrate(u64 *tsc, u64 *bus) {
     out8(0x42, (u8)(CALIBRATION >> 8));
     if (apic) apic_write(APIC_INITIAL, 0xffffffff);
     u64 start = read_tsc();
-    for (u32 tries = 0; !(in8(0x61) & 0x20); tries++)
-        if (tries == 100000000) panic("the 8254 does not count");
+    for (u32 tries = 0; !(in8(0x61) & 0x20); tries++) {
+        if (tries == 10000000) panic("the 8254 does not count");
+        /* Under a hypervisor each look at the port is an exit. */
+        for (u32 wait = 0; wait < 100; wait++) __asm__ volatile("pause");
+    }
     *tsc = read_tsc() - start;
     *bus = apic ? 0xffffffff - apic_read(APIC_CURRENT) : 0;
     if (apic) apic_write(APIC_INITIAL, 0);
