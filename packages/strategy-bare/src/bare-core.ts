@@ -68,6 +68,10 @@ export class BareCore implements MachineCore {
     return this.#machine.units;
   }
 
+  get timeNs(): number {
+    return this.#machine.now;
+  }
+
   get bufferedBytes(): number {
     return this.#machine.serial.unreadBytes;
   }
