@@ -373,6 +373,7 @@ export class VtxMachine {
 
   #afterExit(exit: VmExit): VtxExit | undefined {
     this.#options.onMonitorEntry?.(exitName(exit.reason));
+    this.#work.add("entries");
     // The processor keeps the task priority in the virtual-APIC page while the guest runs.
     const { apic } = this.#board.interrupts;
     const priority =

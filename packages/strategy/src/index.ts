@@ -30,7 +30,11 @@ export { Host, type Claim, type HostOptions } from "./host.ts";
 export { virtualMachine, type MachineCore } from "./life-cycle.ts";
 export { price, type Price, type PricePart } from "./price.ts";
 export { processorCounts } from "./processor-counts.ts";
+export { core2, penryn } from "./profiles/core-2.ts";
+export { haswell } from "./profiles/haswell.ts";
+export { costProfiles } from "./profiles/index.ts";
 export { pentium4 } from "./profiles/pentium-4.ts";
+export { sandyBridge } from "./profiles/sandy-bridge.ts";
 export {
   readReport,
   reportSchema,
