@@ -1,6 +1,8 @@
 /** One bare machine: a PC with the guest's kernel loaded. */
+import type { Processor } from "@ringside/isa";
 import { enterKernel, loadKernel, Machine, type KernelImage } from "@ringside/machine";
 import {
+  GuestInspector,
   processorCounts,
   type Claim,
   type Counts,
@@ -9,7 +11,6 @@ import {
   type KernelMachineExit,
   type KernelMachineListeners,
 } from "@ringside/strategy";
-import { inspectorOf } from "./inspector.ts";
 
 export interface BareMachineOptions extends KernelMachineListeners {
   readonly claim: Claim;
@@ -90,4 +91,28 @@ export class BareMachine implements KernelMachine {
     const entry = loadKernel(claim.memory.physical, memoryBytes, kernel);
     enterKernel(this.#machine.processor.state, entry);
   }
+}
+
+function inspectorOf({ state, memory: { physical } }: Processor): Inspector {
+  return new GuestInspector({
+    memory: {
+      sizeBytes: physical.sizeBytes,
+      isRam: (at) => at < physical.sizeBytes,
+      peek: (at, lengthBytes) => physical.read(at, lengthBytes),
+    },
+    registers: () => ({
+      ...state.registers(),
+      cr0: state.cr0,
+      cr2: state.cr2,
+      cr3: state.cr3,
+      cr4: state.cr4,
+      efer: state.efer,
+      cs: BigInt(state.segment("cs").selector),
+      ss: BigInt(state.segment("ss").selector),
+      fs_base: state.fsBase,
+      gs_base: state.gsBase,
+      cpl: BigInt(state.cpl),
+    }),
+    controls: () => state,
+  });
 }

@@ -15,7 +15,6 @@ import {
 } from "@ringside/isa";
 import {
   GuestDevices,
-  GuestInspector,
   GuestMemory,
   InstructionEmulator,
   MonitorWork,
@@ -23,7 +22,6 @@ import {
   ProcessorIdentity,
   ShadowMmu,
   VirtualInterrupts,
-  type TranslationControls,
 } from "@ringside/hypervisor";
 import {
   exitName,
@@ -43,6 +41,7 @@ import {
   type KernelImage,
 } from "@ringside/machine";
 import {
+  GuestInspector,
   processorCounts,
   type Claim,
   type Counts,
@@ -51,6 +50,7 @@ import {
   type KernelMachineExit,
   type KernelMachineListeners,
   type Registers,
+  type TranslationControls,
 } from "@ringside/strategy";
 import { EptPaging } from "./ept-paging.ts";
 import { eptFramesFor, EptTables } from "./ept-tables.ts";

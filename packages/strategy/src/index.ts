@@ -27,6 +27,12 @@ export {
   type Registers,
 } from "./exit.ts";
 export type { Guest, GuestFile, KernelFormat, KernelGuest, ProgramGuest } from "./guest.ts";
+export {
+  GuestInspector,
+  type InspectedGuest,
+  type InspectedMemory,
+  type TranslationControls,
+} from "./guest-inspector.ts";
 export { Host, type Claim, type HostOptions } from "./host.ts";
 export {
   KernelCore,
