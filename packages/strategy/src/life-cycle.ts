@@ -33,7 +33,7 @@ export interface MachineCore {
   readonly inputClosed: boolean;
   readonly units: number;
   /** Machine time in nanoseconds, where there is one apart from {@link units}. */
-  readonly timeNs?: number;
+  readonly timeNs?: number | undefined;
   counts(): Counts;
   readonly inspect: Inspector;
   /** Gives memory back to the host. Called once. */
