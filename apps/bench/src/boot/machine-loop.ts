@@ -44,7 +44,7 @@ export class MachineLoop {
 
   /** Until the machine comes to an end by itself, is paused, or {@link end} is called. */
   async run(): Promise<Exit> {
-    const start = performance.now();
+    let start = performance.now();
     const startNs = this.#machine.timeNs ?? 0;
     let units = sliceUnits;
     for (;;) {
@@ -61,20 +61,25 @@ export class MachineLoop {
       const nowNs = this.#machine.timeNs ?? 0;
       units = sliceFor(units, nowNs - beforeNs);
       const aheadMs = (nowNs - startNs) / nsPerMs - (performance.now() - start);
-      if (aheadMs > 1) await this.#sleep(aheadMs);
+      if (aheadMs <= 1) continue;
+      const isWoken = await this.#sleep(aheadMs);
+      // A guest that slept far ahead is not to answer as late as that: its clock stays ahead by what is left.
+      if (isWoken) start = performance.now() - (nowNs - startNs) / nsPerMs;
     }
   }
 
-  async #sleep(ms: number | undefined): Promise<void> {
-    if (this.#ended) return;
-    await new Promise<void>((resolve) => {
-      const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
+  /** Whether {@link wake} ended the sleep, and not the time. */
+  async #sleep(ms: number | undefined): Promise<boolean> {
+    if (this.#ended) return true;
+    const isWoken = await new Promise<boolean>((resolve) => {
+      const timer = ms === undefined ? undefined : setTimeout(() => resolve(false), ms);
       this.#wake = () => {
         clearTimeout(timer);
-        resolve();
+        resolve(true);
       };
     });
     this.#wake = undefined;
+    return isWoken;
   }
 }
 

@@ -52,7 +52,7 @@ Exit status: 0 when the guest powered off or halted for good, when the text of -
 
 Example:
   $ ringside guest fetch guests
-  $ ringside boot --kernel guests/vmlinux --initrd guests/initrd-cloud-amd64 --append "console=ttyS0 quiet"`,
+  $ ringside boot --kernel guests/vmlinuz-cloud-amd64 --initrd guests/initrd-cloud-amd64 --append "console=ttyS0 quiet"`,
     )
     .action(async (options: BootOptions) => {
       const { boot } = await import("../actions/boot.ts");
