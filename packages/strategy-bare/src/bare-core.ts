@@ -55,6 +55,7 @@ export class BareCore implements MachineCore {
       epochSeconds: options.epochSeconds ?? defaultEpochSeconds,
       onSerial: (bytes) => this.#onSerial(bytes),
       onDebug: (bytes) => this.#onLog(bytes),
+      hardware: guest.kind === "kernel" ? guest.hardware : undefined,
       ...(mark === undefined
         ? {}
         : { onMark: (id: number) => mark({ type: "mark", units: this.units, id }) }),
@@ -135,18 +136,20 @@ export class BareCore implements MachineCore {
         throw new Error(
           `Bug in ringside: a bare machine left for its ${exit.reason}, please report.`,
         );
+      case "restarting":
+        return { reason: "halted", value: undefined };
       case "powered-off":
         return this.#poweredOff(exit.value);
     }
   }
 
-  #poweredOff(value: number): Exit {
+  #poweredOff(value: number | undefined): Exit {
     if (this.#guest.kind === "kernel") return { reason: "halted", value };
     const status = statusOf(this.#console.waitStatus);
     if (status !== undefined) return { reason: "exited", status };
     const log = this.#lastLog.trim();
     return this.#crash(
-      `The guest kernel powered off with ${value} and without an exit status${log === "" ? "" : `: ${log}`}`,
+      `The guest kernel powered off with ${value ?? "no value"} and without an exit status${log === "" ? "" : `: ${log}`}`,
     );
   }
 

@@ -308,8 +308,8 @@ export class VtxMachine {
 
   #run(end: number): VtxExit {
     for (;;) {
-      const { exitValue } = this.#board;
-      if (exitValue !== undefined) return { reason: "powered-off", value: exitValue };
+      const { end: ended } = this.#board;
+      if (ended !== undefined) return ended;
       if (this.#stopRequested) {
         this.#stopRequested = false;
         return { reason: "stopped" };
