@@ -12,7 +12,8 @@ export function namePath(path: string): Aml {
   const isAbsolute = path.startsWith("\\");
   const segments = (isAbsolute ? path.slice(1) : path).split(".").filter((part) => part !== "");
   const bytes = segments.flatMap((segment) => ascii(segment.padEnd(4, "_")));
-  const prefix = segments.length < 2 ? [] : segments.length === 2 ? [0x2e] : [0x2f, segments.length];
+  const prefix =
+    segments.length < 2 ? [] : segments.length === 2 ? [0x2e] : [0x2f, segments.length];
   return [...(isAbsolute ? [0x5c] : []), ...prefix, ...bytes];
 }
 

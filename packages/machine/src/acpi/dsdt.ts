@@ -3,7 +3,14 @@
  *
  * A PCI host bridge with its windows and the lines of its slots, the serial port, the clock, and how to switch off.
  */
-import { hpetBase, pciLines, pciWindowBase, pciWindowBytes, powerEventPort, softOffType } from "../platform.ts";
+import {
+  hpetBase,
+  pciLines,
+  pciWindowBase,
+  pciWindowBytes,
+  powerEventPort,
+  softOffType,
+} from "../platform.ts";
 import {
   busNumbers,
   device,

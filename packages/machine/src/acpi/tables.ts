@@ -4,7 +4,16 @@
  * ACPI 6.5, section 5.2, "ACPI System Description Tables"; IA-PC HPET Specification 1.0a, section 3.2.4, "The ACPI 2.0
  * HPET Description Table".
  */
-import { hpetBase, pciLines, powerControlPort, powerEventPort, powerTimerPort, resetPort, resetValue, sciLine } from "../platform.ts";
+import {
+  hpetBase,
+  pciLines,
+  powerControlPort,
+  powerEventPort,
+  powerTimerPort,
+  resetPort,
+  resetValue,
+  sciLine,
+} from "../platform.ts";
 import { ioApicBase, ioApicId } from "../interrupts/io-apic.ts";
 import { localApicBase } from "../interrupts/local-apic.ts";
 import { ByteWriter } from "../loaders/byte-writer.ts";
@@ -37,11 +46,11 @@ export function acpiTables(base: number): AcpiTables {
   const facs = block.add(facsTable());
   const dsdt = block.add(table("DSDT", 2, Uint8Array.from(dsdtCode())));
   const xsdt = block.add(
-    table("XSDT", 1, addresses(
-      block.add(fadt(facs, dsdt)),
-      block.add(madt()),
-      block.add(hpetTable()),
-    )),
+    table(
+      "XSDT",
+      1,
+      addresses(block.add(fadt(facs, dsdt)), block.add(madt()), block.add(hpetTable())),
+    ),
   );
   block.write(rsdpAt, rootPointer(xsdt));
   return { bytes: block.bytes(), rsdp: rsdpAt };
@@ -83,7 +92,11 @@ class Block {
 
 /** Section 5.2.5.3, "Root System Description Pointer (RSDP) Structure". */
 function rootPointer(xsdt: number): Uint8Array {
-  const { bytes } = new ByteWriter(rsdpBytes).text(0, "RSD PTR ").text(9, oemId).u32(20, rsdpBytes).u64(24, xsdt);
+  const { bytes } = new ByteWriter(rsdpBytes)
+    .text(0, "RSD PTR ")
+    .text(9, oemId)
+    .u32(20, rsdpBytes)
+    .u64(24, xsdt);
   bytes[15] = 2; // revision
   bytes[8] = complement(bytes.subarray(0, 20));
   bytes[32] = complement(bytes);
@@ -155,17 +168,30 @@ function portRegister(fields: ByteWriter, at: number, port: number, widthBits: 8
 
 /** Section 5.2.12, "Multiple APIC Description Table (MADT)". */
 function madt(): Uint8Array {
-  const little = (value: number): number[] => [0, 8, 16, 24].map((shift) => (value >>> shift) & 0xff);
-  const override = (line: number, pin: number, flags: number): number[] => [2, 10, 0, line, ...little(pin), flags & 0xff, flags >> 8];
-  return table("APIC", 3, Uint8Array.from([
-    ...little(localApicBase),
-    ...little(1), // There is an 8259 pair, too.
-    ...[0, 8, 0, 0, ...little(1)], // processor 0, APIC id 0, enabled
-    ...[1, 12, ioApicId, 0, ...little(ioApicBase), ...little(0)],
-    ...override(0, 2, 0),
-    ...[sciLine, ...pciLines].flatMap((line) => override(line, line, activeHighLevel)),
-    ...[4, 6, 0xff, 0, 0, 1], // NMI at LINT1 of all processors
-  ]));
+  const little = (value: number): number[] =>
+    [0, 8, 16, 24].map((shift) => (value >>> shift) & 0xff);
+  const override = (line: number, pin: number, flags: number): number[] => [
+    2,
+    10,
+    0,
+    line,
+    ...little(pin),
+    flags & 0xff,
+    flags >> 8,
+  ];
+  return table(
+    "APIC",
+    3,
+    Uint8Array.from([
+      ...little(localApicBase),
+      ...little(1), // There is an 8259 pair, too.
+      ...[0, 8, 0, 0, ...little(1)], // processor 0, APIC id 0, enabled
+      ...[1, 12, ioApicId, 0, ...little(ioApicBase), ...little(0)],
+      ...override(0, 2, 0),
+      ...[sciLine, ...pciLines].flatMap((line) => override(line, line, activeHighLevel)),
+      ...[4, 6, 0xff, 0, 0, 1], // NMI at LINT1 of all processors
+    ]),
+  );
 }
 
 function hpetTable(): Uint8Array {

@@ -56,7 +56,10 @@ export class Hpet implements MmioRegion {
   #configuration = 0;
   /** The counter while it stands, else its value at machine time 0. */
   #offset = 0n;
-  readonly #timers: readonly Comparator[] = Array.from({ length: timerCount }, () => new Comparator());
+  readonly #timers: readonly Comparator[] = Array.from(
+    { length: timerCount },
+    () => new Comparator(),
+  );
 
   constructor(timeline: Timeline, lines: HpetLines) {
     this.#timeline = timeline;
@@ -79,7 +82,8 @@ export class Hpet implements MmioRegion {
     const index = Number(event);
     const configuration = this.#timers[index]?.configuration ?? 0;
     if ((configuration & interruptEnabled) === 0) return undefined;
-    if ((this.#configuration & legacy) !== 0 && index < 2) return { line: index === 0 ? 0 : clockLine };
+    if ((this.#configuration & legacy) !== 0 && index < 2)
+      return { line: index === 0 ? 0 : clockLine };
     const pin = (configuration >> 9) & 31;
     return ((routes >>> pin) & 1) === 0 ? undefined : { pin };
   }

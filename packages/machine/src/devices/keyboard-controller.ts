@@ -3,6 +3,9 @@
  *
  * IBM Personal Computer AT Technical Reference, "Keyboard Controller": status register, commands, output port. Bit 0 of
  * the output port resets the processor, which is how many systems restart.
+ *
+ * Differs from the 8042 of a PS/2: the auxiliary port is not wired. Its test says that the clock line is stuck low, and
+ * its loop gives 0xff, so that nobody waits for an answer.
  */
 import type { AccessBytes, PortDevice, PortRange } from "../ports.ts";
 
@@ -85,7 +88,10 @@ export class KeyboardController implements PortDevice {
         this.#passedSelfTest = true;
         this.#output = 0x55;
         break;
-      case 0xab: // interface test: no error
+      case 0xa9: // test of the auxiliary port: clock stuck low
+        this.#output = 1;
+        break;
+      case 0xab: // test of the keyboard port: no error
         this.#output = 0;
         break;
       case 0xad:
@@ -100,6 +106,7 @@ export class KeyboardController implements PortDevice {
       case 0x60:
       case 0xd1:
       case 0xd2:
+      case 0xd3:
         this.#awaits = value;
         break;
       default:
@@ -120,6 +127,9 @@ export class KeyboardController implements PortDevice {
         break;
       case 0xd2: // as if the keyboard had sent it
         this.#output = value;
+        break;
+      case 0xd3: // the auxiliary port's loop
+        this.#output = 0xff;
         break;
       default:
         this.#commandByte &= ~keyboardDisabled;

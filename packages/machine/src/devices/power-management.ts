@@ -23,7 +23,8 @@ const nanosecondsPerSecond = 1_000_000_000;
 
 /** PM1 status and enable. */
 const powerButton = 0x100;
-const events = powerButton;
+/** Timer, global lock, power button, sleep button, clock: all can be enabled, though only the button ever happens. */
+const events = 0x721;
 /** PM1 control. */
 const sciEnabled = 1;
 const sleepEnable = 0x2000;
@@ -135,6 +136,7 @@ export class PowerManagement implements PortDevice {
 function timerTicks(nanoseconds: number): number {
   const seconds = Math.floor(nanoseconds / nanosecondsPerSecond);
   const rest = nanoseconds - seconds * nanosecondsPerSecond;
-  const ticks = seconds * powerTimerHertz + Math.floor((rest * powerTimerHertz) / nanosecondsPerSecond);
+  const ticks =
+    seconds * powerTimerHertz + Math.floor((rest * powerTimerHertz) / nanosecondsPerSecond);
   return ticks % 2 ** 32;
 }

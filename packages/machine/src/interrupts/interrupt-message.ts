@@ -5,7 +5,14 @@
  */
 
 /** Delivery modes that this machine's controllers send. */
-export const deliveryMode = { fixed: 0, lowestPriority: 1, smi: 2, nmi: 4, init: 5, extInt: 7 } as const;
+export const deliveryMode = {
+  fixed: 0,
+  lowestPriority: 1,
+  smi: 2,
+  nmi: 4,
+  init: 5,
+  extInt: 7,
+} as const;
 
 export interface InterruptMessage {
   /** 8 bits: an APIC id, or a set or cluster when logical. */

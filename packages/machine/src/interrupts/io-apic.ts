@@ -69,7 +69,8 @@ export class IoApic implements MmioRegion {
   endOfInterrupt(vector: number): void {
     for (let pin = 0; pin < ioApicPins; pin += 1) {
       const entry = this.#low[pin] ?? masked;
-      if ((entry & 0xff) !== vector || (entry & (level | remoteIrr)) !== (level | remoteIrr)) continue;
+      if ((entry & 0xff) !== vector || (entry & (level | remoteIrr)) !== (level | remoteIrr))
+        continue;
       this.#low[pin] = entry & ~remoteIrr;
       this.#sendLevel(pin);
     }

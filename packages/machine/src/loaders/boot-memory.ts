@@ -105,7 +105,9 @@ export class BootMemory {
    */
   placeFirmware(bytes: Uint8Array): void {
     if (bytes.length > highBase - firmwareBase) {
-      throw new RangeError(`Bug in ringside: ${bytes.length} bytes of firmware tables, please report.`);
+      throw new RangeError(
+        `Bug in ringside: ${bytes.length} bytes of firmware tables, please report.`,
+      );
     }
     this.#put("firmware tables", firmwareBase, bytes, bytes.length);
   }

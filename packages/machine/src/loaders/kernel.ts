@@ -94,12 +94,18 @@ export function loadKernel(
         );
       }
       loadSegments(memory, elf, kernel.image);
-      return enterLong(memory, Number(elf.entry), () => ({ rbx: placeStartInfo(memory, kernel, rsdp), rsi: 0 }));
+      return enterLong(memory, Number(elf.entry), () => ({
+        rbx: placeStartInfo(memory, kernel, rsdp),
+        rsi: 0,
+      }));
     }
     case "flat":
       if (kernel.image.length === 0) throw new ImageError("flat image", 0, "code", "an empty file");
       memory.place("flat image", flatBase, kernel.image);
-      return enterLong(memory, flatBase, () => ({ rbx: placeStartInfo(memory, kernel, rsdp), rsi: 0 }));
+      return enterLong(memory, flatBase, () => ({
+        rbx: placeStartInfo(memory, kernel, rsdp),
+        rsi: 0,
+      }));
     case "pvh": {
       const elf = parseElf(kernel.image);
       const eip = pvhEntry(elf);
@@ -193,11 +199,7 @@ const code32 = 0x00cf_9b00_0000_ffffn;
 const data = 0x00cf_9300_0000_ffffn;
 
 /** What the segment registers hold at entry. */
-function placeGdt(
-  memory: BootMemory,
-  code: bigint,
-  selectors: Selectors = usualSelectors,
-): Gdt {
+function placeGdt(memory: BootMemory, code: bigint, selectors: Selectors = usualSelectors): Gdt {
   const table = new ByteWriter(selectors.data + 8)
     .u64(selectors.code, code)
     .u64(selectors.data, data);
