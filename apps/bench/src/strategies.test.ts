@@ -31,7 +31,7 @@ test("built-in strategies have the ids that the command calls them by", async ()
 
 describe("findStrategies", () => {
   test("gives all without a list, and the named ones in the order of their names", async () => {
-    expect(await idsOf(undefined)).toEqual(["bare", "container"]);
+    expect(await idsOf(undefined)).toEqual(["bare", "vtx", "vtx:shadow", "container"]);
     expect(await idsOf("container, bare,")).toEqual(["container", "bare"]);
     expect(await idsOf("bare,bare")).toEqual(["bare"]);
   });
@@ -59,7 +59,7 @@ describe("findStrategies", () => {
     [
       "an unknown name",
       "nothing",
-      /There is no strategy "nothing"\. Known ones: bare, container; or give/u,
+      /There is no strategy "nothing"\. Known ones: bare, vtx, vtx:shadow, container; or give/u,
     ],
     [
       "a path where nothing is",

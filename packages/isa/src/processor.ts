@@ -395,6 +395,10 @@ export class Processor {
         return (this.#helperTable.writeMsr?.(index) ?? 1) === 0;
       },
       currentOperand: () => this.#currentOperand(),
+      currentLengthBytes: () => {
+        const record = this.state.getNumber(ENGINE.currentRecord);
+        return record < FIXED_RECORDS_END ? 0 : (this.#u8[record + RECORD.length.offset] ?? 0);
+      },
     };
     const name = (kind: string): string => `extensions.${extension.id}.${kind}`;
     const names = {

@@ -55,6 +55,8 @@ import { Vmcs } from "./vmcs.ts";
 import { VtxCpu } from "./vtx-cpu.ts";
 
 const capabilities = sandyBridge;
+/** One for all machines, which then share the compiled interpreter. */
+const vmx = vmxExtension({ rootMode: "monitor", capabilities });
 /** Frames for shadow tables: what a handful of address spaces need. */
 const shadowFrames = 200;
 /** VMXON region, VMCS, MSR bitmap, virtual-APIC page. */
@@ -132,7 +134,6 @@ export class VtxMachine {
     });
     // Port accesses exit, so that the board hears of them in root operation: nothing has to be cut short.
     this.#board = new Board({ ...options, clock: this, onExit: () => {} });
-    const vmx = vmxExtension({ rootMode: "monitor", capabilities });
     this.processor = new Processor({
       memory: claim.memory,
       ports: noPorts,
