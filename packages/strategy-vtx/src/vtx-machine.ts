@@ -15,7 +15,6 @@ import {
 } from "@ringside/isa";
 import {
   GuestDevices,
-  GuestInspector,
   GuestMemory,
   InstructionEmulator,
   MonitorWork,
@@ -23,7 +22,6 @@ import {
   ProcessorIdentity,
   ShadowMmu,
   VirtualInterrupts,
-  type TranslationControls,
 } from "@ringside/hypervisor";
 import {
   exitName,
@@ -41,9 +39,19 @@ import {
   loadKernel,
   type BoardOptions,
   type KernelImage,
-  type MachineExit,
 } from "@ringside/machine";
-import type { Claim, Inspector, Registers } from "@ringside/strategy";
+import {
+  GuestInspector,
+  processorCounts,
+  type Claim,
+  type Counts,
+  type Inspector,
+  type KernelMachine,
+  type KernelMachineExit,
+  type KernelMachineListeners,
+  type Registers,
+  type TranslationControls,
+} from "@ringside/strategy";
 import { EptPaging } from "./ept-paging.ts";
 import { eptFramesFor, EptTables } from "./ept-tables.ts";
 import { Events } from "./events.ts";
@@ -65,18 +73,12 @@ const interruptFlag = 0x200n;
 /** Offset of the task priority in a virtual-APIC page. */
 const vtprOffset = 0x80;
 
-export interface VtxMachineOptions extends Omit<BoardOptions, "clock" | "onExit"> {
+export interface VtxMachineOptions
+  extends Omit<BoardOptions, "clock" | "onExit" | "onSerial" | "onDebug">, KernelMachineListeners {
   readonly claim: Claim;
   readonly kernel: KernelImage;
   readonly paging: PagingKind;
-  readonly onMark?: (id: number) => void;
-  /** Told of each VM exit. */
-  readonly onMonitorEntry?: (why: string) => void;
 }
-
-export type VtxExit =
-  | Exclude<MachineExit, { reason: "shutdown" | "event" | "extension" }>
-  | { readonly reason: "crashed"; readonly why: string };
 
 /** How a guest's memory is translated. */
 export type PagingKind = "ept" | "shadow";
@@ -90,7 +92,7 @@ function tableFramesFor(memoryBytes: number, paging: PagingKind): number {
   return paging === "ept" ? eptFramesFor(memoryBytes) : shadowFrames;
 }
 
-export class VtxMachine {
+export class VtxMachine implements KernelMachine {
   readonly processor: Processor;
   readonly inspect: Inspector;
   readonly #options: VtxMachineOptions;
@@ -185,13 +187,13 @@ export class VtxMachine {
     return this.#board.serial.unreadBytes;
   }
 
-  /** What the hypervisor counts beside the processor, by dotted name. */
-  counts(): Readonly<Record<string, number>> {
+  /** What the processor and the hypervisor count, since they were made. */
+  counts(): Counts {
     const { entries, failedEntries, exits } = this.#control.counts();
     const flat: Record<string, number> = { ...this.#work.flat(), entries };
     if (failedEntries > 0) flat["failedEntries"] = failedEntries;
     for (const [name, count] of Object.entries(exits)) flat[`exits.${name}`] = count;
-    return flat;
+    return processorCounts(this.processor.counts(), this.units, flat);
   }
 
   /** Ends the present {@link run} after the present instruction, or the next one at once. */
@@ -211,7 +213,7 @@ export class VtxMachine {
   }
 
   /** Runs at most `limitUnits`, an integer of at least 1. Output has reached its listeners when it returns. */
-  run(limitUnits: number): VtxExit {
+  run(limitUnits: number): KernelMachineExit {
     try {
       return this.#run(this.units + limitUnits);
     } finally {
@@ -307,7 +309,7 @@ export class VtxMachine {
     return new ShadowPaging(this.#vmcs, mmu);
   }
 
-  #run(end: number): VtxExit {
+  #run(end: number): KernelMachineExit {
     for (;;) {
       const { exitValue } = this.#board;
       if (exitValue !== undefined) return { reason: "powered-off", value: exitValue };
@@ -337,7 +339,7 @@ export class VtxMachine {
     this.#physicalInterrupts.advance(this.now);
   }
 
-  #enter(): VtxExit | undefined {
+  #enter(): KernelMachineExit | undefined {
     const { physical } = this.#options.claim.memory;
     const { apic } = this.#board.interrupts;
     const priority = apic.readTaskPriority() << 4;
@@ -356,7 +358,7 @@ export class VtxMachine {
     };
   }
 
-  #afterRun(exit: ProcessorExit): VtxExit | undefined {
+  #afterRun(exit: ProcessorExit): KernelMachineExit | undefined {
     switch (exit.reason) {
       case "limit":
       case "stopped":
@@ -372,8 +374,9 @@ export class VtxMachine {
     }
   }
 
-  #afterExit(exit: VmExit): VtxExit | undefined {
+  #afterExit(exit: VmExit): KernelMachineExit | undefined {
     this.#options.onMonitorEntry?.(exitName(exit.reason));
+    this.#work.add("entries");
     // The processor keeps the task priority in the virtual-APIC page while the guest runs.
     const { apic } = this.#board.interrupts;
     const priority =
@@ -394,7 +397,7 @@ export class VtxMachine {
   }
 
   /** The host sleeps until its timer, if what the timer brings can wake the guest; else says why there is nothing to wait for. */
-  #idle(): VtxExit | undefined {
+  #idle(): KernelMachineExit | undefined {
     this.#board.dispatchDue();
     const { isPending, isNmiPending } = this.#virtualInterrupts;
     if (isNmiPending || (isPending && this.#haltedOpen)) {
