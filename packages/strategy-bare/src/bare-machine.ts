@@ -32,6 +32,7 @@ export class BareMachine implements KernelMachine {
     this.#machine = new Machine({
       memory: claim.memory,
       memoryBytes,
+      hardware: options.kernel.hardware,
       epochSeconds,
       onSerial,
       onDebug,

@@ -135,7 +135,12 @@ export class VtxMachine implements KernelMachine {
       work: this.#work,
     });
     // Port accesses exit, so that the board hears of them in root operation: nothing has to be cut short.
-    this.#board = new Board({ ...options, clock: this, onExit: () => {} });
+    this.#board = new Board({
+      ...options,
+      hardware: options.kernel.hardware,
+      clock: this,
+      onExit: () => {},
+    });
     this.processor = new Processor({
       memory: claim.memory,
       ports: noPorts,
@@ -311,8 +316,8 @@ export class VtxMachine implements KernelMachine {
 
   #run(end: number): KernelMachineExit {
     for (;;) {
-      const { exitValue } = this.#board;
-      if (exitValue !== undefined) return { reason: "powered-off", value: exitValue };
+      const { end: ended } = this.#board;
+      if (ended !== undefined) return ended;
       if (this.#stopRequested) {
         this.#stopRequested = false;
         return { reason: "stopped" };

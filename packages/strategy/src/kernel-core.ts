@@ -4,6 +4,7 @@
  * The life of a program: its files and arguments became an initrd for a guest kernel, whose init runs it and carries
  * its streams and its exit status over the kernel's console. What differs between strategies is the machine below.
  */
+import type { BoardEnd } from "@ringside/machine";
 import { countsBetween, type Counts, type CountTree } from "./counts.ts";
 import { programStatus, type Exit, type ProgramStatus } from "./exit.ts";
 import type { Guest } from "./guest.ts";
@@ -14,8 +15,8 @@ import type { Inspector } from "./virtual-machine.ts";
 
 /** Why a {@link KernelMachine} came back. */
 export type KernelMachineExit =
-  /** The guest wrote `value` to the machine's exit device. */
-  | { readonly reason: "powered-off"; readonly value: number }
+  /** The guest wrote to the machine's exit device, switched it off, or restarts it. */
+  | BoardEnd
   | { readonly reason: "limit" }
   /** Halted; only input can wake it. */
   | { readonly reason: "waiting" }
@@ -134,6 +135,7 @@ export class KernelCore implements MachineCore {
       case "stopped":
         return { reason: "limit" };
       case "halted":
+      case "restarting": // Whether to start it again is the embedder's to decide.
         return { reason: "halted", value: undefined };
       case "crashed":
         return this.#crash(exit.why);
@@ -173,13 +175,13 @@ export class KernelCore implements MachineCore {
     this.#claim[Symbol.dispose]();
   }
 
-  #poweredOff(value: number): Exit {
+  #poweredOff(value: number | undefined): Exit {
     if (this.#guest.kind === "kernel") return { reason: "halted", value };
     const status = statusOf(this.#console.waitStatus);
     if (status !== undefined) return { reason: "exited", status };
     const log = this.#lastLog.trim();
     return this.#crash(
-      `The guest kernel powered off with ${value} and without an exit status${log === "" ? "" : `: ${log}`}`,
+      `The guest kernel powered off with ${value ?? "no value"} and without an exit status${log === "" ? "" : `: ${log}`}`,
     );
   }
 
