@@ -28,6 +28,7 @@ export {
 export {
   diskBootSector,
   kernelImage,
+  kernelXenImage,
   nanoBenchmarks,
   nanoImage,
   programNames,
@@ -37,3 +38,4 @@ export { initrd, type InitrdEntry } from "./initrd.ts";
 export { programCases, type ProgramCase } from "./program-cases.ts";
 export { ProgramConsole, type ProgramConsoleListeners } from "./program-console.ts";
 export { programInitrd, type ProgramInitrdOptions } from "./program-initrd.ts";
+export { programKernel, type KernelProgram, type ProgramKernel } from "./program-kernel.ts";

@@ -9,11 +9,6 @@
  * @packageDocumentation
  */
 export { GuestDevices } from "./guest-devices.ts";
-export {
-  GuestInspector,
-  type InspectedGuest,
-  type TranslationControls,
-} from "./guest-inspector.ts";
 export { GuestMemory, type GuestMemoryOptions } from "./guest-memory.ts";
 export {
   InstructionEmulator,

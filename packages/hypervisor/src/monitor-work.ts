@@ -8,6 +8,8 @@
 
 /** Kinds of work that cost profiles price one by one. */
 export const monitorOperations = [
+  /** The guest was left for the monitor by a trap or a VM exit: its registers saved, the handler found, and back. */
+  "entries",
   /** Up to 8 bytes of guest memory, read or written. */
   "guestWords",
   /** An entry of a page table that the hypervisor keeps or walks. */
@@ -16,9 +18,23 @@ export const monitorOperations = [
   /** 4 KiB copied, or cleared before a guest gets them. */
   "pagesCopied",
   "pagesCleared",
+  /** CR3 loaded by the monitor. */
+  "rootLoads",
+  /** INVLPG by the monitor. */
+  "tlbInvalidations",
   /** A field of the virtual-machine control structure. */
   "vmreads",
   "vmwrites",
+  /** An instruction of the guest, put into a translation cache. */
+  "translated",
+  /** A translation looked for by the monitor itself, not by translated code. */
+  "lookups",
+  /** A jump of translated code, pointed elsewhere. */
+  "patches",
+  /** An entry of a page table that a paravirtual guest wants, judged. */
+  "validations",
+  /** What the monitor keeps about one frame, read or changed: owner, type, counts. */
+  "frameChecks",
 ] as const;
 
 export type MonitorOperation = (typeof monitorOperations)[number];

@@ -7,14 +7,16 @@
  *
  * @packageDocumentation
  */
-export { Board, type BoardOptions } from "./board.ts";
+export { Board, type BoardEnd, type BoardOptions } from "./board.ts";
 export { Cmos, type CmosOptions } from "./devices/cmos.ts";
 export { DebugConsole } from "./devices/debug-console.ts";
 export { ExitPort } from "./devices/exit-port.ts";
 export { Pit, pitHertz } from "./devices/pit.ts";
 export { PostPort } from "./devices/post-port.ts";
 export { Uart, type UartOptions } from "./devices/uart.ts";
+export type { Hardware } from "./hardware.ts";
 export { FrameAllotter, frameBytes, type FrameRange } from "./frames.ts";
+export { isBzImage } from "./loaders/bzimage.ts";
 export { InterruptController, type ProcessorPins } from "./interrupts/interrupt-controller.ts";
 export { LocalApic, localApicBase, type LocalApicLines } from "./interrupts/local-apic.ts";
 export { Pic } from "./interrupts/pic.ts";
@@ -30,6 +32,7 @@ export { ImageError } from "./loaders/image-error.ts";
 export {
   enterKernel,
   loadKernel,
+  type Gdt,
   type KernelEntry,
   type KernelFormat,
   type KernelImage,

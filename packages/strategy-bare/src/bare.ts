@@ -1,20 +1,18 @@
-/** The strategy's description, and the checks before a machine is made. */
-import { ImageError, maximumMemoryBytes, minimumMemoryBytes } from "@ringside/machine";
+/** The strategy's description, and how its machines are made. */
+import { ProgramConsole, programKernel } from "@ringside/guest";
 import {
-  StrategyError,
-  virtualMachine,
+  createExclusive,
+  KernelCore,
   type CreateOptions,
   type Guest,
   type Host,
   type Strategy,
   type VirtualMachine,
 } from "@ringside/strategy";
-import { BareCore } from "./bare-core.ts";
-
-const id = "bare";
+import { BareMachine } from "./bare-machine.ts";
 
 export const bare: Strategy = {
-  id,
+  id: "bare",
   name: "Bare",
   summary: "No hypervisor: the guest kernel runs in ring 0 and owns the machine.",
   traits: {
@@ -29,46 +27,28 @@ export const bare: Strategy = {
 };
 
 function create(host: Host, guest: Guest, options: CreateOptions = {}): VirtualMachine {
-  checkGuest(guest);
-  if (guest.memoryBytes > host.memoryBytes) {
-    throw new StrategyError(
-      id,
-      "out-of-memory",
-      `The guest wants ${guest.memoryBytes} bytes and the host has ${host.memoryBytes}. Give the host more, or the guest less.`,
-    );
-  }
-  const claim = host.claimAll(id);
-  try {
-    return virtualMachine(id, new BareCore(claim, guest, options), options.trace);
-  } catch (cause) {
-    claim[Symbol.dispose]();
-    // Loaders and the packer of the initrd complain about files and strings of the guest.
-    if (!(cause instanceof ImageError) && !(cause instanceof RangeError)) throw cause;
-    throw new StrategyError(id, "invalid-guest", cause.message, { cause });
-  }
-}
-
-function checkGuest(guest: Guest): void {
   const { memoryBytes } = guest;
-  if (
-    !Number.isInteger(memoryBytes) ||
-    memoryBytes < minimumMemoryBytes ||
-    memoryBytes > maximumMemoryBytes ||
-    memoryBytes % 4096 !== 0
-  ) {
-    throw new StrategyError(
-      id,
-      "invalid-option",
-      `memoryBytes is ${memoryBytes}. Pass a multiple of 4096 from ${minimumMemoryBytes} to ${maximumMemoryBytes}.`,
-    );
-  }
-  if (guest.kind !== "program") return;
-  const [program] = guest.argv;
-  if (program === undefined || !guest.files.has(program)) {
-    throw new StrategyError(
-      id,
-      "invalid-guest",
-      `The program is ${program === undefined ? "not named" : `"${program}", which is not among the files`}. Pass its absolute path as argv[0] and its bytes in files.`,
-    );
-  }
+  return createExclusive({
+    strategy: bare.id,
+    host,
+    guest,
+    options,
+    accepts: bare.accepts,
+    hostBytes: memoryBytes,
+    core: (claim) =>
+      new KernelCore({
+        claim,
+        guest,
+        options,
+        console: (listeners) => new ProgramConsole(listeners),
+        machine: (listeners, epochSeconds) =>
+          new BareMachine({
+            ...listeners,
+            claim,
+            memoryBytes,
+            kernel: guest.kind === "kernel" ? guest : programKernel(guest),
+            epochSeconds,
+          }),
+      }),
+  });
 }

@@ -11,8 +11,9 @@ import {
   type ProcessorState,
   type SegmentName,
 } from "@ringside/isa";
-import type { TranslationControls, VirtualCpu } from "@ringside/hypervisor";
+import type { VirtualCpu } from "@ringside/hypervisor";
 import type { FieldKey } from "@ringside/isa-vmx";
+import type { TranslationControls } from "@ringside/strategy";
 import type { Paging } from "./paging.ts";
 import { cr0Fixed, cr4Fixed } from "./vmcs-setup.ts";
 import type { Vmcs } from "./vmcs.ts";

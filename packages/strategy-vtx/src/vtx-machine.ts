@@ -15,7 +15,6 @@ import {
 } from "@ringside/isa";
 import {
   GuestDevices,
-  GuestInspector,
   GuestMemory,
   InstructionEmulator,
   MonitorWork,
@@ -23,7 +22,6 @@ import {
   ProcessorIdentity,
   ShadowMmu,
   VirtualInterrupts,
-  type TranslationControls,
 } from "@ringside/hypervisor";
 import {
   exitName,
@@ -41,9 +39,19 @@ import {
   loadKernel,
   type BoardOptions,
   type KernelImage,
-  type MachineExit,
 } from "@ringside/machine";
-import type { Claim, Inspector, Registers } from "@ringside/strategy";
+import {
+  GuestInspector,
+  processorCounts,
+  type Claim,
+  type Counts,
+  type Inspector,
+  type KernelMachine,
+  type KernelMachineExit,
+  type KernelMachineListeners,
+  type Registers,
+  type TranslationControls,
+} from "@ringside/strategy";
 import { EptPaging } from "./ept-paging.ts";
 import { eptFramesFor, EptTables } from "./ept-tables.ts";
 import { Events } from "./events.ts";
@@ -55,6 +63,8 @@ import { Vmcs } from "./vmcs.ts";
 import { VtxCpu } from "./vtx-cpu.ts";
 
 const capabilities = sandyBridge;
+/** One for all machines, which then share the compiled interpreter. */
+const vmx = vmxExtension({ rootMode: "monitor", capabilities });
 /** Frames for shadow tables: what a handful of address spaces need. */
 const shadowFrames = 200;
 /** VMXON region, VMCS, MSR bitmap, virtual-APIC page. */
@@ -63,18 +73,12 @@ const interruptFlag = 0x200n;
 /** Offset of the task priority in a virtual-APIC page. */
 const vtprOffset = 0x80;
 
-export interface VtxMachineOptions extends Omit<BoardOptions, "clock" | "onExit"> {
+export interface VtxMachineOptions
+  extends Omit<BoardOptions, "clock" | "onExit" | "onSerial" | "onDebug">, KernelMachineListeners {
   readonly claim: Claim;
   readonly kernel: KernelImage;
   readonly paging: PagingKind;
-  readonly onMark?: (id: number) => void;
-  /** Told of each VM exit. */
-  readonly onMonitorEntry?: (why: string) => void;
 }
-
-export type VtxExit =
-  | Exclude<MachineExit, { reason: "shutdown" | "event" | "extension" }>
-  | { readonly reason: "crashed"; readonly why: string };
 
 /** How a guest's memory is translated. */
 export type PagingKind = "ept" | "shadow";
@@ -88,7 +92,7 @@ function tableFramesFor(memoryBytes: number, paging: PagingKind): number {
   return paging === "ept" ? eptFramesFor(memoryBytes) : shadowFrames;
 }
 
-export class VtxMachine {
+export class VtxMachine implements KernelMachine {
   readonly processor: Processor;
   readonly inspect: Inspector;
   readonly #options: VtxMachineOptions;
@@ -131,8 +135,12 @@ export class VtxMachine {
       work: this.#work,
     });
     // Port accesses exit, so that the board hears of them in root operation: nothing has to be cut short.
-    this.#board = new Board({ ...options, clock: this, onExit: () => {} });
-    const vmx = vmxExtension({ rootMode: "monitor", capabilities });
+    this.#board = new Board({
+      ...options,
+      hardware: options.kernel.hardware,
+      clock: this,
+      onExit: () => {},
+    });
     this.processor = new Processor({
       memory: claim.memory,
       ports: noPorts,
@@ -184,13 +192,13 @@ export class VtxMachine {
     return this.#board.serial.unreadBytes;
   }
 
-  /** What the hypervisor counts beside the processor, by dotted name. */
-  counts(): Readonly<Record<string, number>> {
+  /** What the processor and the hypervisor count, since they were made. */
+  counts(): Counts {
     const { entries, failedEntries, exits } = this.#control.counts();
     const flat: Record<string, number> = { ...this.#work.flat(), entries };
     if (failedEntries > 0) flat["failedEntries"] = failedEntries;
     for (const [name, count] of Object.entries(exits)) flat[`exits.${name}`] = count;
-    return flat;
+    return processorCounts(this.processor.counts(), this.units, flat);
   }
 
   /** Ends the present {@link run} after the present instruction, or the next one at once. */
@@ -210,7 +218,7 @@ export class VtxMachine {
   }
 
   /** Runs at most `limitUnits`, an integer of at least 1. Output has reached its listeners when it returns. */
-  run(limitUnits: number): VtxExit {
+  run(limitUnits: number): KernelMachineExit {
     try {
       return this.#run(this.units + limitUnits);
     } finally {
@@ -306,10 +314,10 @@ export class VtxMachine {
     return new ShadowPaging(this.#vmcs, mmu);
   }
 
-  #run(end: number): VtxExit {
+  #run(end: number): KernelMachineExit {
     for (;;) {
-      const { exitValue } = this.#board;
-      if (exitValue !== undefined) return { reason: "powered-off", value: exitValue };
+      const { end: ended } = this.#board;
+      if (ended !== undefined) return ended;
       if (this.#stopRequested) {
         this.#stopRequested = false;
         return { reason: "stopped" };
@@ -336,7 +344,7 @@ export class VtxMachine {
     this.#physicalInterrupts.advance(this.now);
   }
 
-  #enter(): VtxExit | undefined {
+  #enter(): KernelMachineExit | undefined {
     const { physical } = this.#options.claim.memory;
     const { apic } = this.#board.interrupts;
     const priority = apic.readTaskPriority() << 4;
@@ -355,7 +363,7 @@ export class VtxMachine {
     };
   }
 
-  #afterRun(exit: ProcessorExit): VtxExit | undefined {
+  #afterRun(exit: ProcessorExit): KernelMachineExit | undefined {
     switch (exit.reason) {
       case "limit":
       case "stopped":
@@ -371,8 +379,9 @@ export class VtxMachine {
     }
   }
 
-  #afterExit(exit: VmExit): VtxExit | undefined {
+  #afterExit(exit: VmExit): KernelMachineExit | undefined {
     this.#options.onMonitorEntry?.(exitName(exit.reason));
+    this.#work.add("entries");
     // The processor keeps the task priority in the virtual-APIC page while the guest runs.
     const { apic } = this.#board.interrupts;
     const priority =
@@ -393,7 +402,7 @@ export class VtxMachine {
   }
 
   /** The host sleeps until its timer, if what the timer brings can wake the guest; else says why there is nothing to wait for. */
-  #idle(): VtxExit | undefined {
+  #idle(): KernelMachineExit | undefined {
     this.#board.dispatchDue();
     const { isPending, isNmiPending } = this.#virtualInterrupts;
     if (isNmiPending || (isPending && this.#haltedOpen)) {

@@ -1,8 +1,8 @@
-/** The strategy's description, and the checks before a machine is made. */
-import { ImageError, maximumMemoryBytes, minimumMemoryBytes } from "@ringside/machine";
+/** The strategies' descriptions, and how their machines are made. */
+import { ProgramConsole, programKernel } from "@ringside/guest";
 import {
-  StrategyError,
-  virtualMachine,
+  createExclusive,
+  KernelCore,
   type Acceptance,
   type CreateOptions,
   type Guest,
@@ -10,8 +10,7 @@ import {
   type Strategy,
   type VirtualMachine,
 } from "@ringside/strategy";
-import { VtxCore } from "./vtx-core.ts";
-import { hostBytesFor, type PagingKind } from "./vtx-machine.ts";
+import { hostBytesFor, VtxMachine, type PagingKind } from "./vtx-machine.ts";
 
 /** VT-x with extended page tables. */
 export const vtx: Strategy = strategy(
@@ -66,55 +65,35 @@ function accepts(guest: Guest): Acceptance {
 }
 
 function create(
-  id: string,
+  strategy: string,
   paging: PagingKind,
   host: Host,
   guest: Guest,
   options: CreateOptions,
 ): VirtualMachine {
-  const acceptance = accepts(guest);
-  if (!acceptance.accepted) throw new StrategyError(id, "guest-refused", acceptance.reason);
-  checkGuest(id, guest);
-  const needed = hostBytesFor(guest.memoryBytes, paging);
-  if (needed > host.memoryBytes) {
-    throw new StrategyError(
-      id,
-      "out-of-memory",
-      `The guest wants ${guest.memoryBytes} bytes, ${needed} with its page tables, and the host has ${host.memoryBytes}. Give the host more, or the guest less.`,
-    );
-  }
-  const claim = host.claimAll(id);
-  try {
-    return virtualMachine(id, new VtxCore(claim, guest, paging, options), options.trace);
-  } catch (cause) {
-    claim[Symbol.dispose]();
-    // Loaders and the packer of the initrd complain about files and strings of the guest.
-    if (!(cause instanceof ImageError) && !(cause instanceof RangeError)) throw cause;
-    throw new StrategyError(id, "invalid-guest", cause.message, { cause });
-  }
-}
-
-function checkGuest(id: string, guest: Guest): void {
   const { memoryBytes } = guest;
-  if (
-    !Number.isInteger(memoryBytes) ||
-    memoryBytes < minimumMemoryBytes ||
-    memoryBytes > maximumMemoryBytes ||
-    memoryBytes % 4096 !== 0
-  ) {
-    throw new StrategyError(
-      id,
-      "invalid-option",
-      `memoryBytes is ${memoryBytes}. Pass a multiple of 4096 from ${minimumMemoryBytes} to ${maximumMemoryBytes}.`,
-    );
-  }
-  if (guest.kind !== "program") return;
-  const [program] = guest.argv;
-  if (program === undefined || !guest.files.has(program)) {
-    throw new StrategyError(
-      id,
-      "invalid-guest",
-      `The program is ${program === undefined ? "not named" : `"${program}", which is not among the files`}. Pass its absolute path as argv[0] and its bytes in files.`,
-    );
-  }
+  return createExclusive({
+    strategy,
+    host,
+    guest,
+    options,
+    accepts,
+    hostBytes: hostBytesFor(memoryBytes, paging),
+    core: (claim) =>
+      new KernelCore({
+        claim,
+        guest,
+        options,
+        console: (listeners) => new ProgramConsole(listeners),
+        machine: (listeners, epochSeconds) =>
+          new VtxMachine({
+            ...listeners,
+            claim,
+            memoryBytes,
+            paging,
+            kernel: guest.kind === "kernel" ? guest : programKernel(guest),
+            epochSeconds,
+          }),
+      }),
+  });
 }

@@ -33,6 +33,8 @@ export interface CostConstant {
   readonly id: string;
   readonly class: CostClass;
   readonly cycles: number;
+  /** What is counted, in the plural, for sentences: `VM exits`. */
+  readonly events: string;
   /** What one costs that: `instruction`, `exception`, `reference`. */
   readonly unit: string;
   /** Where the cost begins. */

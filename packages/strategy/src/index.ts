@@ -16,6 +16,7 @@ export {
   type Provenance,
 } from "./cost-profile.ts";
 export { countAt, countsBetween, countTree, type Counts, type CountTree } from "./counts.ts";
+export { createExclusive, type ExclusiveOrder } from "./create-exclusive.ts";
 export { StrategyError, type StrategyErrorCode } from "./error.ts";
 export {
   isFinal,
@@ -26,11 +27,30 @@ export {
   type Registers,
 } from "./exit.ts";
 export type { Guest, GuestFile, KernelFormat, KernelGuest, ProgramGuest } from "./guest.ts";
+export {
+  GuestInspector,
+  type InspectedGuest,
+  type InspectedMemory,
+  type TranslationControls,
+} from "./guest-inspector.ts";
 export { Host, type Claim, type HostOptions } from "./host.ts";
+export {
+  KernelCore,
+  type FramedConsole,
+  type FramedConsoleListeners,
+  type KernelCoreOptions,
+  type KernelMachine,
+  type KernelMachineExit,
+  type KernelMachineListeners,
+} from "./kernel-core.ts";
 export { virtualMachine, type MachineCore } from "./life-cycle.ts";
 export { price, type Price, type PricePart } from "./price.ts";
 export { processorCounts } from "./processor-counts.ts";
+export { core2, penryn } from "./profiles/core-2.ts";
+export { haswell } from "./profiles/haswell.ts";
+export { costProfiles } from "./profiles/index.ts";
 export { pentium4 } from "./profiles/pentium-4.ts";
+export { sandyBridge } from "./profiles/sandy-bridge.ts";
 export {
   readReport,
   reportSchema,

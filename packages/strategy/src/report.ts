@@ -9,7 +9,7 @@ import type { CountTree } from "./counts.ts";
 import type { Capabilities, Traits } from "./strategy.ts";
 
 /** Changes with every incompatible change of the format. */
-export const reportSchema = "ringside.report/1";
+export const reportSchema = "ringside.report/2";
 
 /** A strategy as the report describes it. */
 export interface ReportedStrategy {
@@ -140,6 +140,7 @@ const profile = z.strictObject({
       id: z.string(),
       class: z.enum(["guest", "transition", "monitor"]),
       cycles,
+      events: z.string(),
       unit: z.string(),
       from: z.string(),
       to: z.string(),

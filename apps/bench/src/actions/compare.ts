@@ -1,6 +1,6 @@
 /** What `ringside compare` does. */
 import { writeFile } from "node:fs/promises";
-import { pentium4, type CostProfile } from "@ringside/strategy";
+import { costProfiles, type CostProfile } from "@ringside/strategy";
 import { benchmarks, type Benchmark } from "../comparison/benchmarks.ts";
 import { compare } from "../comparison/compare.ts";
 import type { CompareOptions } from "../commands/compare.ts";
@@ -8,8 +8,6 @@ import { CommandError, STATUS } from "../failure.ts";
 import { terminalReport } from "../reporters/terminal.ts";
 import { findStrategies } from "../strategies.ts";
 import { colours, progress } from "../terminal.ts";
-
-const PROFILES: readonly CostProfile[] = [pentium4];
 
 /** Runs, prints the table, and writes the files that are wanted. */
 export async function runComparison(options: CompareOptions): Promise<void> {
@@ -36,7 +34,9 @@ export async function runComparison(options: CompareOptions): Promise<void> {
       },
     });
     shown.stop();
-    process.stdout.write(`${terminalReport(report, colours(process.stdout))}\n`);
+    process.stdout.write(
+      `${terminalReport(report, colours(process.stdout), { cells: options.cells === true })}\n`,
+    );
     if (options.json !== undefined)
       await write(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
     if (options.html !== undefined) {
@@ -54,9 +54,9 @@ export async function runComparison(options: CompareOptions): Promise<void> {
 }
 
 function findProfile(name: string): CostProfile {
-  const profile = PROFILES.find(({ id }) => id === name);
+  const profile = costProfiles.find(({ id }) => id === name);
   if (profile !== undefined) return profile;
-  const known = PROFILES.map(({ id }) => id).join(", ");
+  const known = costProfiles.map(({ id }) => id).join(", ");
   throw new CommandError(`There is no cost profile "${name}". Known ones: ${known}.`);
 }
 

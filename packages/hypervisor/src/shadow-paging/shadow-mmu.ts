@@ -10,7 +10,7 @@
  * splintered into 4 KiB. For guests in IA-32e mode.
  */
 import { slots, VirtualProcessor, type HostMemory } from "@ringside/isa";
-import type { TranslationControls } from "../guest-inspector.ts";
+import type { TranslationControls } from "@ringside/strategy";
 import type { GuestMemory } from "../guest-memory.ts";
 import type { MonitorWork } from "../monitor-work.ts";
 import { keyOf, type Rights, type ShadowTable } from "./shadow-table.ts";

@@ -1,14 +1,23 @@
 /** A look at a guest: its registers and, through its own page tables, its memory. Counts no work and leaves no trace. */
 import { VirtualProcessor, type ProcessorState } from "@ringside/isa";
 import { frameBytes } from "@ringside/machine";
-import type { Inspector, Registers } from "@ringside/strategy";
-import type { GuestMemory } from "./guest-memory.ts";
+import type { Registers } from "./exit.ts";
+import type { Inspector } from "./virtual-machine.ts";
 
 /** The registers that decide how a guest translates addresses. */
 export type TranslationControls = Pick<ProcessorState, "cr0" | "cr3" | "cr4" | "efer">;
 
+/** Guest-physical memory, to look at; `GuestMemory` of `@ringside/hypervisor` is one. */
+export interface InspectedMemory {
+  readonly sizeBytes: number;
+  /** True for addresses of the guest's RAM. */
+  isRam(physical: number): boolean;
+  /** A copy, or a view that is valid until the guest runs again; the range is RAM and lies in one page. */
+  peek(physical: number, lengthBytes: number): Uint8Array;
+}
+
 export interface InspectedGuest {
-  readonly memory: GuestMemory;
+  readonly memory: InspectedMemory;
   registers(): Registers;
   controls(): TranslationControls;
 }

@@ -1,0 +1,123 @@
+/** One bare machine: a PC with the guest's kernel loaded. */
+import type { Processor } from "@ringside/isa";
+import { enterKernel, loadKernel, Machine, type KernelImage } from "@ringside/machine";
+import {
+  GuestInspector,
+  processorCounts,
+  type Claim,
+  type Counts,
+  type Inspector,
+  type KernelMachine,
+  type KernelMachineExit,
+  type KernelMachineListeners,
+} from "@ringside/strategy";
+
+export interface BareMachineOptions extends KernelMachineListeners {
+  readonly claim: Claim;
+  readonly memoryBytes: number;
+  readonly kernel: KernelImage;
+  /** What the calendar clock says at first, in seconds since 1970. */
+  readonly epochSeconds: number;
+}
+
+export class BareMachine implements KernelMachine {
+  readonly inspect: Inspector;
+  readonly #options: BareMachineOptions;
+  readonly #machine: Machine;
+
+  /** @throws {ImageError} when a file of the guest is malformed or does not fit. */
+  constructor(options: BareMachineOptions) {
+    const { claim, memoryBytes, epochSeconds, onSerial, onDebug, onMark } = options;
+    this.#options = options;
+    this.#machine = new Machine({
+      memory: claim.memory,
+      memoryBytes,
+      hardware: options.kernel.hardware,
+      epochSeconds,
+      onSerial,
+      onDebug,
+      ...(onMark === undefined ? {} : { onMark }),
+    });
+    this.inspect = inspectorOf(this.#machine.processor);
+    this.#boot();
+  }
+
+  get units(): number {
+    return this.#machine.units;
+  }
+
+  get now(): number {
+    return this.#machine.now;
+  }
+
+  get unreadBytes(): number {
+    return this.#machine.serial.unreadBytes;
+  }
+
+  run(limitUnits: number): KernelMachineExit {
+    const exit = this.#machine.run(limitUnits);
+    switch (exit.reason) {
+      case "shutdown":
+        return { reason: "crashed", why: exit.why };
+      case "event":
+      case "extension":
+        throw new Error(
+          `Bug in ringside: a bare machine left for its ${exit.reason}, please report.`,
+        );
+      default:
+        return exit;
+    }
+  }
+
+  requestStop(): void {
+    this.#machine.requestStop();
+  }
+
+  send(bytes: Uint8Array): void {
+    this.#machine.send(bytes);
+  }
+
+  endInput(): void {
+    this.#machine.endInput();
+  }
+
+  reset(): void {
+    this.#options.claim.memory.physical.fill(0, 0, this.#options.memoryBytes);
+    this.#boot();
+  }
+
+  counts(): Counts {
+    return processorCounts(this.#machine.processor.counts(), this.#machine.units);
+  }
+
+  #boot(): void {
+    const { claim, memoryBytes, kernel } = this.#options;
+    this.#machine.reset();
+    const entry = loadKernel(claim.memory.physical, memoryBytes, kernel);
+    enterKernel(this.#machine.processor.state, entry);
+  }
+}
+
+function inspectorOf({ state, memory: { physical } }: Processor): Inspector {
+  return new GuestInspector({
+    memory: {
+      sizeBytes: physical.sizeBytes,
+      isRam: (at) => at < physical.sizeBytes,
+      peek: (at, lengthBytes) => physical.read(at, lengthBytes),
+    },
+    registers: () => ({
+      ...state.registers(),
+      cr0: state.cr0,
+      cr2: state.cr2,
+      cr3: state.cr3,
+      cr4: state.cr4,
+      efer: state.efer,
+      cs: BigInt(state.segment("cs").selector),
+      ss: BigInt(state.segment("ss").selector),
+      fs_base: state.fsBase,
+      gs_base: state.gsBase,
+      cpl: BigInt(state.cpl),
+    }),
+    controls: () => state,
+  });
+}
