@@ -395,6 +395,10 @@ export class Processor {
         return (this.#helperTable.writeMsr?.(index) ?? 1) === 0;
       },
       currentOperand: () => this.#currentOperand(),
+      currentLengthBytes: () => {
+        const record = this.state.getNumber(ENGINE.currentRecord);
+        return record < FIXED_RECORDS_END ? 0 : (this.#u8[record + RECORD.length.offset] ?? 0);
+      },
     };
     const name = (kind: string): string => `extensions.${extension.id}.${kind}`;
     const names = {
@@ -696,6 +700,12 @@ export class Processor {
       const second = takeFault(this.state);
       const delivering = this.#deliveringEvent(next.vector, next.kind, next.errorCode);
       if (second.vector === EXIT_VECTOR) return this.#exit(second.errorCode ?? 0, delivering).exit;
+      // An extension sees the fault itself, before it becomes a double fault.
+      const offered = this.#offer(
+        this.#exceptionEvent(second.vector, second.errorCode),
+        delivering,
+      );
+      if (offered !== undefined) return offered.exit;
       const escalation = escalate(first, second.vector);
       if (escalation === "shutdown") {
         const taken = this.#offer({ kind: "shutdown" }, delivering);
@@ -711,12 +721,12 @@ export class Processor {
           this.state.set(slots.cr2, this.state.get(slots.faultLinear));
         first = VECTOR.DF;
         next = { vector: VECTOR.DF, kind: EVENT.EXCEPTION, errorCode: 0 };
+        const taken = this.#offer(this.#exceptionEvent(VECTOR.DF, 0), delivering);
+        if (taken !== undefined) return taken.exit;
       } else {
         first = second.vector;
         next = { vector: second.vector, kind: EVENT.EXCEPTION, errorCode: second.errorCode };
       }
-      const taken = this.#offer(this.#exceptionEvent(next.vector, next.errorCode), delivering);
-      if (taken !== undefined) return taken.exit;
       this.#eventCounts.addVector("exceptions", next.vector);
     }
   }

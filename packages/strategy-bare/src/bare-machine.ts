@@ -46,6 +46,10 @@ export class BareMachine implements KernelMachine {
     return this.#machine.units;
   }
 
+  get now(): number {
+    return this.#machine.now;
+  }
+
   get unreadBytes(): number {
     return this.#machine.serial.unreadBytes;
   }

@@ -63,6 +63,8 @@ import { Vmcs } from "./vmcs.ts";
 import { VtxCpu } from "./vtx-cpu.ts";
 
 const capabilities = sandyBridge;
+/** One for all machines, which then share the compiled interpreter. */
+const vmx = vmxExtension({ rootMode: "monitor", capabilities });
 /** Frames for shadow tables: what a handful of address spaces need. */
 const shadowFrames = 200;
 /** VMXON region, VMCS, MSR bitmap, virtual-APIC page. */
@@ -139,7 +141,6 @@ export class VtxMachine implements KernelMachine {
       clock: this,
       onExit: () => {},
     });
-    const vmx = vmxExtension({ rootMode: "monitor", capabilities });
     this.processor = new Processor({
       memory: claim.memory,
       ports: noPorts,

@@ -31,6 +31,8 @@ export type KernelMachineExit =
 export interface KernelMachine {
   /** Progress since the last reset. */
   readonly units: number;
+  /** Machine time in nanoseconds since the last reset, where there is one apart from {@link units}. */
+  readonly now?: number;
   /** Bytes that were sent and that the guest has not read yet. */
   readonly unreadBytes: number;
   readonly inspect: Inspector;
@@ -116,6 +118,10 @@ export class KernelCore implements MachineCore {
 
   get units(): number {
     return this.#machine.units;
+  }
+
+  get timeNs(): number | undefined {
+    return this.#machine.now;
   }
 
   get bufferedBytes(): number {
