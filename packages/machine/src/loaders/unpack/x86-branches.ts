@@ -39,13 +39,18 @@ function isSignByte(byte: number): boolean {
 
 /** The displacement from `next` to an absolute target, which the encoder may have turned around twice. */
 function relative(absolute: number, next: number, mask: number): number {
+  const target = (absolute - next) >>> 0;
+  if (mask === 0) return signExtended(target);
   const back = 8 * (distanceBack[mask] ?? 0);
-  let source = absolute;
-  let target = (source - next) >>> 0;
-  while (mask !== 0 && isSignByte((target >>> (24 - back)) & 0xff)) {
-    source = (target ^ (2 ** (32 - back) - 1)) >>> 0;
-    target = (source - next) >>> 0;
+  let turned = target;
+  while (isSignByte((turned >>> (24 - back)) & 0xff)) {
+    turned = ((turned ^ (2 ** (32 - back) - 1)) - next) >>> 0;
   }
+  return signExtended(turned);
+}
+
+/** Bit 24 is the sign. */
+function signExtended(target: number): number {
   const low = target & 0x01ff_ffff;
   return ((target & 0x0100_0000) === 0 ? low : low | 0xfe00_0000) >>> 0;
 }

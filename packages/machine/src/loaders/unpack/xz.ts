@@ -5,6 +5,7 @@
  * 5.3.2, "Branch/Call/Jump Filters for Executables". The library decodes LZMA2 and knows no other filter. So its data get
  * a header that asks for nothing else, and the filter and the check are done here.
  */
+import type * as XzDecompress from "xz-decompress";
 import { crc32 } from "./crc32.ts";
 import { decodeX86Branches } from "./x86-branches.ts";
 
@@ -98,10 +99,7 @@ function lzma2Header(dictionary: number): Uint8Array {
 }
 
 async function decodeLzma2(parts: readonly Uint8Array[], outputBytes: number): Promise<Uint8Array> {
-  type Library = typeof import("xz-decompress");
-  // A CommonJS module: Node puts it under "default", bundlers give its names.
-  const library: Library | { readonly default: Library } = await import("xz-decompress");
-  const { XzReadableStream } = "XzReadableStream" in library ? library : library.default;
+  const { XzReadableStream } = libraryOf(await import("xz-decompress"));
   const input = new ReadableStream<Uint8Array>({
     start(controller) {
       for (const part of parts) controller.enqueue(part);
@@ -126,4 +124,11 @@ async function decodeLzma2(parts: readonly Uint8Array[], outputBytes: number): P
   // The library serves one stream at a time: this one is over.
   await reader.cancel();
   return output;
+}
+
+/** It is a CommonJS module: Node puts it under "default", bundlers give its names. */
+function libraryOf(
+  module: typeof XzDecompress | { readonly default: typeof XzDecompress },
+): typeof XzDecompress {
+  return "XzReadableStream" in module ? module : module.default;
 }
