@@ -32,8 +32,9 @@ export interface ProgramGuest {
  * - `pvh`: an ELF with a PVH note (type 18, "Xen"), entered in 32-bit protected mode without paging.
  * - `multiboot`: Multiboot 1 (version 0.6.96).
  * - `flat`: bytes placed at 1 MiB and entered there in 64-bit mode, like `elf64`.
+ * - `xen-pv`: an ELF64 with Xen's notes, entered by a hypervisor as a paravirtual domain; a bare machine cannot.
  */
-export type KernelFormat = "elf64" | "pvh" | "multiboot" | "flat";
+export type KernelFormat = "elf64" | "pvh" | "multiboot" | "flat" | "xen-pv";
 
 /** A kernel that gets a machine of its own. */
 export interface KernelGuest {

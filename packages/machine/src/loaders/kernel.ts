@@ -17,8 +17,9 @@ import { placeStartInfo } from "./start-info.ts";
  * - `pvh`: an ELF with a PVH note, entered in 32-bit protected mode with a start info in EBX.
  * - `multiboot`: Multiboot 1, entered in 32-bit protected mode with EAX = 0x2bad_b002.
  * - `flat`: bytes placed at 1 MiB and entered there like `elf64`.
+ * - `xen-pv`: an ELF64 with Xen's notes, entered by a hypervisor as a paravirtual domain; a bare machine cannot.
  */
-export type KernelFormat = "elf64" | "pvh" | "multiboot" | "flat";
+export type KernelFormat = "elf64" | "pvh" | "multiboot" | "flat" | "xen-pv";
 
 export interface KernelImage {
   readonly image: Uint8Array;
@@ -89,6 +90,13 @@ export function loadKernel(
       const gdt = placeGdt(memory, code32);
       return { mode: "protected", eip, eax: 0, ebx: placeStartInfo(memory, kernel), gdt };
     }
+    case "xen-pv":
+      throw new ImageError(
+        "kernel",
+        0,
+        "a kernel for a machine",
+        "a paravirtual one, which only a hypervisor can enter",
+      );
     case "multiboot": {
       const { eip, info } = loadMultiboot(memory, kernel);
       return { mode: "protected", eip, eax: 0x2bad_b002, ebx: info, gdt: placeGdt(memory, code32) };
