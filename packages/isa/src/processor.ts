@@ -38,6 +38,7 @@ import {
   ENGINE,
   EXTENSION_BYTES,
   EXTENSION_OFFSET,
+  FIXED_RECORDS,
   FIXED_RECORDS_END,
   PROCESSOR_BLOCK_BYTES,
 } from "./interpreter/layout.ts";
@@ -551,11 +552,12 @@ export class Processor {
     if (this.state.getNumber(slots.halted) !== 0) return { reason: "halted" };
 
     const trapped = (this.#u32[(this.#base + slots.flagsSystem.offset) >> 2] ?? 0) & FLAG_TF;
-    const single = shadowed || trapped !== 0;
+    const stepsToLimit = this.state.getNumber(slots.limitInPage) !== 0;
+    const single = shadowed || trapped !== 0 || stepsToLimit;
     const untilDeadline =
       this.#deadline === undefined ? SLICE_MAXIMUM : Math.max(this.#deadline - this.now, 1);
     this.#startSlice(single ? 1 : Math.min(this.#runEnd - now, untilDeadline, SLICE_MAXIMUM));
-    const record = this.#lookup(this.#base);
+    const record = stepsToLimit ? this.#lookupToLimit() : this.#lookup(this.#base);
     const left = this.#execute(
       this.#base,
       record,
@@ -584,6 +586,15 @@ export class Processor {
     }
     if (steps) return this.#singleStepTrap();
     return undefined;
+  }
+
+  /** Looks up one instruction of a segment that ends here, after which the driver asks again whether it does. */
+  #lookupToLimit(): number {
+    this.state.setNumber(slots.limitInPage, 0);
+    this.state.setNumber(slots.stepsToLimit, 1);
+    const record = this.#lookup(this.#base);
+    this.state.setNumber(slots.stepsToLimit, 0);
+    return record;
   }
 
   #startSlice(units: number): void {
@@ -748,6 +759,7 @@ export class Processor {
       // An overwritten or unfinished record: find the physical address again.
       const record = this.#lookup(this.#base);
       if (this.state.getNumber(slots.faultVector) !== 0) return this.#handleFault();
+      if (record === FIXED_RECORDS.recheck) return undefined;
       if (record >= FIXED_RECORDS_END && record !== stale) {
         if (this.#cache.owns(stale)) this.#cache.forward(stale, record);
         return undefined;

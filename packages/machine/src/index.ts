@@ -31,12 +31,14 @@ export { isElf, parseElf, type Elf, type ElfNote, type ElfSegment } from "./load
 export { ImageError } from "./loaders/image-error.ts";
 export {
   enterKernel,
+  kernelFormatOf,
   loadKernel,
   type Gdt,
   type KernelEntry,
   type KernelFormat,
   type KernelImage,
 } from "./loaders/kernel.ts";
+export { unpackKernel } from "./loaders/unpack/unpack-kernel.ts";
 export { Machine, type MachineExit, type MachineOptions } from "./machine.ts";
 export { PortBus, type AccessBytes, type PortDevice, type PortRange } from "./ports.ts";
 export { Timeline, type Clock, type ScheduledEvent } from "./timeline.ts";

@@ -8,10 +8,11 @@ import { acpiTables } from "../acpi/tables.ts";
 import type { Hardware } from "../hardware.ts";
 import { BootMemory, firmwareBase, type BootTarget } from "./boot-memory.ts";
 import { ByteWriter } from "./byte-writer.ts";
-import { parseElf, type Elf } from "./elf.ts";
+import { isBzImage } from "./bzimage.ts";
+import { isElf, parseElf, type Elf, type ElfNote } from "./elf.ts";
 import { ImageError } from "./image-error.ts";
 import { bootCodeSelector, bootDataSelector, entry64Offset, loadLinux } from "./linux.ts";
-import { loadMultiboot } from "./multiboot.ts";
+import { isMultiboot, loadMultiboot } from "./multiboot.ts";
 import { loadSegments } from "./segments.ts";
 import { placeStartInfo } from "./start-info.ts";
 
@@ -152,8 +153,26 @@ export function enterKernel(state: ProcessorState, entry: KernelEntry): void {
   state.setNumber(slots.gdtrLimit, entry.gdt.limit);
 }
 
+/**
+ * What a kernel file is, by its magic numbers; undefined when it is none of the formats that have any. An ELF with a
+ * PVH note is `pvh`, one with a Multiboot header `multiboot`.
+ *
+ * @throws {ImageError} when it is a damaged ELF, or one for another architecture.
+ */
+export function kernelFormatOf(image: Uint8Array): Exclude<KernelFormat, "flat"> | undefined {
+  if (isBzImage(image)) return "bzimage";
+  if (!isElf(image)) return isMultiboot(image) ? "multiboot" : undefined;
+  const elf = parseElf(image);
+  if (pvhNoteOf(elf) !== undefined) return "pvh";
+  return isMultiboot(image) || elf.bits === 32 ? "multiboot" : "elf64";
+}
+
+function pvhNoteOf(elf: Elf): ElfNote | undefined {
+  return elf.notes.find(({ name, type }) => name === "Xen" && type === pvhNote);
+}
+
 function pvhEntry(elf: Elf): number {
-  const note = elf.notes.find(({ name, type }) => name === "Xen" && type === pvhNote);
+  const note = pvhNoteOf(elf);
   if (note === undefined) {
     throw new ImageError("ELF", 0, `a note "Xen" of type ${pvhNote} (the PVH entry)`, "none");
   }
