@@ -38,6 +38,7 @@ import {
   ENGINE,
   EXTENSION_BYTES,
   EXTENSION_OFFSET,
+  FIXED_RECORDS,
   FIXED_RECORDS_END,
   PROCESSOR_BLOCK_BYTES,
 } from "./interpreter/layout.ts";
@@ -395,6 +396,10 @@ export class Processor {
         return (this.#helperTable.writeMsr?.(index) ?? 1) === 0;
       },
       currentOperand: () => this.#currentOperand(),
+      currentLengthBytes: () => {
+        const record = this.state.getNumber(ENGINE.currentRecord);
+        return record < FIXED_RECORDS_END ? 0 : (this.#u8[record + RECORD.length.offset] ?? 0);
+      },
     };
     const name = (kind: string): string => `extensions.${extension.id}.${kind}`;
     const names = {
@@ -547,11 +552,12 @@ export class Processor {
     if (this.state.getNumber(slots.halted) !== 0) return { reason: "halted" };
 
     const trapped = (this.#u32[(this.#base + slots.flagsSystem.offset) >> 2] ?? 0) & FLAG_TF;
-    const single = shadowed || trapped !== 0;
+    const stepsToLimit = this.state.getNumber(slots.limitInPage) !== 0;
+    const single = shadowed || trapped !== 0 || stepsToLimit;
     const untilDeadline =
       this.#deadline === undefined ? SLICE_MAXIMUM : Math.max(this.#deadline - this.now, 1);
     this.#startSlice(single ? 1 : Math.min(this.#runEnd - now, untilDeadline, SLICE_MAXIMUM));
-    const record = this.#lookup(this.#base);
+    const record = stepsToLimit ? this.#lookupToLimit() : this.#lookup(this.#base);
     const left = this.#execute(
       this.#base,
       record,
@@ -580,6 +586,15 @@ export class Processor {
     }
     if (steps) return this.#singleStepTrap();
     return undefined;
+  }
+
+  /** Looks up one instruction of a segment that ends here, after which the driver asks again whether it does. */
+  #lookupToLimit(): number {
+    this.state.setNumber(slots.limitInPage, 0);
+    this.state.setNumber(slots.stepsToLimit, 1);
+    const record = this.#lookup(this.#base);
+    this.state.setNumber(slots.stepsToLimit, 0);
+    return record;
   }
 
   #startSlice(units: number): void {
@@ -696,6 +711,12 @@ export class Processor {
       const second = takeFault(this.state);
       const delivering = this.#deliveringEvent(next.vector, next.kind, next.errorCode);
       if (second.vector === EXIT_VECTOR) return this.#exit(second.errorCode ?? 0, delivering).exit;
+      // An extension sees the fault itself, before it becomes a double fault.
+      const offered = this.#offer(
+        this.#exceptionEvent(second.vector, second.errorCode),
+        delivering,
+      );
+      if (offered !== undefined) return offered.exit;
       const escalation = escalate(first, second.vector);
       if (escalation === "shutdown") {
         const taken = this.#offer({ kind: "shutdown" }, delivering);
@@ -711,12 +732,12 @@ export class Processor {
           this.state.set(slots.cr2, this.state.get(slots.faultLinear));
         first = VECTOR.DF;
         next = { vector: VECTOR.DF, kind: EVENT.EXCEPTION, errorCode: 0 };
+        const taken = this.#offer(this.#exceptionEvent(VECTOR.DF, 0), delivering);
+        if (taken !== undefined) return taken.exit;
       } else {
         first = second.vector;
         next = { vector: second.vector, kind: EVENT.EXCEPTION, errorCode: second.errorCode };
       }
-      const taken = this.#offer(this.#exceptionEvent(next.vector, next.errorCode), delivering);
-      if (taken !== undefined) return taken.exit;
       this.#eventCounts.addVector("exceptions", next.vector);
     }
   }
@@ -738,6 +759,7 @@ export class Processor {
       // An overwritten or unfinished record: find the physical address again.
       const record = this.#lookup(this.#base);
       if (this.state.getNumber(slots.faultVector) !== 0) return this.#handleFault();
+      if (record === FIXED_RECORDS.recheck) return undefined;
       if (record >= FIXED_RECORDS_END && record !== stale) {
         if (this.#cache.owns(stale)) this.#cache.forward(stale, record);
         return undefined;

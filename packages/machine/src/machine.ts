@@ -11,7 +11,7 @@ import {
   type ProcessorOptions,
   type ProcessorProfile,
 } from "@ringside/isa";
-import { Board, type BoardOptions } from "./board.ts";
+import { Board, type BoardEnd, type BoardOptions } from "./board.ts";
 import type { Uart } from "./devices/uart.ts";
 import type { InterruptController } from "./interrupts/interrupt-controller.ts";
 import type { PortBus } from "./ports.ts";
@@ -29,8 +29,8 @@ export interface MachineOptions extends Omit<BoardOptions, "clock" | "onExit"> {
 }
 
 export type MachineExit =
-  /** The guest wrote `value` to the exit port. */
-  | { readonly reason: "powered-off"; readonly value: number }
+  /** The guest wrote to the exit port, switched off by ACPI, or asks for a restart. */
+  | BoardEnd
   | { readonly reason: "limit" }
   /** Halted; only bytes from the host's side of the serial port can wake it. */
   | { readonly reason: "waiting" }
@@ -60,7 +60,7 @@ export class Machine {
     this.processor = new Processor({
       memory,
       ports: this.ports,
-      mmio: [this.interrupts.apic],
+      mmio: this.#board.mmio,
       interrupts: this.interrupts,
       ...(profile === undefined ? {} : { profile }),
       ...(extensions === undefined ? {} : { extensions }),
@@ -137,8 +137,8 @@ export class Machine {
 
   #run(end: number): MachineExit {
     for (;;) {
-      const { exitValue } = this.#board;
-      if (exitValue !== undefined) return { reason: "powered-off", value: exitValue };
+      const { end: ended } = this.#board;
+      if (ended !== undefined) return ended;
       if (this.#stopRequested) {
         this.#stopRequested = false;
         return { reason: "stopped" };

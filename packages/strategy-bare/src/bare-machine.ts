@@ -32,6 +32,7 @@ export class BareMachine implements KernelMachine {
     this.#machine = new Machine({
       memory: claim.memory,
       memoryBytes,
+      hardware: options.kernel.hardware,
       epochSeconds,
       onSerial,
       onDebug,
@@ -43,6 +44,10 @@ export class BareMachine implements KernelMachine {
 
   get units(): number {
     return this.#machine.units;
+  }
+
+  get now(): number {
+    return this.#machine.now;
   }
 
   get unreadBytes(): number {

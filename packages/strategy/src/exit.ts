@@ -12,8 +12,8 @@ export type Exit =
   /** The program of a {@link ProgramGuest} ended. */
   | { readonly reason: "exited"; readonly status: ProgramStatus }
   /**
-   * A kernel powered off or halted for good. `value` is what it wrote to the machine's exit device, and
-   * undefined when it halted with nothing armed that could wake it.
+   * A kernel powered off, asked for a restart, or halted for good. `value` is what it wrote to the machine's exit
+   * device, and undefined when it ended in another way.
    */
   | { readonly reason: "halted"; readonly value: number | undefined }
   /** The units given to `run` are spent. */

@@ -32,6 +32,8 @@ export interface MachineCore {
   /** True when the guest reads no more. */
   readonly inputClosed: boolean;
   readonly units: number;
+  /** Machine time in nanoseconds, where there is one apart from {@link units}. */
+  readonly timeNs?: number | undefined;
   counts(): Counts;
   readonly inspect: Inspector;
   /** Gives memory back to the host. Called once. */
@@ -81,6 +83,10 @@ class LifeCycle implements VirtualMachine {
 
   get units(): number {
     return this.#core.units;
+  }
+
+  get timeNs(): number | undefined {
+    return this.#core.timeNs;
   }
 
   run(limitUnits: number): Exit {

@@ -60,6 +60,11 @@ export interface VirtualMachine extends Disposable {
   readonly state: MachineState;
   /** Guest progress since creation or the last reset. Exact also inside callbacks. */
   readonly units: number;
+  /**
+   * Time of the guest's clocks since creation or the last reset, in nanoseconds: {@link units} and what was skipped
+   * while the guest slept. Undefined where a strategy keeps no such time. Exact also inside callbacks.
+   */
+  readonly timeNs: number | undefined;
   readonly input: Input;
   readonly inspect: Inspector;
 

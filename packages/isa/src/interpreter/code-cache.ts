@@ -13,7 +13,7 @@ import { DENY_SUPERVISOR_WRITE, DENY_USER_WRITE, TAG_DENIAL_SHIFT } from "../pag
 import type { HostMemory } from "../memory/host-memory.ts";
 import { CONTROL } from "./dispatch-function.ts";
 import type { Interpreter } from "./dispatch.ts";
-import { INSTRUCTION_BYTES_MAXIMUM, RecordWriter } from "./record-writer.ts";
+import { RecordWriter } from "./record-writer.ts";
 import {
   CODE_PAGE_BYTES,
   FIXED_RECORDS,
@@ -21,6 +21,7 @@ import {
   FRAME_ENTRY,
   FRAME_ENTRY_BYTES,
   FRAME_IS_RAM,
+  INSTRUCTION_BYTES_MAXIMUM,
   RECORD,
   RECORD_BYTES,
   TLB_ENTRY,
@@ -73,6 +74,7 @@ export class CodeCache {
     this.#free = memory.layout.codeCache;
     this.#writer.control(FIXED_RECORDS.decode, CONTROL.fixedDecode, 0);
     this.#writer.control(FIXED_RECORDS.fault, CONTROL.fixedFault, 0);
+    this.#writer.control(FIXED_RECORDS.recheck, CONTROL.fixedRecheck, 0);
   }
 
   /**

@@ -75,6 +75,9 @@ export const FRAME_ENTRY: Readonly<Record<"codeLines" | "flags" | "codeMode" | "
   };
 export const FRAME_IS_RAM = 1;
 
+/** Intel SDM Vol. 2A §2.3.11, "AVX Instruction Length": no instruction is longer. */
+export const INSTRUCTION_BYTES_MAXIMUM = 15;
+
 /** A decoded instruction: what its handler reads. */
 export const RECORD_BYTES = 48;
 export const RECORD: Readonly<
@@ -155,5 +158,7 @@ export const FIXED_RECORDS = {
   decode: 64,
   /** The fetch faulted; `rip` is set. */
   fault: 128,
+  /** The driver is to look up the instruction at `rip` itself. */
+  recheck: 192,
 } as const;
 export const FIXED_RECORDS_END = 256;

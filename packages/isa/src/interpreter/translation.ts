@@ -20,6 +20,7 @@ import {
   TAG_PAGE_NUMBER,
   USER_DENIAL_SHIFT,
 } from "../paging/tag.ts";
+import { isMarked } from "../segmentation/check-segment.ts";
 import type { Routine, Value } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
 import { ACCESS_STACK_SEGMENT, ACCESS_SYSTEM } from "./emitter.ts";
@@ -200,6 +201,29 @@ export function halves(m: Recorder, physical: Value): [Value, Value] {
   return [m.toI32(physical), m.toI32(m.shiftRightUnsigned(physical, m.constant(32)))];
 }
 
+/** A linear address as paging takes it: through a checked segment, only once the access was found to be allowed. */
+export function checkedLinear(
+  m: Recorder,
+  linear: Value,
+  bytes: Value,
+  isWrite: 0 | 1,
+  abandoned: Value,
+): Value {
+  const checked = m.variable(linear);
+  m.when(isMarked(m, linear), () => {
+    m.set(
+      checked,
+      m.callNamed("checkSegment", "i64", false, [
+        linear,
+        m.fromI32Unsigned(bytes),
+        m.constant(isWrite),
+      ]),
+    );
+    m.when(faulted(m), () => m.returnValue(abandoned));
+  });
+  return m.get(checked);
+}
+
 /** How one kind of memory is reached inside a page, once an access is known not to cross one. */
 export interface PageAccess {
   /** Checks an access without making it; a fault is recorded. */
@@ -229,8 +253,9 @@ function checkBothPages(
 /** `slowLoad(linear, bytes, kind)`: 1 to 8 bytes, zero-extended; 16 bytes go to the wide scratch. */
 export function slowLoadRoutine(page: PageAccess): Routine {
   return engineRoutine("slowLoad", ["i64", "i32", "i32"], "i64", (m, ...values) => {
-    const [linear, bytes, kind] = triple(values);
+    const [given, bytes, kind] = triple(values);
     const zero = m.constant(0);
+    const linear = checkedLinear(m, given, bytes, 0, zero);
     const access = dataAccess(m, kind, false);
     m.when(crossesPage(m, linear, bytes), () => {
       checkBothPages(m, page, linear, bytes, access, zero);
@@ -267,8 +292,9 @@ export function slowLoadRoutine(page: PageAccess): Routine {
 /** `slowStore(linear, value, bytes, kind)`: 1 to 8 bytes of the value, or 16 from the wide scratch. */
 export function slowStoreRoutine(page: PageAccess): Routine {
   return engineRoutine("slowStore", ["i64", "i64", "i32", "i32"], "i32", (m, ...values) => {
-    const [linear, value, bytes, kind] = quadruple(values);
+    const [given, value, bytes, kind] = quadruple(values);
     const done = m.constantI32(0);
+    const linear = checkedLinear(m, given, bytes, 1, done);
     const access = dataAccess(m, kind, true);
     m.when(crossesPage(m, linear, bytes), () => {
       checkBothPages(m, page, linear, bytes, access, done);
@@ -433,9 +459,10 @@ export const slowProbe: Routine = engineRoutine(
   ["i64", "i32", "i32"],
   "i32",
   (m, ...values) => {
-    const [linear, bytes, kind] = triple(values);
+    const [given, bytes, kind] = triple(values);
     const access = dataAccess(m, kind, true);
     const no = m.constantI32(0);
+    const linear = checkedLinear(m, given, bytes, 1, no);
     const entry = m.callNamed("resolve", "i32", false, [linear, access]);
     m.when(faulted(m), () => m.returnValue(no));
     m.when(crossesPage(m, linear, bytes), () => {

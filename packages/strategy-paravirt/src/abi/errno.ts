@@ -2,7 +2,6 @@
 export const EPERM = -1;
 export const ENOENT = -2;
 export const ESRCH = -3;
-export const ENOMEM = -12;
 export const EFAULT = -14;
 export const EBUSY = -16;
 export const EEXIST = -17;
