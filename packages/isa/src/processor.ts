@@ -43,6 +43,7 @@ import {
   PROCESSOR_BLOCK_BYTES,
 } from "./interpreter/layout.ts";
 import { EventCounts } from "./interpreter/event-counts.ts";
+import { taskHelper, takePendingFault } from "./interpreter/task-helper.ts";
 import { Tlb } from "./interpreter/tlb.ts";
 import type { HostMemory } from "./memory/host-memory.ts";
 import { checkProfile, defaultProfile, type ProcessorProfile } from "./profile/profile.ts";
@@ -542,7 +543,10 @@ export class Processor {
       this.#injected = undefined;
       return this.#deliverInjected(injected);
     }
+    const fault = takePendingFault(this.state);
+    if (fault !== undefined) return this.#raise(fault.vector, fault.errorCode);
     const shadowed = this.state.getNumber(slots.interruptShadow) !== SHADOW.none;
+    if (this.state.getNumber(slots.pendingDebug) !== 0) return this.#debugTrap(0n);
     const asked = this.#askAtBoundary(shadowed);
     if (asked !== undefined) return asked.exit;
     if (!shadowed) {
@@ -584,7 +588,7 @@ export class Processor {
       const event = decodeMonitorEvent(code, this.state.getNumber(slots.monitorVector));
       if (event !== undefined) return this.#leaveForMonitor(event);
     }
-    if (steps) return this.#singleStepTrap();
+    if (steps) return this.#debugTrap(DR6_SINGLE_STEP);
     return undefined;
   }
 
@@ -652,8 +656,11 @@ export class Processor {
     return this.#extensions.some(({ hooks }) => hooks.takesBlockedNmi?.() ?? false);
   }
 
-  #singleStepTrap(): ProcessorExit | undefined {
-    this.state.set(slots.dr6, this.state.get(slots.dr6) | DR6_SINGLE_STEP);
+  /** #DB for what is pending, and for `cause`. */
+  #debugTrap(cause: bigint): ProcessorExit | undefined {
+    const pending = this.state.get(slots.pendingDebug);
+    this.state.setNumber(slots.pendingDebug, 0);
+    this.state.set(slots.dr6, this.state.get(slots.dr6) | pending | cause);
     return this.#raise(VECTOR.DB, undefined);
   }
 
@@ -815,6 +822,13 @@ export class Processor {
       readTaskPriority: () => this.#interrupts.readTaskPriority(),
       writeTaskPriority: (priority = 0) => this.#interrupts.writeTaskPriority(priority),
       flushTlb: (includingGlobal = 0) => this.flushTlb(includingGlobal !== 0),
+      switchTask: taskHelper({
+        functionOf: (name) => this.#function(name),
+        base: this.#base,
+        state: () => this.state,
+        flushTlb: (includingGlobal) => this.flushTlb(includingGlobal),
+        raise: context.raise,
+      }),
       invalidatePage: () => this.invalidatePage(this.state.get(slots.scratch0)),
       cpuid: () => system().cpuid(),
       readMsr: (index = 0) => system().readMsr(index),
