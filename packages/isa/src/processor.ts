@@ -356,6 +356,17 @@ export class Processor {
     this.#tlb.invalidate(BigInt.asUintN(64, linear));
   }
 
+  // Monitors.
+
+  /**
+   * Goes on at another privilege level, as a monitor's IRET does: recomputes what follows from CS, SS, control registers
+   * and CPL after they were written raw, and moves the instruction counts to the new ring. Leaves the TLB alone.
+   */
+  enterLevel(level: 0 | 1 | 2 | 3): void {
+    this.#function("setPrivilegeLevel")(this.#base, BigInt(level));
+    this.#function("updateMode")(this.#base);
+  }
+
   // Extensions.
 
   #attach(extension: ProcessorExtension): AttachedExtension {
