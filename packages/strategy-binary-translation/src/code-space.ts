@@ -14,21 +14,24 @@ const fetchBytes = 256;
 const pageBytes = 4096;
 /** An instruction that trapped so often calls out from then on. */
 const trapsMaximum = 3;
-/** An instruction that called out so often more without need than with is copied again, and stays so. */
+/** One that called out so often more without need than with is copied again. */
 const needlessMaximum = 8;
+/** It then takes so many times as many traps until it calls out once more. */
+const patience = 8;
 /** Bits of RFLAGS that translated code takes for 0. */
 const unusualFlags = RFLAGS.IOPL | RFLAGS.NT;
 /** What one level-3 entry maps: INVLPG may drop a page of that size. */
 const largestPageShift = 30n;
 
 interface Trapping {
+  /** Since it was copied last. */
   traps: number;
+  /** So many make it call out. */
+  trapsMaximum: number;
   /** It calls out. */
   isAdapted: boolean;
   /** Callouts without need less those with. */
   needless: number;
-  /** It was adapted once, in vain. */
-  isSettled: boolean;
 }
 
 export interface CodeSpaceOptions {
@@ -102,6 +105,7 @@ export class CodeSpace {
 
   /** Code at a linear address, by the guest's own tables. */
   #fetch(linear: bigint): FetchedCode | undefined {
+    if (!isCanonical(linear)) return undefined;
     const walked = this.#emulator.walk(linear, { execute: true });
     if (walked.kind === "fault" || !this.#memory.isRam(walked.physical)) return undefined;
     const gpa = walked.physical;
@@ -112,11 +116,14 @@ export class CodeSpace {
 
   /** An access of a copied instruction trapped: to a traced page, or a device. */
   noteTrap(guestRip: bigint, unit: CachedUnit): void {
+    const instruction = unit.instructions.find((each) => each.guestRip === guestRip);
+    // Of a repeated instruction each iteration would call out, and most of them need not.
+    if (instruction?.isRepeated !== false) return;
     const known = this.#trapping.get(guestRip);
-    const trapping = known ?? { traps: 0, isAdapted: false, needless: 0, isSettled: false };
+    const trapping = known ?? { traps: 0, trapsMaximum, isAdapted: false, needless: 0 };
     if (known === undefined) this.#trapping.set(guestRip, trapping);
     trapping.traps += 1;
-    if (trapping.traps < trapsMaximum || trapping.isSettled) return;
+    if (trapping.traps < trapping.trapsMaximum) return;
     trapping.isAdapted = true;
     this.#retranslate(unit);
   }
@@ -128,7 +135,9 @@ export class CodeSpace {
     trapping.needless = Math.max(0, trapping.needless + (wasNeeded ? -1 : 1));
     if (trapping.needless < needlessMaximum) return;
     trapping.isAdapted = false;
-    trapping.isSettled = true;
+    trapping.needless = 0;
+    trapping.traps = 0;
+    trapping.trapsMaximum *= patience;
     this.#retranslate(unit);
   }
 
@@ -137,4 +146,9 @@ export class CodeSpace {
     this.#counts.retranslations += 1;
     this.#cache.drop(unit);
   }
+}
+
+/** Intel SDM Vol. 1 §3.3.7.1, "Canonical Addressing". */
+export function isCanonical(linear: bigint): boolean {
+  return BigInt.asUintN(64, BigInt.asIntN(48, linear)) === linear;
 }

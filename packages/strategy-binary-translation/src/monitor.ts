@@ -19,7 +19,7 @@ import {
 import type { CachedExit, TranslationCache } from "./cache/translation-cache.ts";
 import type { Region } from "./cache/region.ts";
 import type { VirtualCpuSlots } from "./cache/virtual-cpu-slots.ts";
-import type { CodeSpace } from "./code-space.ts";
+import { isCanonical, type CodeSpace } from "./code-space.ts";
 import { addTo, type TranslationCounts } from "./counts.ts";
 import type { GuestCpu } from "./guest-cpu.ts";
 import { calloutBytes, calloutVector } from "./translator/unit-builder.ts";
@@ -201,6 +201,7 @@ export class Monitor {
   #deliverFetchFault(): StepResult {
     const { emulator, cpu } = this.#o;
     const { rip } = cpu.state;
+    if (!isCanonical(rip)) return this.#deliverException(VECTOR.GP, 0, 0n);
     const walked = emulator.walk(rip, { execute: true });
     if (walked.kind === "translated") {
       return this.#deliver({ vector: VECTOR.UD, kind: "exception" });
@@ -248,7 +249,7 @@ export class Monitor {
   }
 
   #callOut(cached: CachedExit): StepResult {
-    const { counts, cpu, onEntry, slots: virtual, cache, code } = this.#o;
+    const { counts, onEntry, slots: virtual, cache, code } = this.#o;
     const { exit, unit } = cached;
     const name = exit.kind === "emulate" ? `emulate.${exit.mnemonic}` : exit.kind;
     addTo(counts.callouts, name);
@@ -275,7 +276,6 @@ export class Monitor {
       }
       case "pending":
         this.#leaveCache(exit.next);
-        void cpu;
         return ran;
     }
   }
@@ -283,7 +283,7 @@ export class Monitor {
   #lookUp(guestRip: bigint, target: bigint, stackBytes: bigint): StepResult {
     const { cpu, code, cache, counts } = this.#o;
     counts.lookupMisses += 1;
-    if (BigInt.asUintN(64, BigInt.asIntN(48, target)) !== target) {
+    if (!isCanonical(target)) {
       // The branch itself faults, and has not moved the stack pointer.
       this.#leaveCache(guestRip);
       cpu.state.rsp = BigInt.asUintN(64, cpu.state.rsp - stackBytes);

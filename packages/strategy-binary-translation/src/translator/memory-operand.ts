@@ -6,7 +6,7 @@
  */
 import { registerName, type Decoded, type MemoryArgument } from "@ringside/isa";
 import type { GuestPlace } from "./in-cache.ts";
-import type { UnitBuilder } from "./unit-builder.ts";
+import { displacement, type UnitBuilder } from "./unit-builder.ts";
 
 /** Whether a displacement from the next 15 bytes reaches. */
 function isInReach(from: bigint, target: bigint): boolean {
@@ -31,7 +31,12 @@ const modRmRipRelative = 0x05;
 const modRmMask = 0xc7;
 const rexMask = 0xf0;
 const rex = 0x40;
+const rexIndex = 2;
 const rexBase = 1;
+/** ModRM's r/m for a SIB byte, and the SIB byte for a displacement alone. */
+const modRmSib = 4;
+const sibAbsolute = 0x25;
+const maximumInstructionBytes = 15;
 const displacementBytes = 4;
 
 /** Bytes of the immediates that end an encoding. Notation of the SDM's opcode column. */
@@ -51,8 +56,17 @@ export function emitRipRelative(
   if (((bytes[modRm] ?? 0) & modRmMask) !== modRmRipRelative) return false;
   const target = BigInt.asUintN(64, next + (decoded.memory?.displacement ?? 0n));
   if (isInReach(unit.address, target)) {
-    const distance = target - (unit.address + BigInt(bytes.length));
+    const distance = BigInt.asIntN(64, target - (unit.address + BigInt(bytes.length)));
     unit.append(withDisplacement(bytes, modRm + 1, distance));
+    return true;
+  }
+  const rexAt = rexPosition(bytes, decoded);
+  const extendsIndex = rexAt !== undefined && ((bytes[rexAt] ?? 0) & rexIndex) !== 0;
+  if (isAbsolute(target) && bytes.length < maximumInstructionBytes && !extendsIndex) {
+    unit.append(bytes.subarray(0, modRm));
+    unit.append([((bytes[modRm] ?? 0) & ~0x7) | modRmSib, sibAbsolute]);
+    unit.append(displacement(Number(BigInt.asIntN(32, target))));
+    unit.append(bytes.subarray(modRm + 1 + displacementBytes));
     return true;
   }
   emitThroughRegister(unit, decoded, bytes, modRm, target);
@@ -61,7 +75,7 @@ export function emitRipRelative(
 
 function withDisplacement(bytes: Uint8Array, at: number, value: bigint): Uint8Array {
   const changed = bytes.slice();
-  new DataView(changed.buffer).setInt32(at, Number(value), true);
+  changed.set(displacement(Number(value)), at);
   return changed;
 }
 

@@ -99,6 +99,7 @@ export class Translator {
         bytes,
         offset,
         treatment: used,
+        isRepeated: decoded.form.repeat !== "none",
         why: used === treatment.kind ? treatment.why : treatmentReasons[used],
       });
       if (decoded.form.instruction.ends === true || branches.has(used)) return;
@@ -158,6 +159,7 @@ export class Translator {
       bytes: new Uint8Array(0),
       offset: unit.offset,
       treatment: "callout",
+      isRepeated: false,
       why: "no instruction, or not all of it can be fetched: the hypervisor finds the fault",
     });
     unit.callout({ kind: "emulate", guestRip, mnemonic: "undefined" });

@@ -57,6 +57,8 @@ export interface TranslatedInstruction {
   /** Where its translation begins in the cache. */
   readonly offset: number;
   readonly treatment: string;
+  /** It has a REP prefix. */
+  readonly isRepeated: boolean;
   readonly why: string;
 }
 
