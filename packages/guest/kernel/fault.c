@@ -28,8 +28,8 @@ static i64 copy_page(u64 *slot, u64 address, const struct area *area) {
         if (old != zero_page) memcpy(frame_pointer(page), frame_pointer(old), PAGE_SIZE);
     }
     machine_write_entry(slot, machine_entry(page, ENTRY_PRESENT | ENTRY_USER | flags_of(area, true)));
-    machine_commit();
     machine_flush_page(address);
+    machine_commit();
     if (page != old) frame_put(old);
     return 0;
 }
@@ -107,8 +107,8 @@ i64 space_fault(struct space *space, u64 address, u32 access) {
     bool writable = *slot & ENTRY_WRITABLE || (area->flags & AREA_SHARED && area->protection & PROT_WRITE);
     machine_write_entry(slot, machine_entry(machine_entry_frame(*slot),
                                             ENTRY_PRESENT | ENTRY_USER | flags_of(area, writable)));
-    machine_commit();
     machine_flush_page(address);
+    machine_commit();
     return 0;
 }
 

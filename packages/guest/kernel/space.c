@@ -34,8 +34,8 @@ static void prune(u64 *slots[5], int level) {
     for (; level < 4 && frame_users(pointer_frame(slots[level])) == 1; level++) {
         frame table = pointer_frame(slots[level]);
         machine_write_entry(slots[level + 1], 0);
-        machine_commit();
         machine_flush_all();
+        machine_commit();
         machine_close_table(table, level);
         frame_put(table);
         frame_put(pointer_frame(slots[level + 1]));
@@ -82,13 +82,13 @@ struct gathered {
 };
 
 static void flush(const struct space *space, struct gathered *gathered) {
-    machine_commit();
     if (current && current->space == space && gathered->address_count) {
         if (gathered->address_count > ARRAY_LENGTH(gathered->addresses)) machine_flush_all();
         else
             for (usize i = 0; i < gathered->address_count; i++)
                 machine_flush_page(gathered->addresses[i]);
     }
+    machine_commit();
     for (usize i = 0; i < gathered->count; i++) frame_put(gathered->frames[i]);
     gathered->count = gathered->address_count = 0;
 }
@@ -402,8 +402,8 @@ struct space *space_fork(struct space *parent) {
         link = &copy->next;
         error = copy_pages(parent, child, area, &changed);
     }
-    machine_commit();
     if (changed && current && current->space == parent) machine_flush_all();
+    machine_commit();
     if (error) {
         space_release(child);
         return NULL;
@@ -419,6 +419,7 @@ void space_empty(struct space *space) {
 
 void space_release(struct space *space) {
     if (--space->users) return;
+    machine_retire_tables(space->root);
     while (space->areas) {
         struct area *area = space->areas;
         unmap(space, area->start, area->end);

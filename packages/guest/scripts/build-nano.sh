@@ -8,7 +8,7 @@ objects=$(mktemp -d)
 trap 'rm -rf "$objects"' EXIT
 mkdir -p "$out"
 
-compile nano/nano.c "$objects/nano.o" -Inano
-compile nano/loops.S "$objects/loops.o" -Inano
-compile kernel/arch/native/boot.S "$objects/boot.o"
+compile nano/nano.c "$objects/nano.o" -Inano -Ikernel/arch/native
+compile nano/loops.S "$objects/loops.o" -Inano -Ikernel/arch/native
+compile kernel/arch/native/boot.S "$objects/boot.o" -Ikernel/arch/native
 link_image "$out/nano.elf" "$objects/boot.o" "$objects/nano.o" "$objects/loops.o"

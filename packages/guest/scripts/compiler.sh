@@ -17,14 +17,14 @@ compile() { # source object [flags]
         -fno-strict-aliasing -fno-common -fcf-protection=none -fno-ident -fno-tree-loop-distribute-patterns \
         -march=x86-64 -mtune=generic \
         -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef \
-        -ffile-prefix-map="$PWD"=. -Ikernel/include -Ikernel/arch/native \
+        -ffile-prefix-map="$PWD"=. -Ikernel/include -Ikernel/arch/x86 \
         "$@" -c "$source" -o "$object"
 }
 
-link_image() { # image objects...
+link_image() { # image [flags] objects...
     image=$1
     shift
     ld -nostdlib -static -no-pie --build-id=none -z max-page-size=4096 -z noexecstack \
-        --no-warn-rwx-segments --fatal-warnings -T kernel/arch/native/image.ld -o "$image" "$@"
+        --no-warn-rwx-segments --fatal-warnings -T kernel/arch/x86/image.ld -o "$image" "$@"
     strip --strip-all "$image"
 }

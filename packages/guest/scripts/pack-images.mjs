@@ -3,8 +3,8 @@
  *
  *     node scripts/pack-images.mjs IMAGES PROGRAMS OUT
  *
- * IMAGES holds kernel.elf, nano.elf and disk.bin, PROGRAMS what user/Makefile built; OUT is src/images. The same input gives the
- * same bytes.
+ * IMAGES holds kernels (*.elf) and disk.bin, PROGRAMS what user/Makefile built; OUT is src/images. The same input
+ * gives the same bytes.
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -39,9 +39,14 @@ function constant(name, text) {
 }
 
 mkdirSync(out, { recursive: true });
-for (const file of ["kernel.elf", "nano.elf", "disk.bin"]) {
-  const [name] = file.split(".");
-  writeFileSync(join(out, `${name}.ts`), constant(name, pack(readFileSync(join(images, file)))));
+for (const file of readdirSync(images).toSorted()) {
+  const name = /^(.+)\.(?:elf|bin)$/u.exec(file)?.[1];
+  if (name === undefined) continue;
+  const identifier = name.replaceAll(/-(.)/gu, (_, letter) => letter.toUpperCase());
+  writeFileSync(
+    join(out, `${name}.ts`),
+    constant(identifier, pack(readFileSync(join(images, file)))),
+  );
 }
 
 const names = ["init", "bin/bench"];

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { exitValues, frameTypes, markBase, marks, paths, ports } from "./abi.ts";
-import { kernelImage, nanoImage, programNames, userProgram } from "./images.ts";
+import { kernelImage, kernelXenImage, nanoImage, programNames, userProgram } from "./images.ts";
 import { unpackImage } from "./packed-image.ts";
 import { programCases } from "./program-cases.ts";
 import { programInitrd } from "./program-initrd.ts";
@@ -13,6 +13,7 @@ describe("images", () => {
   test("are the files of images/", () => {
     for (const [name, image] of [
       ["kernel", kernelImage()],
+      ["kernel-xen", kernelXenImage()],
       ["nano", nanoImage()],
     ] as const) {
       const file = readFileSync(new URL(`images/${name}.elf`, guestFolder));

@@ -2,6 +2,7 @@
  * The prebuilt guests. Each call gives a new copy, which the caller may change.
  */
 import { disk } from "./images/disk.ts";
+import { kernelXen } from "./images/kernel-xen.ts";
 import { kernel } from "./images/kernel.ts";
 import { nano } from "./images/nano.ts";
 import { programs } from "./images/programs.ts";
@@ -12,6 +13,15 @@ const packedPrograms: ReadonlyMap<string, string> = new Map(programs);
 /** The guest kernel: ELF64, with a 64-bit and a PVH entry. */
 export function kernelImage(): Uint8Array<ArrayBuffer> {
   return unpackImage(kernel);
+}
+
+/**
+ * The same kernel built for Xen's paravirtual interface: ELF64 with Xen's notes, entered by a domain builder at CPL 3.
+ *
+ * Command line: as for {@link kernelImage}, and `nobatch`: each write to a page table is a hypercall of its own.
+ */
+export function kernelXenImage(): Uint8Array<ArrayBuffer> {
+  return unpackImage(kernelXen);
 }
 
 /**

@@ -28,6 +28,7 @@ export {
 export {
   diskBootSector,
   kernelImage,
+  kernelXenImage,
   nanoBenchmarks,
   nanoImage,
   programNames,

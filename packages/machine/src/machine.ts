@@ -6,12 +6,13 @@
  */
 import {
   Processor,
+  type DebugHit,
   type HostMemory,
   type ProcessorExit,
   type ProcessorOptions,
   type ProcessorProfile,
 } from "@ringside/isa";
-import { Board, type BoardOptions } from "./board.ts";
+import { Board, type BoardEnd, type BoardOptions } from "./board.ts";
 import type { Uart } from "./devices/uart.ts";
 import type { InterruptController } from "./interrupts/interrupt-controller.ts";
 import type { PortBus } from "./ports.ts";
@@ -29,15 +30,15 @@ export interface MachineOptions extends Omit<BoardOptions, "clock" | "onExit"> {
 }
 
 export type MachineExit =
-  /** The guest wrote `value` to the exit port. */
-  | { readonly reason: "powered-off"; readonly value: number }
+  /** The guest wrote to the exit port, switched off by ACPI, or asks for a restart. */
+  | BoardEnd
   | { readonly reason: "limit" }
   /** Halted; only bytes from the host's side of the serial port can wake it. */
   | { readonly reason: "waiting" }
   /** Halted, and nothing can wake it. */
   | { readonly reason: "halted" }
-  /** {@link Machine.requestStop} was called. */
-  | { readonly reason: "stopped" }
+  /** {@link Machine.requestStop} was called, or a stop that a debugger set in the processor was met. */
+  | { readonly reason: "stopped"; readonly hit?: DebugHit }
   /** What only the processor knows: a triple fault, an event of monitor delivery, an extension's own exit. */
   | Extract<ProcessorExit, { readonly reason: "shutdown" | "event" | "extension" }>;
 
@@ -60,7 +61,7 @@ export class Machine {
     this.processor = new Processor({
       memory,
       ports: this.ports,
-      mmio: [this.interrupts.apic],
+      mmio: this.#board.mmio,
       interrupts: this.interrupts,
       ...(profile === undefined ? {} : { profile }),
       ...(extensions === undefined ? {} : { extensions }),
@@ -137,8 +138,8 @@ export class Machine {
 
   #run(end: number): MachineExit {
     for (;;) {
-      const { exitValue } = this.#board;
-      if (exitValue !== undefined) return { reason: "powered-off", value: exitValue };
+      const { end: ended } = this.#board;
+      if (ended !== undefined) return ended;
       if (this.#stopRequested) {
         this.#stopRequested = false;
         return { reason: "stopped" };
@@ -150,7 +151,9 @@ export class Machine {
       const exit = this.processor.run(Math.min(left, this.timeline.nextDeadline - this.now));
       switch (exit.reason) {
         case "limit":
+          break;
         case "stopped":
+          if (exit.hit !== undefined) return { reason: "stopped", hit: exit.hit };
           break;
         case "halted": {
           const over = this.#idle();

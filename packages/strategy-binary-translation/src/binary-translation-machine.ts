@@ -128,9 +128,7 @@ export class BinaryTranslationMachine implements KernelMachine {
     this.#physicalInterrupts.onRequest = (asserted) =>
       this.#processor.setInterruptRequest(asserted);
     this.#board.timeline.onEarlier = (deadline) => {
-      this.#processor.stopAt(
-        Math.max(deadline - this.#processor.idleUnits, this.#processor.units),
-      );
+      this.#processor.stopAt(Math.max(deadline - this.#processor.idleUnits, this.#processor.units));
     };
     this.#virtualInterrupts = new VirtualInterrupts(this.#board.interrupts, () => {});
     this.#devices = new GuestDevices(this.#board, this.#memory);
@@ -283,8 +281,8 @@ export class BinaryTranslationMachine implements KernelMachine {
 
   #run(end: number): KernelMachineExit {
     for (;;) {
-      const { exitValue } = this.#board;
-      if (exitValue !== undefined) return { reason: "powered-off", value: exitValue };
+      const { end: ended } = this.#board;
+      if (ended !== undefined) return ended;
       if (this.#stopRequested) {
         this.#stopRequested = false;
         return { reason: "stopped" };

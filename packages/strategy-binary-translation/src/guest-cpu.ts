@@ -46,7 +46,15 @@ const interruptFlagOff = -RFLAGS.IF;
 const passedCr0 = CR0.MP | CR0.EM | CR0.TS | CR0.NE | CR0.AM;
 const fixedCr0 = CR0.PE | CR0.ET | CR0.WP | CR0.PG;
 const passedCr4 =
-  CR4.OSFXSR | CR4.OSXMMEXCPT | CR4.DE | CR4.UMIP | CR4.SMEP | CR4.SMAP | CR4.TSD | CR4.FSGSBASE | CR4.PCE;
+  CR4.OSFXSR |
+  CR4.OSXMMEXCPT |
+  CR4.DE |
+  CR4.UMIP |
+  CR4.SMEP |
+  CR4.SMAP |
+  CR4.TSD |
+  CR4.FSGSBASE |
+  CR4.PCE;
 const fixedEfer = EFER.LME | EFER.LMA | EFER.NXE;
 
 /** MSRs that the processor uses in the cache or for programs. */
@@ -63,7 +71,13 @@ export class GuestCpu implements VirtualCpu {
   readonly #from: Uint8Array;
   readonly #to: Uint8Array;
   /** What the slots of that name hold, as far as the hypervisor wrote them. */
-  readonly #shown: Record<ShownSlot, bigint> = { cr0: 0n, cr2: 0n, cr3: 0n, cr4: 0n, kernelGsBase: 0n };
+  readonly #shown: Record<ShownSlot, bigint> = {
+    cr0: 0n,
+    cr2: 0n,
+    cr3: 0n,
+    cr4: 0n,
+    kernelGsBase: 0n,
+  };
 
   constructor(processor: Processor, state: ProcessorState, slotsOf: VirtualCpuSlots) {
     this.#processor = processor;
@@ -175,11 +189,7 @@ export class GuestCpu implements VirtualCpu {
     to.set(from.subarray(...statusRange), statusRange[0]);
   }
 
-  #copy(
-    ranges: readonly (readonly [number, number])[],
-    from: Uint8Array,
-    to: Uint8Array,
-  ): void {
+  #copy(ranges: readonly (readonly [number, number])[], from: Uint8Array, to: Uint8Array): void {
     for (const [first, end] of ranges) to.set(from.subarray(first, end), first);
   }
 

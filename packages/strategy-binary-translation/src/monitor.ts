@@ -5,7 +5,12 @@
  * it runs the guest's own code at CPL 3. At rest its registers are with the hypervisor, at an instruction boundary: there
  * instructions are emulated and events delivered.
  */
-import type { GuestDevices, GuestMemory, InstructionEmulator, ShadowMmu } from "@ringside/hypervisor";
+import type {
+  GuestDevices,
+  GuestMemory,
+  InstructionEmulator,
+  ShadowMmu,
+} from "@ringside/hypervisor";
 import type { PhysicalInterrupts, VirtualInterrupts } from "@ringside/hypervisor";
 import {
   RFLAGS,
@@ -215,7 +220,9 @@ export class Monitor {
       case "stopped":
         return ran;
       case "event":
-        return this.#where === "cache" ? this.#fromCache(exit.event) : this.#fromProgram(exit.event);
+        return this.#where === "cache"
+          ? this.#fromCache(exit.event)
+          : this.#fromProgram(exit.event);
       case "halted":
       case "shutdown":
       case "extension":
@@ -359,7 +366,10 @@ export class Monitor {
         return this.#deliverException(event.vector, event.errorCode, 0n);
       case "software-interrupt":
         onEntry?.(`INT ${event.vector} in a program`);
-        cpu.state.rip = BigInt.asUintN(64, cpu.state.rip - this.#softwareInterruptBytes(event.vector));
+        cpu.state.rip = BigInt.asUintN(
+          64,
+          cpu.state.rip - this.#softwareInterruptBytes(event.vector),
+        );
         return this.#emulate();
       case "syscall":
       case "sysenter":
@@ -367,7 +377,9 @@ export class Monitor {
         cpu.state.rip = BigInt.asUintN(64, cpu.state.rip - systemCallBytes);
         return this.#emulate();
       case "call-gate":
-        return crash("A program went through a call gate, which is not implemented under translation.");
+        return crash(
+          "A program went through a call gate, which is not implemented under translation.",
+        );
     }
   }
 
@@ -447,7 +459,9 @@ export class Monitor {
     this.#repeats = false;
     switch (emulation.kind) {
       case "event":
-        throw new Error("Bug in ringside: an emulated instruction left for a monitor, please report.");
+        throw new Error(
+          "Bug in ringside: an emulated instruction left for a monitor, please report.",
+        );
       case "fault":
         return this.#deliverException(emulation.vector, emulation.errorCode, emulation.linear);
       case "retired":
@@ -542,8 +556,11 @@ function crash(why: string): StepResult {
 
 /** Why the kernel's code cannot be translated; undefined when it can. */
 function whyNotTranslated(level: number, mode: number, cr0: bigint): string | undefined {
-  if (level !== 0) return `The guest runs code at privilege level ${level}, which is not translated.`;
-  if (mode !== 64) return `The guest's kernel runs ${mode}-bit code; only 64-bit code is translated.`;
-  if (cr0 >> 31n === 0n) return "The guest turned paging off, and only code behind paging is translated.";
+  if (level !== 0)
+    return `The guest runs code at privilege level ${level}, which is not translated.`;
+  if (mode !== 64)
+    return `The guest's kernel runs ${mode}-bit code; only 64-bit code is translated.`;
+  if (cr0 >> 31n === 0n)
+    return "The guest turned paging off, and only code behind paging is translated.";
   return undefined;
 }

@@ -117,7 +117,12 @@ export class ShadowMmu {
   root(cr3: bigint): number {
     const frame = Number((cr3 & addressMask) >> 12n);
     const rights = { writable: true, user: true, executable: true };
-    this.#root = this.#table({ frame, level: 4, rights, leadsToReserved: this.#reserved !== undefined });
+    this.#root = this.#table({
+      frame,
+      level: 4,
+      rights,
+      leadsToReserved: this.#reserved !== undefined,
+    });
     return this.#root.frame;
   }
 

@@ -181,6 +181,7 @@ function emitLookup(unit: UnitBuilder, { guestRip }: GuestPlace, stackBytes: big
 
 function argument(name: string): RegisterArgument {
   const register = registersByName.get(name);
-  if (register === undefined) throw new Error(`Bug in ringside: no register ${name}, please report.`);
+  if (register === undefined)
+    throw new Error(`Bug in ringside: no register ${name}, please report.`);
   return { type: "register", ...register };
 }

@@ -35,7 +35,11 @@ const slotNames: readonly (readonly [string, string])[] = [
 
 function translate(
   source: string | Uint8Array,
-  options: { readonly at?: bigint; readonly trapping?: readonly bigint[]; readonly iopl?: boolean } = {},
+  options: {
+    readonly at?: bigint;
+    readonly trapping?: readonly bigint[];
+    readonly iopl?: boolean;
+  } = {},
 ): Translation {
   const at = options.at ?? kernel;
   const bytes = typeof source === "string" ? assemble(source, { address: at }).bytes : source;
@@ -57,12 +61,16 @@ function translate(
 }
 
 function named(text: string): string {
-  return slotNames.reduce((all, [address, name]) => all.replaceAll(`[${address}]`, `[${name}]`), text);
+  return slotNames.reduce(
+    (all, [address, name]) => all.replaceAll(`[${address}]`, `[${name}]`),
+    text,
+  );
 }
 
 describe("innocuous instructions", () => {
   test("are copied byte for byte", () => {
-    const source = "mov rax, [rdi+8]\nadd eax, ebx\nrep stosq\nlock cmpxchg [rsi], rdx\nmov rcx, gs:[0]";
+    const source =
+      "mov rax, [rdi+8]\nadd eax, ebx\nrep stosq\nlock cmpxchg [rsi], rdx\nmov rcx, gs:[0]";
     const { unit } = translate(`${source}\nret`);
     const copied = assemble(source).bytes;
     expect(unit.bytes.subarray(0, copied.length)).toEqual(copied);
@@ -94,7 +102,9 @@ describe("operands relative to RIP", () => {
   });
 
   test("become absolute where 32 bits are enough", () => {
-    const { text } = translate("add dword ptr [rel 0x7fffff00], 0x12345678\nret", { at: 0x7fff_0000n });
+    const { text } = translate("add dword ptr [rel 0x7fffff00], 0x12345678\nret", {
+      at: 0x7fff_0000n,
+    });
     expect(text[0]).toBe("add dword ptr [0x7fffff00], 0x12345678");
   });
 
@@ -127,7 +137,10 @@ describe("direct branches", () => {
   test("leave for both ways when they have a condition", () => {
     const { unit, text } = translate(`jb ${kernel + 0x500n}`);
     expect(text[0]).toMatch(/^jb 0x/u);
-    expect(unit.exits).toMatchObject([{ target: kernel + 6n }, { target: kernel + 0x500n, branchOffset: 2 }]);
+    expect(unit.exits).toMatchObject([
+      { target: kernel + 6n },
+      { target: kernel + 0x500n, branchOffset: 2 },
+    ]);
   });
 
   test("jump over the nearer way when they count", () => {
@@ -257,10 +270,9 @@ describe("sensitive instructions", () => {
   });
 
   test("PUSHF and POPF call out while IOPL or NT is set", () => {
-    expect(translate("pushfq\npopfq\nret", { iopl: true }).unit.instructions.slice(0, 2)).toMatchObject([
-      { treatment: "callout" },
-      { treatment: "callout" },
-    ]);
+    expect(
+      translate("pushfq\npopfq\nret", { iopl: true }).unit.instructions.slice(0, 2),
+    ).toMatchObject([{ treatment: "callout" }, { treatment: "callout" }]);
   });
 
   test("a copied access that keeps trapping calls out", () => {

@@ -1,55 +1,15 @@
 /*
- * entry.S: from user mode and from interrupts to C, and back; and from one kernel stack to another.
+ * entry.S: from user mode and from interrupts to C, and back.
  *
  * In the kernel GS points to struct processor, in user mode to wherever the program wants; SWAPGS
  * changes between the two whenever the privilege level changes. The frame built here is struct
  * registers.
  */
+#include "entry.h"
 #include "layout.h"
 
 #define PROCESSOR_STACK 0
 #define PROCESSOR_SCRATCH 8
-#define VECTOR_SYSCALL 0x100
-#define FRAME_VECTOR 120
-#define FRAME_RIP 136
-#define FRAME_CS 144
-
-.macro push_registers
-    push %rdi
-    push %rsi
-    push %rdx
-    push %rcx
-    push %rax
-    push %r8
-    push %r9
-    push %r10
-    push %r11
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
-.endm
-
-.macro pop_registers
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
-    pop %r11
-    pop %r10
-    pop %r9
-    pop %r8
-    pop %rax
-    pop %rcx
-    pop %rdx
-    pop %rsi
-    pop %rdi
-.endm
-
     .text
 
 /* SYSCALL: RCX = RIP and R11 = RFLAGS of the program; RSP is still the program's. */
@@ -160,25 +120,6 @@ entry_machine_check:
     mov %rsp, %rdi
     call event_fatal
     ud2
-
-/* machine_switch(u64 *save_stack, u64 load_stack) */
-    .globl machine_switch
-machine_switch:
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
-    mov %rsp, (%rdi)
-    mov %rsi, %rsp
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
-    ret
 
 /* Where a new process begins: its registers lie at RSP. */
     .globl first_return

@@ -2,8 +2,8 @@
 #ifndef NATIVE_H
 #define NATIVE_H
 
-#include "defs.h"
 #include "io.h"
+#include "x86.h"
 
 #define INTERRUPTS 0x20 /* vectors from here on: the 16 lines of the 8259s */
 #define LINE_TIMER 0

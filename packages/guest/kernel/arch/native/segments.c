@@ -3,7 +3,7 @@
  */
 #include "native.h"
 
-extern char entry_syscall[], entry_syscall32[], usercopy_start[], usercopy_end[], usercopy_failed[];
+extern char entry_syscall[], entry_syscall32[];
 
 struct processor processor;
 
@@ -20,11 +20,11 @@ static struct {
 static u8 special_stacks[3][PAGE_SIZE] __attribute__((aligned(16)));
 
 static u64 gdt[TSS_SELECTOR / 8 + 2] = {
-    [KERNEL_CS / 8] = 0x00af9b000000ffff,
-    [KERNEL_SS / 8] = 0x00cf93000000ffff,
-    [USER_CS32 / 8] = 0x00cffb000000ffff,
-    [USER_SS / 8] = 0x00cff3000000ffff,
-    [USER_CS / 8] = 0x00affb000000ffff,
+    [KERNEL_CS / 8] = FLAT_CODE,
+    [KERNEL_SS / 8] = FLAT_DATA,
+    [USER_CS32 / 8] = FLAT_USER_CODE32,
+    [USER_SS / 8] = FLAT_USER_DATA,
+    [USER_CS / 8] = FLAT_USER_CODE,
 };
 
 void segments_init(void) {
@@ -56,31 +56,8 @@ void machine_set_bases(u64 fs, u64 gs) {
     write_msr(MSR_KERNEL_GS_BASE, gs); /* becomes GS at the SWAPGS on the way out */
 }
 
-extern char first_return[];
-
-/* Registers at the top, below them what machine_switch() pops. */
-u64 machine_first_stack(u64 stack_top) {
-    u64 *stack = (u64 *)(stack_top - sizeof(struct registers));
-    *--stack = (u64)first_return;
-    for (int i = 0; i < 6; i++) *--stack = 0;
-    return (u64)stack;
-}
-
-bool machine_user_registers(struct registers *r) {
-    r->cs = USER_CS;
-    r->ss = USER_SS;
-    r->rflags = (r->rflags & RFLAGS_USER) | RFLAGS_IF | RFLAGS_FIXED;
-    return r->rip < USER_TOP; /* IRET and SYSRET fault in the kernel on others */
-}
-
 u32 machine_features(void) {
     u32 a, b, c, d;
     cpuid(1, &a, &b, &c, &d);
     return d;
-}
-
-bool machine_recover(struct registers *r) {
-    if (r->rip < (u64)usercopy_start || r->rip >= (u64)usercopy_end) return false;
-    r->rip = (u64)usercopy_failed;
-    return true;
 }

@@ -14,28 +14,6 @@ static bool reachable(u64 address, u64 size) {
     return address && address < PHYSICAL_MAX && size <= PHYSICAL_MAX - address;
 }
 
-/* Takes a used range out of the free RAM. */
-static void reserve(u64 start, u64 end) {
-    start &= ~(u64)(PAGE_SIZE - 1);
-    end = (end + PAGE_SIZE - 1) & ~(u64)(PAGE_SIZE - 1);
-    for (usize i = 0; i < info.ram_count; i++) {
-        struct memory_region *r = &info.ram[i];
-        if (end <= r->start || start >= r->end) continue;
-        if (start > r->start && end < r->end) {
-            if (info.ram_count < ARRAY_LENGTH(info.ram))
-                info.ram[info.ram_count++] = (struct memory_region){end, r->end};
-            r->end = start;
-        } else if (start > r->start) {
-            r->end = start;
-        } else if (end < r->end) {
-            r->start = end;
-        } else {
-            *r = info.ram[--info.ram_count];
-            i--;
-        }
-    }
-}
-
 static void read_memory_map(const struct start_info *start) {
     u64 count = MIN(start->memory_map_count, 128);
     if (!reachable(start->memory_map, count * sizeof(struct memory_range))) panic("no memory map");
@@ -73,10 +51,10 @@ _Noreturn void kernel_start(u64 info_address) {
             panic("initrd: %l bytes at %p are not in RAM", module->size, module->address);
         info.initrd = physical_pointer(module->address);
         info.initrd_size = module->size;
-        reserve(module->address, module->address + module->size);
+        memory_reserve(&info, module->address, module->address + module->size);
     }
-    reserve(0, KERNEL_LOAD);
-    reserve(KERNEL_LOAD, (u64)image_end - KERNEL_BASE);
+    memory_reserve(&info, 0, KERNEL_LOAD);
+    memory_reserve(&info, KERNEL_LOAD, (u64)image_end - KERNEL_BASE);
     kernel_main(&info);
 }
 

@@ -2,7 +2,7 @@
  * fpu.c: x87 and SSE state of programs. The kernel itself uses neither, so the registers hold the
  * running program's state until another one runs.
  */
-#include "native.h"
+#include "defs.h"
 
 void machine_fpu_reset(u8 *state) {
     memzero(state, 512);
