@@ -6,6 +6,7 @@
  */
 import {
   Processor,
+  type DebugHit,
   type HostMemory,
   type ProcessorExit,
   type ProcessorOptions,
@@ -37,8 +38,8 @@ export type MachineExit =
   | { readonly reason: "waiting" }
   /** Halted, and nothing can wake it. */
   | { readonly reason: "halted" }
-  /** {@link Machine.requestStop} was called. */
-  | { readonly reason: "stopped" }
+  /** {@link Machine.requestStop} was called, or a stop that a debugger set in the processor was met. */
+  | { readonly reason: "stopped"; readonly hit?: DebugHit }
   /** What only the processor knows: a triple fault, an event of monitor delivery, an extension's own exit. */
   | Extract<ProcessorExit, { readonly reason: "shutdown" | "event" | "extension" }>;
 
@@ -152,7 +153,9 @@ export class Machine {
       const exit = this.processor.run(Math.min(left, this.timeline.nextDeadline - this.now));
       switch (exit.reason) {
         case "limit":
+          break;
         case "stopped":
+          if (exit.hit !== undefined) return { reason: "stopped", hit: exit.hit };
           break;
         case "halted": {
           const over = this.#idle();
