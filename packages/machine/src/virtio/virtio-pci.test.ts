@@ -27,6 +27,7 @@ class Driver {
   readonly view = new DataView(this.memory.buffer);
   readonly interrupts = new InterruptController(new Timeline({ now: 0 }), true);
   readonly host = new PciHost(this.interrupts);
+  readonly virtio: VirtioPci;
   #common = 0;
   #notify = 0;
   configuration = 0;
@@ -40,8 +41,7 @@ class Driver {
         bytes.set(this.memory.subarray(at, at + bytes.length)),
       write: (at: number, bytes: Uint8Array) => this.memory.set(bytes, at),
     };
-    const virtio = new VirtioPci(this.host, dma, device);
-    expect(virtio.isLive).toBe(false);
+    this.virtio = new VirtioPci(this.host, dma, device);
   }
 
   readPci(offset: number, sizeBytes: 1 | 2 | 4): number {
@@ -173,7 +173,9 @@ describe("a virtio disk", () => {
 
   test("is found as a modern device, with its capacity", () => {
     expect([driver.readPci(0, 2), driver.readPci(2, 2)]).toEqual([0x1af4, 0x1042]);
+    expect(driver.virtio.isLive).toBe(false);
     driver.start();
+    expect(driver.virtio.isLive).toBe(true);
     expect(driver.deviceStatus).toBe(15);
     expect(driver.read(driver.configuration, 4)).toBe(8);
   });
