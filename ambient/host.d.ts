@@ -34,3 +34,18 @@ interface AbortSignal {
 
 /** Base64 text to a string of one character per byte. Throws when `data` is not base64. */
 declare function atob(data: string): string;
+
+/** Bytes or values that come one after the other (WHATWG Streams), as far as libraries are handed them. */
+interface ReadableStream<R = unknown> {
+  getReader(): {
+    /** `value` is undefined at the end. Rejects when the source failed. */
+    read(): Promise<{ readonly done: boolean; readonly value?: R }>;
+    /** What is left is not wanted. */
+    cancel(): Promise<void>;
+  };
+}
+declare var ReadableStream: {
+  new <R = unknown>(source?: {
+    start?(controller: { enqueue(chunk: R): void; close(): void }): void;
+  }): ReadableStream<R>;
+};

@@ -3,9 +3,11 @@ import { Command, CommanderError } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 import { CommandError } from "./failure.ts";
 import { addBench } from "./commands/bench.ts";
+import { addBoot } from "./commands/boot.ts";
 import { addClassify } from "./commands/classify.ts";
 import { addCompare } from "./commands/compare.ts";
 import { addDisasm } from "./commands/disasm.ts";
+import { addGuest } from "./commands/guest.ts";
 import { addRun } from "./commands/run.ts";
 import { addStrategies } from "./commands/strategies.ts";
 
@@ -25,7 +27,16 @@ export function command(): Command {
     })
     .showHelpAfterError("Try `ringside --help`, or `ringside COMMAND --help`.")
     .addHelpText("after", "\nExample:\n  $ ringside compare --benchmarks syscall,fork-wait");
-  for (const add of [addCompare, addRun, addStrategies, addClassify, addDisasm, addBench])
+  for (const add of [
+    addCompare,
+    addRun,
+    addBoot,
+    addStrategies,
+    addClassify,
+    addDisasm,
+    addBench,
+    addGuest,
+  ])
     add(program);
   program.allowExcessArguments().action(() => {
     const [unknown] = program.args;

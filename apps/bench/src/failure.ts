@@ -5,6 +5,10 @@ import { CommanderError } from "commander";
 
 /** Exit statuses of the command's own: the guest program's are everything else. */
 export const STATUS = {
+  /** `boot`: the guest ended and had not written the text that was waited for. */
+  notSeen: 1,
+  /** `boot`: the time is over, as timeout(1) has it. */
+  timeout: 124,
   /** The command itself failed. */
   failure: 125,
   /** The program cannot be executed. */
@@ -13,6 +17,8 @@ export const STATUS = {
   notFound: 127,
   /** Ctrl-C: 128 and SIGINT's number. */
   interrupted: 130,
+  /** `boot`: the guest broke its machine; 128 and SIGABRT's number. */
+  aborted: 134,
   /** 128 and SIGPIPE's number. */
   brokenPipe: 141,
 } as const;

@@ -15,7 +15,7 @@ export class GuestDevices {
   constructor(board: Board, memory: GuestMemory) {
     this.board = board;
     this.#memory = memory;
-    this.#regions = [board.interrupts.apic];
+    this.#regions = board.mmio;
   }
 
   readPort(port: number, sizeBytes: 1 | 2 | 4): number {

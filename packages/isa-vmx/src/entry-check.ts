@@ -1,6 +1,6 @@
 /** What the checks of VM entry share: how one is written, and what it looks at. */
 import type { VmxCapabilities } from "./capabilities.ts";
-import { FIELDS, fieldIndex, fieldOf, type FieldKey } from "./fields.ts";
+import { FIELDS, fieldOf, type FieldKey, type VmcsField } from "./fields.ts";
 import type { GuardedMemory, Vmcs } from "./vmcs.ts";
 import type { EntryFailure } from "./vmx-control.ts";
 
@@ -18,7 +18,7 @@ export interface EntryCheck {
   readonly qualification?: bigint;
 }
 
-/** What the processor says of itself, for the checks. */
+/** What the processor says of itself, for the checks. It does not change. */
 export interface EntryContext {
   readonly capabilities: VmxCapabilities;
   readonly memory: GuardedMemory;
@@ -26,53 +26,64 @@ export interface EntryContext {
   readonly physicalReserved: bigint;
   readonly cr4Allowed: bigint;
   readonly eferAllowed: bigint;
-  /** Whether root operation is in IA-32e mode; a monitor in TypeScript always is. */
-  readonly rootIsLong: boolean;
 }
 
-/** A VMCS as the checks see it. */
+/**
+ * One bit of a field that many checks look at while its other bits change at each exit.
+ *
+ * It counts as a field of its own, behind those of the table.
+ */
+export interface Facet {
+  readonly field: VmcsField;
+  readonly bit: number;
+  readonly index: number;
+}
+
+/** RFLAGS.VM: virtual-8086 mode. */
+export const VIRTUAL_8086: Facet = {
+  field: fieldOf("GUEST_RFLAGS"),
+  bit: 0x2_0000,
+  index: FIELDS.length,
+};
+export const FACETS: readonly Facet[] = [VIRTUAL_8086];
+
+/** A VMCS as the checks see it: it notes which fields a check looks at. */
 export class EntryView {
   readonly context: EntryContext;
-  readonly #vmcs: Vmcs;
-  #touched: number[] = [];
-  #readsMemory = false;
+  readonly vmcs: Vmcs;
+  /** Whether root operation is in IA-32e mode; a monitor in TypeScript always is. */
+  readonly rootIsLong: boolean;
+  /** Numbers of the fields and facets that were looked at. */
+  readonly touched: number[] = [];
+  readsMemory = false;
 
-  constructor(context: EntryContext, vmcs: Vmcs) {
+  constructor(context: EntryContext, vmcs: Vmcs, rootIsLong: boolean) {
     this.context = context;
-    this.#vmcs = vmcs;
+    this.vmcs = vmcs;
+    this.rootIsLong = rootIsLong;
   }
 
   get(key: FieldKey): bigint {
     const field = fieldOf(key);
-    this.#touched.push(fieldIndex(field));
-    return this.#vmcs.read(field);
+    this.touched.push(field.index);
+    return this.vmcs.read(field);
   }
 
-  /** A field of at most 32 bits. */
+  /** A field of at most 32 bits, or the low half of a wider one. */
   number(key: FieldKey): number {
-    return Number(this.get(key) & 0xffff_ffffn);
+    this.touched.push(fieldOf(key).index);
+    return this.vmcs.number(key);
+  }
+
+  has({ field, bit, index }: Facet): boolean {
+    this.touched.push(index);
+    return (this.vmcs.low(field) & bit) !== 0;
   }
 
   /** Physical memory that fields point to. */
   get memory(): GuardedMemory {
-    this.#readsMemory = true;
+    this.readsMemory = true;
     return this.context.memory;
-  }
-
-  /** Holds a check, and gives the fields that it looked at; undefined where it looked at memory, too. */
-  observe(check: EntryCheck): {
-    readonly holds: boolean;
-    readonly fields: readonly number[] | undefined;
-  } {
-    this.#touched = [];
-    this.#readsMemory = false;
-    const holds = check.holds(this);
-    return { holds, fields: this.#readsMemory ? undefined : this.#touched };
-  }
-
-  /** All fields, in the order of their table. */
-  values(): readonly bigint[] {
-    return FIELDS.map((field) => this.#vmcs.read(field));
   }
 
   /** Whether one of a control field's bits is 1. The secondary controls are 0 unless they are activated. */
@@ -96,69 +107,8 @@ export class EntryView {
   }
 }
 
-/**
- * What the checks of the last entry looked at.
- *
- * A check that held still holds when no field that it looked at has changed, so that entries one after another repeat
- * only the checks of what the hypervisor or the guest changed. Nothing here is state: without it, all are held again.
- */
-export class CheckMemory {
-  #values: readonly bigint[] = [];
-  #held = new Map<EntryCheck, readonly number[]>();
-  #changed: readonly boolean[] = [];
-  #region = -1;
-  #rootIsLong = false;
-
-  /** Begins an entry: notes what has changed since the last one. */
-  begin(view: EntryView, region: number): void {
-    const values = view.values();
-    const isSame = region === this.#region && view.context.rootIsLong === this.#rootIsLong;
-    if (!isSame) this.forget();
-    this.#region = region;
-    this.#rootIsLong = view.context.rootIsLong;
-    this.#changed = values.map((value, index) => value !== this.#values[index]);
-    this.#values = values;
-  }
-
-  /** Whether a check needs not be held again. */
-  stillHolds(check: EntryCheck): boolean {
-    const fields = this.#held.get(check);
-    return fields !== undefined && fields.every((index) => this.#changed[index] === false);
-  }
-
-  note(check: EntryCheck, fields: readonly number[] | undefined): void {
-    if (fields === undefined) this.#held.delete(check);
-    else this.#held.set(check, [...new Set(fields)]);
-  }
-
-  /** After a check that did not hold: what comes behind it was not looked at. */
-  forget(): void {
-    this.#held.clear();
-    this.#values = [];
-  }
-}
-
-/** The first check that does not hold, explained. */
-export function firstFailure(
-  view: EntryView,
-  stage: EntryFailure["stage"],
-  checks: readonly EntryCheck[],
-  memory: CheckMemory,
-): { readonly failure: EntryFailure; readonly qualification: bigint } | undefined {
-  for (const check of checks) {
-    if (memory.stillHolds(check)) continue;
-    const { holds, fields } = view.observe(check);
-    if (holds) {
-      memory.note(check, fields);
-      continue;
-    }
-    memory.forget();
-    return { failure: explain(view, stage, check), qualification: check.qualification ?? 0n };
-  }
-  return undefined;
-}
-
-function explain(
+/** A check that does not hold, in words. */
+export function explain(
   view: EntryView,
   stage: EntryFailure["stage"],
   { name, field, expected, reference }: EntryCheck,

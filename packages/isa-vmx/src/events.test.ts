@@ -72,6 +72,27 @@ describe("An exception", () => {
     expect(bench.handler).toBe(3);
   });
 
+  test("comes before a second fault becomes a double fault, by the bit of the fault itself", () => {
+    // A page fault while a page fault is delivered, as shadow paging meets it: the stack is not mapped either.
+    const bench = new GuestBench();
+    bench.set("EXCEPTION_BITMAP", 1 << 14);
+    bench.set("GUEST_RSP", 0x4000_0000);
+    bench.set("VM_ENTRY_EXCEPTION_ERROR_CODE", 0);
+    bench.set("VM_ENTRY_INTERRUPTION_INFORMATION", event(3n, 14n, 0x800n));
+    expect(bench.run("nop")).toBe(EXIT.EXCEPTION_OR_NMI);
+    expect(bench.get("EXIT_INTERRUPTION_INFORMATION")).toBe(event(3n, 14n, 0x800n));
+    expect(bench.get("EXIT_QUALIFICATION") & ~0xfffn).toBe(0x3fff_f000n);
+    expect(bench.get("IDT_VECTORING_INFORMATION")).toBe(event(3n, 14n, 0x800n));
+    // Not asked for, it becomes a double fault, whose own bit decides next.
+    const double = new GuestBench();
+    double.set("EXCEPTION_BITMAP", 1 << 8);
+    double.set("GUEST_RSP", 0x4000_0000);
+    double.set("VM_ENTRY_EXCEPTION_ERROR_CODE", 0);
+    double.set("VM_ENTRY_INTERRUPTION_INFORMATION", event(3n, 14n, 0x800n));
+    expect(double.run("nop")).toBe(EXIT.EXCEPTION_OR_NMI);
+    expect(double.get("EXIT_INTERRUPTION_INFORMATION")).toBe(event(3n, 8n, 0x800n));
+  });
+
   test("during a delivery says what was being delivered", () => {
     const bench = new GuestBench();
     bench.set("EXCEPTION_BITMAP", 1 << 11);

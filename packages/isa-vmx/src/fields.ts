@@ -30,12 +30,14 @@ export interface VmcsField {
   readonly access: "read-write" | "read-only";
   /** The SDM's words. */
   readonly name: string;
+  /** Position in {@link FIELDS}. */
+  readonly index: number;
   /** Bytes from the start of the VMCS region. Software must not rely on it: this processor keeps the data there. */
   readonly offset: number;
 }
 
 /** Where the data of a VMCS starts in its region, behind the revision identifier, the abort indicator and the launch state. */
-const DATA_OFFSET = 64;
+export const DATA_OFFSET = 64;
 const WIDTHS: readonly FieldWidth[] = [16, 64, 32, "natural"];
 const KINDS: readonly FieldKind[] = ["control", "information", "guest", "host"];
 
@@ -253,6 +255,7 @@ export const FIELDS: readonly VmcsField[] = (Object.entries(FIELD) as [FieldKey,
       kind,
       access: kind === "information" ? "read-only" : "read-write",
       name: nameOf(key),
+      index,
       offset: DATA_OFFSET + index * 8,
     };
   },
@@ -269,14 +272,14 @@ export function findField(encoding: number): VmcsField | undefined {
   return full;
 }
 
-const BY_KEY: ReadonlyMap<string, VmcsField> = new Map(FIELDS.map((field) => [field.key, field]));
+/** The fields by name. Code that runs at each entry and exit takes its own out of it once. */
+export const fields: Readonly<Record<FieldKey, VmcsField>> = Object.fromEntries(
+  FIELDS.map((field) => [field.key, field]),
+) as Record<FieldKey, VmcsField>; // FIELDS has a row for each key.
 
 /** The field of a key. */
 export function fieldOf(key: FieldKey): VmcsField {
-  const field = BY_KEY.get(key);
-  if (field === undefined)
-    throw new RangeError(`Bug in ringside: field ${key} is not in its table, please report.`);
-  return field;
+  return fields[key];
 }
 
 /** All ones of a field's width. */
@@ -289,9 +292,4 @@ export function fieldMask({ width }: VmcsField): bigint {
     default:
       return 0xffff_ffff_ffff_ffffn;
   }
-}
-
-/** Position of a field in {@link FIELDS}. */
-export function fieldIndex(field: VmcsField): number {
-  return (field.offset - DATA_OFFSET) / 8;
 }

@@ -140,7 +140,7 @@ export const hostChecks: readonly EntryCheck[] = [
     field: "VM_EXIT_CONTROLS",
     reference: ADDRESS_SPACE,
     expected: "have the host address-space size equal to IA32_EFER.LMA at VM entry",
-    holds: (view) => isLongHost(view) === view.context.rootIsLong,
+    holds: (view) => isLongHost(view) === view.rootIsLong,
   },
   {
     name: "long-guest-of-legacy-host",

@@ -41,5 +41,5 @@ export {
   type VmxCounts,
 } from "./vmx-control.ts";
 export { vmxExtension, type VmxExtension, type VmxOptions } from "./vmx-extension.ts";
-export type { RootMode, VmxAbort } from "./vmx-processor.ts";
+export type { RootMode, VmxAbort } from "./vmx-parts.ts";
 export { hostStateDefaults } from "./host-state.ts";

@@ -61,7 +61,7 @@ function exitWith(
   m.raise("EXIT", m.constant(reason));
 }
 
-function isOperation(m: SemanticsBuilder, operation: bigint): Value {
+function isOperation(m: SemanticsBuilder, operation: number): Value {
   return m.equal(m.state(vmx.operation), m.constant(operation));
 }
 

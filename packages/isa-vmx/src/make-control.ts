@@ -1,6 +1,5 @@
 /** The VMX instructions as calls: {@link VmxControl} over a processor's VMX. */
 import { CR0, slots, type ProcessorState } from "@ringside/isa";
-import { FIELD } from "./fields.ts";
 import { ERROR_WORDS, type Outcome } from "./instruction-errors.ts";
 import {
   VmxError,
@@ -83,16 +82,17 @@ export function makeControl(processor: EnteringProcessor): VmxControl {
       require(operation.vmptrld(BigInt(region)), `VMPTRLD of 0x${region.toString(16)}`);
     },
     vmread: (key) => {
-      requireRoot(`VMREAD of ${key}`);
+      requireRoot("VMREAD");
       return operation.readField(key);
     },
+    vmreadNumber: (key) => {
+      requireRoot("VMREAD");
+      return operation.readFieldNumber(key);
+    },
     vmwrite: (key, value) => {
-      requireRoot(`VMWRITE of ${key}`);
-      require(operation.vmwrite(
-        BigInt(FIELD[key]),
-        BigInt.asUintN(64, BigInt(value)),
-        false,
-      ), `VMWRITE of ${key}`);
+      requireRoot("VMWRITE");
+      const outcome = operation.writeField(key, value);
+      if (outcome !== "succeed") require(outcome, `VMWRITE of ${key}`);
     },
     launch: () => {
       requireRoot("VMLAUNCH");

@@ -4,11 +4,10 @@
  * Intel SDM Vol. 3C §26.3.1.2, "Checks on Guest Segment Registers".
  */
 import { ENTRY_CONTROL } from "./controls.ts";
-import { isCanonical, type EntryCheck, type EntryView } from "./entry-check.ts";
+import { isCanonical, VIRTUAL_8086, type EntryCheck, type EntryView } from "./entry-check.ts";
 import type { FieldKey } from "./fields.ts";
 
 const REFERENCE = 'Intel SDM Vol. 3C §26.3.1.2, "Checks on Guest Segment Registers"';
-const FLAG_VM = 0x2_0000n;
 const UNUSABLE = 0x1_0000;
 const PRESENT = 0x80;
 const CODE_OR_DATA = 0x10;
@@ -26,7 +25,7 @@ export function isLongGuest(view: EntryView): boolean {
 }
 
 function isVirtual8086(view: EntryView): boolean {
-  return (view.get("GUEST_RFLAGS") & FLAG_VM) !== 0n;
+  return view.has(VIRTUAL_8086);
 }
 
 const selectorOf = (register: Register): FieldKey => `GUEST_${register}_SELECTOR`;

@@ -11,50 +11,74 @@ import {
   type ProcessorState,
 } from "@ringside/isa";
 import { ENTRY_CONTROL, EXIT_CONTROL } from "./controls.ts";
-import type { FieldKey } from "./fields.ts";
-import { CR0_KEPT, RIGHTS_MASK, SEGMENT_FIELDS } from "./vm-entry-state.ts";
-import type { Vmcs } from "./vmcs.ts";
+import { fields, type FieldKey } from "./fields.ts";
+import type { StateWords } from "./field-transfer.ts";
+import { CR0_KEPT, PLAIN_GUEST_STATE, saveRights } from "./vm-entry-state.ts";
+import type { Vmcs, VmcsDraft } from "./vmcs.ts";
+
+const {
+  GUEST_ACTIVITY_STATE,
+  GUEST_CR0,
+  GUEST_DR7,
+  GUEST_IA32_EFER,
+  GUEST_IA32_PAT,
+  GUEST_INTERRUPTIBILITY_STATE,
+  GUEST_PENDING_DEBUG_EXCEPTIONS,
+  GUEST_RFLAGS,
+  HOST_CR0,
+  HOST_CR3,
+  HOST_CR4,
+  HOST_CS_SELECTOR,
+  HOST_GDTR_BASE,
+  HOST_IA32_EFER,
+  HOST_IA32_PAT,
+  HOST_IA32_SYSENTER_CS,
+  HOST_IA32_SYSENTER_EIP,
+  HOST_IA32_SYSENTER_ESP,
+  HOST_IDTR_BASE,
+  HOST_RIP,
+  HOST_RSP,
+  HOST_TR_BASE,
+  HOST_TR_SELECTOR,
+  VM_ENTRY_CONTROLS,
+  VM_EXIT_CONTROLS,
+} = fields;
 
 const EFER_LMA = 0x400n;
+const EFER_LMA_LOW = 0x400;
 const EFER_LME = 0x100n;
 const CR4_PAE = 0x20n;
 const CR4_PCIDE = 0x2_0000n;
 const UNUSABLE = 0x1_0000;
 
-/** What is added to RFLAGS as saved: RF where the exit is a fault's. */
-export function saveGuestState(state: ProcessorState, vmcs: Vmcs, addedFlags: bigint): void {
-  const exits = (bit: number): boolean => (vmcs.number("VM_EXIT_CONTROLS") & bit) !== 0;
-  vmcs.set("GUEST_CR0", state.cr0);
-  vmcs.set("GUEST_CR3", state.cr3);
-  vmcs.set("GUEST_CR4", state.cr4);
-  if (exits(EXIT_CONTROL.SAVE_DEBUG_CONTROLS)) vmcs.set("GUEST_DR7", state.get(slots.dr7));
-  vmcs.set("GUEST_IA32_SYSENTER_CS", state.get(slots.sysenterCs));
-  vmcs.set("GUEST_IA32_SYSENTER_ESP", state.get(slots.sysenterEsp));
-  vmcs.set("GUEST_IA32_SYSENTER_EIP", state.get(slots.sysenterEip));
-  if (exits(EXIT_CONTROL.SAVE_PAT)) vmcs.set("GUEST_IA32_PAT", state.get(slots.pat));
-  if (exits(EXIT_CONTROL.SAVE_EFER)) vmcs.set("GUEST_IA32_EFER", state.efer);
-  for (const [index, fields] of SEGMENT_FIELDS.entries()) {
-    const place = segmentSlots(index);
-    vmcs.set(fields.selector, state.get(place.selector));
-    vmcs.set(fields.base, state.get(place.base));
-    vmcs.set(fields.limit, state.get(place.limit));
-    vmcs.set(fields.rights, state.getNumber(place.attributes) & RIGHTS_MASK);
-  }
-  vmcs.set("GUEST_GDTR_BASE", state.get(slots.gdtrBase));
-  vmcs.set("GUEST_GDTR_LIMIT", state.get(slots.gdtrLimit));
-  vmcs.set("GUEST_IDTR_BASE", state.get(slots.idtrBase));
-  vmcs.set("GUEST_IDTR_LIMIT", state.get(slots.idtrLimit));
-  vmcs.set("GUEST_RSP", state.rsp);
-  vmcs.set("GUEST_RIP", state.rip);
-  vmcs.set("GUEST_RFLAGS", state.rflags | addedFlags);
+/**
+ * Saves the guest's registers into the fields of a draft.
+ *
+ * @param addedFlags What is added to RFLAGS as saved: RF where the exit is a fault's.
+ */
+export function saveGuestState(
+  state: ProcessorState,
+  words: StateWords,
+  draft: VmcsDraft,
+  addedFlags: bigint,
+): void {
+  const controls = draft.low(VM_EXIT_CONTROLS);
+  PLAIN_GUEST_STATE.save(words, draft.words);
+  saveRights(words, draft.words);
+  draft.setWide(GUEST_CR0, state.cr0);
+  if ((controls & EXIT_CONTROL.SAVE_DEBUG_CONTROLS) !== 0)
+    draft.setWide(GUEST_DR7, state.get(slots.dr7));
+  if ((controls & EXIT_CONTROL.SAVE_PAT) !== 0) draft.setWide(GUEST_IA32_PAT, state.get(slots.pat));
+  if ((controls & EXIT_CONTROL.SAVE_EFER) !== 0) draft.setWide(GUEST_IA32_EFER, state.efer);
+  draft.setWide(GUEST_RFLAGS, state.rflags | addedFlags);
   const shadow = state.getNumber(slots.interruptShadow);
-  vmcs.set("GUEST_INTERRUPTIBILITY_STATE", shadow | (state.getNumber(slots.nmiBlocked) << 3));
-  vmcs.set("GUEST_ACTIVITY_STATE", state.getNumber(slots.halted));
+  draft.set(GUEST_INTERRUPTIBILITY_STATE, shadow | (state.getNumber(slots.nmiBlocked) << 3));
+  draft.set(GUEST_ACTIVITY_STATE, state.getNumber(slots.halted));
   // A single step that was due is raised before the boundary at which exits happen.
-  vmcs.set("GUEST_PENDING_DEBUG_EXCEPTIONS", 0n);
-  const entry = vmcs.number("VM_ENTRY_CONTROLS") & ~ENTRY_CONTROL.IA32E_MODE_GUEST;
-  const isLong = (state.efer & EFER_LMA) !== 0n;
-  vmcs.set("VM_ENTRY_CONTROLS", entry + (isLong ? ENTRY_CONTROL.IA32E_MODE_GUEST : 0));
+  draft.set(GUEST_PENDING_DEBUG_EXCEPTIONS, 0);
+  const entry = draft.low(VM_ENTRY_CONTROLS) & ~ENTRY_CONTROL.IA32E_MODE_GUEST;
+  const isLong = (state.getNumber(slots.efer) & EFER_LMA_LOW) !== 0;
+  draft.set(VM_ENTRY_CONTROLS, entry | (isLong ? ENTRY_CONTROL.IA32E_MODE_GUEST : 0));
 }
 
 const HOST_SEGMENTS: readonly (readonly [number, FieldKey, FieldKey | undefined])[] = [
@@ -75,20 +99,20 @@ const TSS_LIMIT = 0x67n;
 /** Loads the host's registers: the processor is in root operation, at CPL 0, at HOST_RIP. */
 export function loadHostState(context: ExtensionContext, vmcs: Vmcs): void {
   const { state } = context;
-  const exits = (bit: number): boolean => (vmcs.number("VM_EXIT_CONTROLS") & bit) !== 0;
+  const exits = (bit: number): boolean => (vmcs.low(VM_EXIT_CONTROLS) & bit) !== 0;
   const isLong = exits(EXIT_CONTROL.HOST_ADDRESS_SPACE_SIZE);
-  state.set(slots.cr0, (vmcs.get("HOST_CR0") & ~CR0_KEPT) | (state.cr0 & CR0_KEPT) | CR0.ET);
-  state.set(slots.cr3, vmcs.get("HOST_CR3"));
-  const cr4 = vmcs.get("HOST_CR4");
+  state.set(slots.cr0, (vmcs.read(HOST_CR0) & ~CR0_KEPT) | (state.cr0 & CR0_KEPT) | CR0.ET);
+  state.set(slots.cr3, vmcs.read(HOST_CR3));
+  const cr4 = vmcs.read(HOST_CR4);
   state.set(slots.cr4, isLong ? cr4 | CR4_PAE : cr4 & ~CR4_PCIDE);
   state.set(slots.dr7, 0x400n);
-  state.set(slots.sysenterCs, vmcs.get("HOST_IA32_SYSENTER_CS"));
-  state.set(slots.sysenterEsp, vmcs.get("HOST_IA32_SYSENTER_ESP"));
-  state.set(slots.sysenterEip, vmcs.get("HOST_IA32_SYSENTER_EIP"));
+  state.set(slots.sysenterCs, vmcs.read(HOST_IA32_SYSENTER_CS));
+  state.set(slots.sysenterEsp, vmcs.read(HOST_IA32_SYSENTER_ESP));
+  state.set(slots.sysenterEip, vmcs.read(HOST_IA32_SYSENTER_EIP));
   const long = EFER_LMA | EFER_LME;
-  if (exits(EXIT_CONTROL.LOAD_EFER)) state.set(slots.efer, vmcs.get("HOST_IA32_EFER"));
+  if (exits(EXIT_CONTROL.LOAD_EFER)) state.set(slots.efer, vmcs.read(HOST_IA32_EFER));
   else state.set(slots.efer, (state.efer & ~long) | (isLong ? long : 0n));
-  if (exits(EXIT_CONTROL.LOAD_PAT)) state.set(slots.pat, vmcs.get("HOST_IA32_PAT"));
+  if (exits(EXIT_CONTROL.LOAD_PAT)) state.set(slots.pat, vmcs.read(HOST_IA32_PAT));
   const load = (
     index: number,
     selector: bigint,
@@ -102,20 +126,20 @@ export function loadHostState(context: ExtensionContext, vmcs: Vmcs): void {
     state.set(place.limit, limit);
     state.setNumber(place.attributes, rights);
   };
-  load(CS, vmcs.get("HOST_CS_SELECTOR"), 0n, FLAT_LIMIT, isLong ? CODE64 : CODE32);
+  load(CS, vmcs.read(HOST_CS_SELECTOR), 0n, FLAT_LIMIT, isLong ? CODE64 : CODE32);
   for (const [index, selectorField, baseField] of HOST_SEGMENTS) {
     const selector = vmcs.get(selectorField);
     const base = baseField === undefined ? 0n : vmcs.get(baseField);
     load(index, selector, base, FLAT_LIMIT, selector === 0n ? DATA | UNUSABLE : DATA);
   }
   load(LDTR, 0n, 0n, 0n, UNUSABLE);
-  load(TR, vmcs.get("HOST_TR_SELECTOR"), vmcs.get("HOST_TR_BASE"), TSS_LIMIT, BUSY_TSS);
-  state.set(slots.gdtrBase, vmcs.get("HOST_GDTR_BASE"));
+  load(TR, vmcs.read(HOST_TR_SELECTOR), vmcs.read(HOST_TR_BASE), TSS_LIMIT, BUSY_TSS);
+  state.set(slots.gdtrBase, vmcs.read(HOST_GDTR_BASE));
   state.set(slots.gdtrLimit, 0xffffn);
-  state.set(slots.idtrBase, vmcs.get("HOST_IDTR_BASE"));
+  state.set(slots.idtrBase, vmcs.read(HOST_IDTR_BASE));
   state.set(slots.idtrLimit, 0xffffn);
-  state.rsp = vmcs.get("HOST_RSP");
-  state.rip = vmcs.get("HOST_RIP");
+  state.rsp = vmcs.read(HOST_RSP);
+  state.rip = vmcs.read(HOST_RIP);
   state.rflags = 2n;
   state.setNumber(slots.interruptShadow, 0);
   state.setNumber(slots.halted, 0);

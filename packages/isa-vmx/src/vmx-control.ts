@@ -90,6 +90,8 @@ export interface VmxControl {
   vmptrld(region: number): void;
   /** @throws {VmxError} There is no current VMCS. Counted. */
   vmread(field: FieldKey): bigint;
+  /** The same as a number, exact below 2^53. @throws {VmxError} There is no current VMCS. Counted. */
+  vmreadNumber(field: FieldKey): number;
   /** @throws {VmxError} There is no current VMCS, or the field is read-only. Truncates to the field's width. Counted. */
   vmwrite(field: FieldKey, value: bigint | number): void;
   /** VMLAUNCH. */

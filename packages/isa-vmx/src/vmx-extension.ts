@@ -4,8 +4,9 @@ import { sandyBridge, type VmxCapabilities } from "./capabilities.ts";
 import { eptWalk } from "./ept.ts";
 import { vmxInstructions } from "./instructions.ts";
 import { interceptOf } from "./intercepts.ts";
-import { VmxProcessor, type RootMode } from "./vmx-processor.ts";
 import type { VmxControl } from "./vmx-control.ts";
+import type { RootMode } from "./vmx-parts.ts";
+import { VmxProcessor } from "./vmx-processor.ts";
 import { STATE_BYTES } from "./vmx-state.ts";
 
 export interface VmxOptions {

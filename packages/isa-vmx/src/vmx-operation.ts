@@ -16,7 +16,7 @@ import { fieldOf, findField, type FieldKey, type VmcsField } from "./fields.ts";
 import { isFixed } from "./host-checks.ts";
 import { ERROR, FAIL_INVALID, type Outcome } from "./instruction-errors.ts";
 import { ANSWER } from "./instructions.ts";
-import { GuardedMemory, Vmcs } from "./vmcs.ts";
+import { GuardedMemory, revisionAt, setClear, Vmcs } from "./vmcs.ts";
 import { VmxError } from "./vmx-control.ts";
 import { NO_POINTER, OPERATION, vmx } from "./vmx-state.ts";
 
@@ -24,6 +24,8 @@ export const FEATURE_CONTROL_LOCKED = 1n;
 export const FEATURE_CONTROL_VMX = 4n;
 /** Tags of the TLB: the VPID, and above it one more than the frame of the EPT's root. */
 export const TAG_VPIDS = 0x1_0000;
+/** The low half of {@link NO_POINTER}; no region begins there. */
+const NO_REGION = 0xffff_ffff;
 
 export class VmxOperation {
   readonly memory: GuardedMemory;
@@ -33,6 +35,8 @@ export class VmxOperation {
   readonly #context: ExtensionContext;
   readonly #capabilities: VmxCapabilities;
   #capabilityMsrs: ReadonlyMap<number, bigint> | undefined;
+  /** The current VMCS as an object, kept while it is the same. */
+  #vmcs: Vmcs | undefined;
 
   constructor(context: ExtensionContext, capabilities: VmxCapabilities) {
     this.#context = context;
@@ -40,15 +44,18 @@ export class VmxOperation {
     this.memory = new GuardedMemory(context.memory);
   }
 
-  get operation(): bigint {
-    return this.#context.state.get(vmx.operation);
+  /** A value of OPERATION. */
+  get operation(): number {
+    return this.#context.state.getNumber(vmx.operation);
   }
 
   get current(): Vmcs | undefined {
-    const pointer = this.#context.state.get(vmx.currentVmcs);
-    return this.operation === OPERATION.NONE || pointer === NO_POINTER
-      ? undefined
-      : new Vmcs(this.memory, Number(pointer));
+    if (this.operation === OPERATION.NONE) return undefined;
+    // VMPTRLD takes regions of RAM only, so that the low half says it all.
+    const region = this.#context.state.getNumber(vmx.currentVmcs);
+    if (region === NO_REGION) return undefined;
+    if (this.#vmcs?.region !== region) this.#vmcs = new Vmcs(this.memory.physical, region);
+    return this.#vmcs;
   }
 
   /** Whether a region may lie there: aligned, and within the physical-address width. */
@@ -66,7 +73,7 @@ export class VmxOperation {
     if (this.operation === OPERATION.ROOT) return this.fail(ERROR.VMXON_IN_ROOT);
     if (!this.isRegion(pointer)) return FAIL_INVALID;
     if (this.memory.readU32(Number(pointer)) !== this.#capabilities.revision) return FAIL_INVALID;
-    state.set(vmx.operation, OPERATION.ROOT);
+    state.setNumber(vmx.operation, OPERATION.ROOT);
     state.set(vmx.vmxonPointer, pointer);
     state.set(vmx.currentVmcs, NO_POINTER);
     return "succeed";
@@ -74,7 +81,7 @@ export class VmxOperation {
 
   vmxoff(): Outcome {
     const { state } = this.#context;
-    state.set(vmx.operation, OPERATION.NONE);
+    state.setNumber(vmx.operation, OPERATION.NONE);
     state.set(vmx.currentVmcs, NO_POINTER);
     return "succeed";
   }
@@ -83,7 +90,7 @@ export class VmxOperation {
     const { state } = this.#context;
     if (!this.isRegion(pointer)) return this.fail(ERROR.VMCLEAR_ADDRESS);
     if (pointer === state.get(vmx.vmxonPointer)) return this.fail(ERROR.VMCLEAR_VMXON_POINTER);
-    new Vmcs(this.memory, Number(pointer)).setLaunched(false);
+    setClear(this.memory, Number(pointer));
     if (pointer === state.get(vmx.currentVmcs)) state.set(vmx.currentVmcs, NO_POINTER);
     return "succeed";
   }
@@ -93,7 +100,7 @@ export class VmxOperation {
     if (!this.isRegion(pointer)) return this.fail(ERROR.VMPTRLD_ADDRESS);
     if (pointer === state.get(vmx.vmxonPointer)) return this.fail(ERROR.VMPTRLD_VMXON_POINTER);
     // Bit 31 would say that it is a shadow VMCS, which there are none of.
-    if (new Vmcs(this.memory, Number(pointer)).revision !== this.#capabilities.revision)
+    if (revisionAt(this.memory, Number(pointer)) !== this.#capabilities.revision)
       return this.fail(ERROR.VMPTRLD_REVISION);
     state.set(vmx.currentVmcs, pointer);
     return "succeed";
@@ -217,6 +224,15 @@ export class VmxOperation {
 
   /** VMREAD for TypeScript. @throws {VmxError} There is no current VMCS. */
   readField(key: FieldKey): bigint {
+    return this.#counted(key).get(key);
+  }
+
+  /** The same as a number: exact below 2^53. @throws {VmxError} There is no current VMCS. */
+  readFieldNumber(key: FieldKey): number {
+    return this.#counted(key).wideNumber(fieldOf(key));
+  }
+
+  #counted(key: FieldKey): Vmcs {
     const vmcs = this.current;
     if (vmcs === undefined)
       throw new VmxError(
@@ -224,6 +240,17 @@ export class VmxOperation {
         `VMREAD of ${key} failed: there is no current VMCS. Use vmptrld first.`,
       );
     this.vmreads += 1;
-    return vmcs.read(fieldOf(key));
+    return vmcs;
+  }
+
+  /** VMWRITE for TypeScript. */
+  writeField(key: FieldKey, value: bigint | number): Outcome {
+    this.vmwrites += 1;
+    const vmcs = this.current;
+    if (vmcs === undefined) return FAIL_INVALID;
+    const field = fieldOf(key);
+    if (field.access === "read-only") return this.fail(ERROR.READ_ONLY_FIELD);
+    vmcs.write(field, value);
+    return "succeed";
   }
 }

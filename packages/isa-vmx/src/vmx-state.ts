@@ -9,7 +9,7 @@ import { extensionSlot, type Slot } from "@ringside/isa";
 const word = (index: number): Slot => extensionSlot(index * 8, 8);
 
 /** Values of {@link vmx}.operation. */
-export const OPERATION = { NONE: 0n, ROOT: 1n, NON_ROOT: 2n } as const;
+export const OPERATION = { NONE: 0, ROOT: 1, NON_ROOT: 2 } as const;
 /** A pointer that points nowhere. */
 export const NO_POINTER = 0xffff_ffff_ffff_ffffn;
 
@@ -117,4 +117,4 @@ export const STATE_BYTES: number = 42 * 8;
 export const INTERNAL = { VMLAUNCH: 0x1_0000, VMRESUME: 0x1_0001, TPR_BELOW: 0x1_0002 } as const;
 
 /** Abilities of EPT that the walk must know. */
-export const EPT_MODE = { HUGE_PAGES: 1n, EXECUTE_ONLY: 2n } as const;
+export const EPT_MODE = { HUGE_PAGES: 1, EXECUTE_ONLY: 2 } as const;

@@ -172,6 +172,8 @@ export interface ExtensionContext {
   writeMsr(index: number, value: bigint): boolean;
   /** In {@link ExtensionHooks.exit}: operands of the instruction that was abandoned; undefined when its fetch was. */
   currentOperand(): CurrentOperand | undefined;
+  /** In {@link ExtensionHooks.exit}: bytes of the instruction that was abandoned; 0 when its fetch was. */
+  currentLengthBytes(): number;
 }
 
 /**

@@ -4,12 +4,16 @@
  * Whoever owns the board tells it when events are due, and answers its interrupt request: a {@link Machine} for the
  * processor on it, a hypervisor for a virtual one.
  */
+import type { MmioRegion } from "@ringside/isa";
+import { ChipSet } from "./chip-set.ts";
 import { Cmos } from "./devices/cmos.ts";
 import { DebugConsole } from "./devices/debug-console.ts";
 import { ExitPort } from "./devices/exit-port.ts";
 import { Pit } from "./devices/pit.ts";
 import { PostPort } from "./devices/post-port.ts";
 import { Uart } from "./devices/uart.ts";
+import type { DmaMemory } from "./dma.ts";
+import type { Hardware } from "./hardware.ts";
 import { InterruptController } from "./interrupts/interrupt-controller.ts";
 import { OutputBuffer } from "./output-buffer.ts";
 import { PortBus } from "./ports.ts";
@@ -29,9 +33,20 @@ export interface BoardOptions {
   readonly onSerial?: (bytes: Uint8Array) => void;
   /** Bytes that the guest writes to the debug console, port 0xe9. */
   readonly onDebug?: (bytes: Uint8Array) => void;
-  /** The guest wrote to the exit port; {@link Board.exitValue} says what. */
+  /** What it has beside the small board; nothing without it. */
+  readonly hardware?: Hardware | undefined;
+  /** The guest's memory, for devices that reach it on their own: only {@link hardware} has any. */
+  readonly dma?: DmaMemory;
+  /** The guest has switched the machine off or restarts it; {@link Board.end} says which. */
   readonly onExit: () => void;
 }
+
+/** How a guest ended its machine. */
+export type BoardEnd =
+  /** `value` is what it wrote to the exit port; undefined when it switched off by ACPI. */
+  | { readonly reason: "powered-off"; readonly value: number | undefined }
+  /** It pulled the reset line: the reset register, or the 8042. */
+  | { readonly reason: "restarting" };
 
 export class Board {
   readonly timeline: Timeline;
@@ -43,42 +58,67 @@ export class Board {
   readonly #post: PostPort = new PostPort();
   readonly #serialOutput: OutputBuffer;
   readonly #debugOutput: OutputBuffer;
-  #exitValue: number | undefined;
+  readonly #onExit: () => void;
+  readonly #chipSet: ChipSet | undefined;
+  /** The HPET has taken the line of the 8254. */
+  #isTimerReplaced = false;
+  #end: BoardEnd | undefined;
   #inputEnded = false;
 
   constructor(options: BoardOptions) {
     this.timeline = new Timeline(options.clock);
-    this.interrupts = new InterruptController(this.timeline);
-    const { pic } = this.interrupts;
+    this.interrupts = new InterruptController(this.timeline, options.hardware !== undefined);
+    this.#onExit = options.onExit;
+    const { interrupts } = this;
     this.#serialOutput = new OutputBuffer(options.onSerial);
     this.#debugOutput = new OutputBuffer(options.onDebug);
     this.serial = new Uart(this.timeline, {
       name: "com1",
       base: 0x3f8,
-      setLine: (level) => pic.setLine(serialLine, level),
+      setLine: (level) => interrupts.setLine(serialLine, level),
       onTransmit: (byte) => this.#serialOutput.push(byte),
     });
-    this.#pit = new Pit(this.timeline, (level) => pic.setLine(timerLine, level));
+    this.#pit = new Pit(this.timeline, (level) => {
+      if (!this.#isTimerReplaced) interrupts.setLine(timerLine, level);
+    });
     this.#cmos = new Cmos(this.timeline, options);
+    const { hardware, dma } = options;
+    if (hardware !== undefined) {
+      if (dma === undefined)
+        throw new RangeError("A board with hardware needs memory for it: pass dma.");
+      this.#chipSet = new ChipSet({
+        timeline: this.timeline,
+        interrupts,
+        dma,
+        hardware,
+        onPowerOff: () => this.#endBy({ reason: "powered-off", value: undefined }),
+        onReset: () => this.#endBy({ reason: "restarting" }),
+        onLegacyReplacement: (isReplaced) => (this.#isTimerReplaced = isReplaced),
+      });
+    }
     for (const device of [
-      pic,
+      interrupts.pic,
       this.#pit,
       this.#cmos,
       this.serial,
       this.#post,
       new DebugConsole((byte) => this.#debugOutput.push(byte)),
-      new ExitPort((value) => {
-        this.#exitValue ??= value;
-        options.onExit();
-      }),
+      new ExitPort((value) => this.#endBy({ reason: "powered-off", value })),
+      ...(this.#chipSet?.portDevices ?? []),
     ]) {
       this.ports.attach(device);
     }
   }
 
-  /** The first value that the guest wrote to the exit port. */
-  get exitValue(): number | undefined {
-    return this.#exitValue;
+  /** How the guest first ended the machine, if it has. */
+  get end(): BoardEnd | undefined {
+    return this.#end;
+  }
+
+  /** Where its devices answer in physical memory; fixed for the life of the board. */
+  get mmio(): readonly MmioRegion[] {
+    const { apic, ioApic } = this.interrupts;
+    return [apic, ...(ioApic === undefined ? [] : [ioApic]), ...(this.#chipSet?.mmio ?? [])];
   }
 
   /** True when something is scheduled whose interrupt could reach the processor. */
@@ -88,7 +128,7 @@ export class Board {
 
   /** True when bytes from the host's side of the serial port would interrupt the processor, and may still come. */
   get awaitsInput(): boolean {
-    return !this.#inputEnded && this.serial.listens && this.#isLineOpen(serialLine);
+    return !this.#inputEnded && this.serial.listens && this.interrupts.isOpen(serialLine);
   }
 
   /** No more bytes will be sent to the serial port: a guest that halts for them has halted for good. */
@@ -99,6 +139,7 @@ export class Board {
   /** Hands every event that is due to its device. */
   dispatchDue(): void {
     for (let due = this.timeline.takeDue(); due !== undefined; due = this.timeline.takeDue()) {
+      if (this.#chipSet?.dispatch(due) === true) continue;
       switch (due.device) {
         case this.#pit.name:
           this.#pit.onEvent();
@@ -120,7 +161,8 @@ export class Board {
 
   /** Devices as after power-on, nothing scheduled. The clock must read 0 by now. */
   reset(): void {
-    this.#exitValue = undefined;
+    this.#end = undefined;
+    this.#isTimerReplaced = false;
     this.#inputEnded = false;
     this.timeline.clear();
     this.interrupts.reset();
@@ -128,20 +170,24 @@ export class Board {
     this.#pit.reset();
     this.#cmos.reset();
     this.#post.reset();
+    this.#chipSet?.reset();
   }
 
-  #canWake({ device }: ScheduledEvent): boolean {
-    switch (device) {
+  #endBy(end: BoardEnd): void {
+    this.#end ??= end;
+    this.#onExit();
+  }
+
+  #canWake(event: ScheduledEvent): boolean {
+    const chipSetCan = this.#chipSet?.canWake(event);
+    if (chipSetCan !== undefined) return chipSetCan;
+    switch (event.device) {
       case this.#pit.name:
-        return this.#isLineOpen(timerLine);
+        return this.interrupts.isOpen(timerLine);
       case this.serial.name:
-        return this.serial.listens && this.#isLineOpen(serialLine);
+        return this.serial.listens && this.interrupts.isOpen(serialLine);
       default:
         return this.interrupts.apic.timerIsOpen;
     }
-  }
-
-  #isLineOpen(line: number): boolean {
-    return this.interrupts.apic.passesExternal && this.interrupts.pic.isOpen(line);
   }
 }

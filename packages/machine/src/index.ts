@@ -7,14 +7,17 @@
  *
  * @packageDocumentation
  */
-export { Board, type BoardOptions } from "./board.ts";
+export { Board, type BoardEnd, type BoardOptions } from "./board.ts";
 export { Cmos, type CmosOptions } from "./devices/cmos.ts";
 export { DebugConsole } from "./devices/debug-console.ts";
+export type { DmaMemory } from "./dma.ts";
 export { ExitPort } from "./devices/exit-port.ts";
 export { Pit, pitHertz } from "./devices/pit.ts";
 export { PostPort } from "./devices/post-port.ts";
 export { Uart, type UartOptions } from "./devices/uart.ts";
+export type { Hardware } from "./hardware.ts";
 export { FrameAllotter, frameBytes, type FrameRange } from "./frames.ts";
+export { isBzImage } from "./loaders/bzimage.ts";
 export { InterruptController, type ProcessorPins } from "./interrupts/interrupt-controller.ts";
 export { LocalApic, localApicBase, type LocalApicLines } from "./interrupts/local-apic.ts";
 export { Pic } from "./interrupts/pic.ts";
@@ -29,11 +32,17 @@ export { isElf, parseElf, type Elf, type ElfNote, type ElfSegment } from "./load
 export { ImageError } from "./loaders/image-error.ts";
 export {
   enterKernel,
+  kernelFormatOf,
   loadKernel,
+  type Gdt,
   type KernelEntry,
   type KernelFormat,
   type KernelImage,
 } from "./loaders/kernel.ts";
+export { unpackKernel } from "./loaders/unpack/unpack-kernel.ts";
 export { Machine, type MachineExit, type MachineOptions } from "./machine.ts";
 export { PortBus, type AccessBytes, type PortDevice, type PortRange } from "./ports.ts";
+export { BlockStoreError, MemoryStore, type BlockStore } from "./storage/block-store.ts";
+export { OverlayStore } from "./storage/overlay-store.ts";
 export { Timeline, type Clock, type ScheduledEvent } from "./timeline.ts";
+export type { Disk } from "./virtio/block-device.ts";

@@ -63,6 +63,8 @@ import { Vmcs } from "./vmcs.ts";
 import { VtxCpu } from "./vtx-cpu.ts";
 
 const capabilities = sandyBridge;
+/** One for all machines, which then share the compiled interpreter. */
+const vmx = vmxExtension({ rootMode: "monitor", capabilities });
 /** Frames for shadow tables: what a handful of address spaces need. */
 const shadowFrames = 200;
 /** VMXON region, VMCS, MSR bitmap, virtual-APIC page. */
@@ -133,8 +135,13 @@ export class VtxMachine implements KernelMachine {
       work: this.#work,
     });
     // Port accesses exit, so that the board hears of them in root operation: nothing has to be cut short.
-    this.#board = new Board({ ...options, clock: this, onExit: () => {} });
-    const vmx = vmxExtension({ rootMode: "monitor", capabilities });
+    this.#board = new Board({
+      ...options,
+      hardware: options.kernel.hardware,
+      dma: this.#memory,
+      clock: this,
+      onExit: () => {},
+    });
     this.processor = new Processor({
       memory: claim.memory,
       ports: noPorts,
@@ -310,8 +317,8 @@ export class VtxMachine implements KernelMachine {
 
   #run(end: number): KernelMachineExit {
     for (;;) {
-      const { exitValue } = this.#board;
-      if (exitValue !== undefined) return { reason: "powered-off", value: exitValue };
+      const { end: ended } = this.#board;
+      if (ended !== undefined) return ended;
       if (this.#stopRequested) {
         this.#stopRequested = false;
         return { reason: "stopped" };

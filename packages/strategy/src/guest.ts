@@ -1,5 +1,7 @@
 /** What a virtual machine is asked to run: one program, or a whole kernel. */
 
+import type { Hardware } from "@ringside/machine";
+
 /** One regular file that the guest sees. */
 export interface GuestFile {
   readonly bytes: Uint8Array;
@@ -32,8 +34,18 @@ export interface ProgramGuest {
  * - `pvh`: an ELF with a PVH note (type 18, "Xen"), entered in 32-bit protected mode without paging.
  * - `multiboot`: Multiboot 1 (version 0.6.96).
  * - `flat`: bytes placed at 1 MiB and entered there in 64-bit mode, like `elf64`.
+ * - `bzimage`: a bzImage of Linux, entered by its 64-bit boot protocol; it decompresses itself.
+ * - `bzimage32`: the same by the 32-bit boot protocol.
+ * - `xen-pv`: an ELF64 with Xen's notes, entered by a hypervisor as a paravirtual domain; a bare machine cannot.
  */
-export type KernelFormat = "elf64" | "pvh" | "multiboot" | "flat";
+export type KernelFormat =
+  | "elf64"
+  | "pvh"
+  | "multiboot"
+  | "flat"
+  | "bzimage"
+  | "bzimage32"
+  | "xen-pv";
 
 /** A kernel that gets a machine of its own. */
 export interface KernelGuest {
@@ -44,6 +56,8 @@ export interface KernelGuest {
   readonly commandLine: string;
   readonly initrd?: Uint8Array;
   readonly memoryBytes: number;
+  /** The whole PC with what is plugged in; the small board of the benchmarks without it. */
+  readonly hardware?: Hardware;
 }
 
 export type Guest = ProgramGuest | KernelGuest;

@@ -4,7 +4,10 @@
  * The life of a program: its files and arguments became an initrd for a guest kernel, whose init runs it and carries
  * its streams and its exit status over the kernel's console. What differs between strategies is the machine below.
  */
+import type { BoardEnd } from "@ringside/machine";
+import type { DebugHit } from "@ringside/isa";
 import { countsBetween, type Counts, type CountTree } from "./counts.ts";
+import type { Debugger } from "./debugger.ts";
 import { programStatus, type Exit, type ProgramStatus } from "./exit.ts";
 import type { Guest } from "./guest.ts";
 import type { Claim } from "./host.ts";
@@ -14,15 +17,15 @@ import type { Inspector } from "./virtual-machine.ts";
 
 /** Why a {@link KernelMachine} came back. */
 export type KernelMachineExit =
-  /** The guest wrote `value` to the machine's exit device. */
-  | { readonly reason: "powered-off"; readonly value: number }
+  /** The guest wrote to the machine's exit device, switched it off, or restarts it. */
+  | BoardEnd
   | { readonly reason: "limit" }
   /** Halted; only input can wake it. */
   | { readonly reason: "waiting" }
   /** Halted, and nothing can wake it. */
   | { readonly reason: "halted" }
-  /** {@link KernelMachine.requestStop} was called. */
-  | { readonly reason: "stopped" }
+  /** {@link KernelMachine.requestStop} was called, or a stop of the machine's debugger was met. */
+  | { readonly reason: "stopped"; readonly hit?: DebugHit }
   /** The guest broke its machine. */
   | { readonly reason: "crashed"; readonly why: string };
 
@@ -30,9 +33,12 @@ export type KernelMachineExit =
 export interface KernelMachine {
   /** Progress since the last reset. */
   readonly units: number;
+  /** Machine time in nanoseconds since the last reset, where there is one apart from {@link units}. */
+  readonly now?: number;
   /** Bytes that were sent and that the guest has not read yet. */
   readonly unreadBytes: number;
   readonly inspect: Inspector;
+  readonly debug?: Debugger;
   /** Runs at most `limitUnits`, an integer of at least 1. Output has reached its listeners when it returns. */
   run(limitUnits: number): KernelMachineExit;
   /** Ends the present {@link run} after the present instruction, or the next one at once. */
@@ -117,6 +123,14 @@ export class KernelCore implements MachineCore {
     return this.#machine.units;
   }
 
+  get timeNs(): number | undefined {
+    return this.#machine.now;
+  }
+
+  get debug(): Debugger | undefined {
+    return this.#machine.debug;
+  }
+
   get bufferedBytes(): number {
     return this.#machine.unreadBytes;
   }
@@ -132,8 +146,9 @@ export class KernelCore implements MachineCore {
       case "waiting":
         return { reason: exit.reason };
       case "stopped":
-        return { reason: "limit" };
+        return exit.hit === undefined ? { reason: "limit" } : { reason: "paused", hit: exit.hit };
       case "halted":
+      case "restarting": // Whether to start it again is the embedder's to decide.
         return { reason: "halted", value: undefined };
       case "crashed":
         return this.#crash(exit.why);
@@ -173,13 +188,13 @@ export class KernelCore implements MachineCore {
     this.#claim[Symbol.dispose]();
   }
 
-  #poweredOff(value: number): Exit {
+  #poweredOff(value: number | undefined): Exit {
     if (this.#guest.kind === "kernel") return { reason: "halted", value };
     const status = statusOf(this.#console.waitStatus);
     if (status !== undefined) return { reason: "exited", status };
     const log = this.#lastLog.trim();
     return this.#crash(
-      `The guest kernel powered off with ${value} and without an exit status${log === "" ? "" : `: ${log}`}`,
+      `The guest kernel powered off with ${value ?? "no value"} and without an exit status${log === "" ? "" : `: ${log}`}`,
     );
   }
 

@@ -19,19 +19,20 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { unpackKernel } from "@ringside/machine";
 import { dependencyOf, unpackFrom } from "./apt.ts";
-import { elfKernelOf } from "./vmlinux.ts";
 
 const cache = fileURLToPath(new URL("../../../.cache/debian/", import.meta.url));
 
 /** Writes the file called like the key; the folder is empty and goes away afterwards. */
-const makers: Readonly<Record<string, (file: string, folder: string) => void>> = {
+const makers: Readonly<Record<string, (file: string, folder: string) => Promise<void> | void>> = {
   busybox(file, folder) {
     copyFileSync(unpackFrom("busybox-static", "{bin,usr/bin}/busybox", folder), file);
   },
-  vmlinux(file, folder) {
+  async vmlinux(file, folder) {
     const name = dependencyOf("linux-image-cloud-amd64");
-    writeFileSync(file, elfKernelOf(readFileSync(unpackFrom(name, "boot/vmlinuz-*", folder))));
+    const image = readFileSync(unpackFrom(name, "boot/vmlinuz-*", folder));
+    writeFileSync(file, await unpackKernel(image));
   },
 };
 
@@ -43,7 +44,7 @@ for (const name of process.argv.slice(2)) {
   const folder = mkdtempSync(join(tmpdir(), "ringside-debian-"));
   try {
     mkdirSync(cache, { recursive: true });
-    if (!existsSync(file)) make(file, folder);
+    if (!existsSync(file)) await make(file, folder);
     console.log(file);
   } catch (error) {
     console.error(

@@ -34,7 +34,9 @@ export async function runComparison(options: CompareOptions): Promise<void> {
       },
     });
     shown.stop();
-    process.stdout.write(`${terminalReport(report, colours(process.stdout))}\n`);
+    process.stdout.write(
+      `${terminalReport(report, colours(process.stdout), { cells: options.cells === true })}\n`,
+    );
     if (options.json !== undefined)
       await write(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
     if (options.html !== undefined) {

@@ -11,6 +11,7 @@ export interface CompareOptions {
   readonly profile: string;
   readonly json?: string;
   readonly html?: string;
+  readonly cells?: boolean;
 }
 
 export function addCompare(program: Command): void {
@@ -28,12 +29,14 @@ export function addCompare(program: Command): void {
       `which benchmarks or groups (nano, micro, compute), with commas (default: all)`,
     )
     .option("--profile <id>", "processor that prices the events", DEFAULT_PROFILE)
+    .option("--cells", "also print the largest parts and the wall time of each cell")
     .option("--json <file>", "also write the report as JSON")
     .option("--html <file>", "also write the report as one self-contained page with charts")
     .addHelpText(
       "after",
       `
 Benchmarks: ${benchmarks.map(({ id }) => id).join(", ")}.
+Profiles: pentium-4, core-2, penryn, sandy-bridge, haswell.
 Exit status: 0; 1 when a benchmark failed; 125 when ringside itself fails.
 
 Example:

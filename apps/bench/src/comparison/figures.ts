@@ -43,7 +43,7 @@ export interface Share {
 export function shares(result: OkResult, profile: CostProfile, most: number): readonly Share[] {
   return price(result.events as Counts, profile)
     .parts.map(({ constant, count, cycles }) => ({
-      name: constant.id.replaceAll("-", " "),
+      name: constant.events,
       count: count / result.operations,
       cycles: cycles / result.operations,
     }))
@@ -102,8 +102,9 @@ export function figure(value: number): string {
   return fraction === undefined || /^0*$/u.test(fraction) ? grouped : `${grouped}.${fraction}`;
 }
 
-/** A published value with its unit: `1 cycle`, `3,209 cycles`, `0.45 µs`. */
-export function quantity(value: number, unit: "cycles" | "µs"): string {
+/** A value with its unit: `1 cycle`, `3,209 cycles`, `0.45 µs`, `1.02×`. */
+export function quantity(value: number, unit: "cycles" | "µs" | "ratio"): string {
+  if (unit === "ratio") return ratio(value);
   return `${figure(value)} ${unit === "cycles" && value === 1 ? "cycle" : unit}`;
 }
 

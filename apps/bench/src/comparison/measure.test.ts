@@ -19,14 +19,12 @@ const nullCall: Benchmark = {
   group: "micro",
   operation: "getppid()",
   operations: 50,
-  published: [],
 };
 const divzero: Benchmark = {
   id: "divzero",
   group: "nano",
   operation: "division by zero",
   operations: 50,
-  published: [],
 };
 
 /** A clock that goes on by a millisecond each time it is read. */

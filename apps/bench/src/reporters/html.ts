@@ -1,17 +1,12 @@
-/**
- * The comparison as one self-contained page: charts drawn here as SVG, so that the page needs no script and no network.
- */
-import { BarChart } from "echarts/charts";
-import { AriaComponent, GridComponent, LegendComponent, TitleComponent } from "echarts/components";
-import { init, use, type EChartsCoreOption } from "echarts/core";
-import { SVGRenderer } from "echarts/renderers";
-import type { OkResult, Report } from "@ringside/strategy";
+/** The comparison as one self-contained page. */
+import type { Report } from "@ringside/strategy";
 import {
   benchmarks,
   groupNames,
   type Benchmark,
   type BenchmarkGroup,
 } from "../comparison/benchmarks.ts";
+import { besidePublished } from "../comparison/beside-published.ts";
 import {
   cyclesPerOperation,
   eventsPerOperation,
@@ -23,16 +18,10 @@ import {
   shares,
   wallPerOperation,
 } from "../comparison/figures.ts";
+import { columnReasons } from "../comparison/reasons.ts";
+import { INK, partsChart, ratioChart, wallChart } from "./charts.ts";
 
-use([BarChart, GridComponent, LegendComponent, TitleComponent, AriaComponent, SVGRenderer]);
-
-const WIDTH = 900;
-const ROW_HEIGHT = 34;
-const FRAME_HEIGHT = 90;
 const SHARES_SHOWN = 4;
-const INK = "#20303c";
-const PALETTE = ["#2f6f9f", "#e0803a", "#4f9d69", "#a85c9c", "#c2a83e", "#6b7a8f"];
-const PART_COLOURS = { guest: "#2f6f9f", transition: "#e0803a", monitor: "#a85c9c" } as const;
 
 /** The page, as text. */
 export function htmlReport(report: Report): string {
@@ -42,6 +31,7 @@ export function htmlReport(report: Report): string {
   const groups = (["nano", "micro", "compute"] as const).filter((group) =>
     shown.some((benchmark) => benchmark.group === group),
   );
+  const reasons = new Map(columnReasons(report).map(({ strategy, reason }) => [strategy, reason]));
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -58,8 +48,8 @@ Cycles are modelled: counted events times the constants of the profile <b>${esca
 Wall time was measured on the machine that made this page.</p>
 </header>
 <section>
-<h2>The strategies</h2>
-<dl class="strategies">${report.strategies.map(({ id, name, summary }) => `<dt><code>${escape(id)}</code> ${escape(name)}</dt><dd>${escape(summary)}</dd>`).join("")}</dl>
+<h2>The strategies, and why they cost what they do</h2>
+<dl class="strategies">${report.strategies.map(({ id, name, summary }) => `<dt><code>${escape(id)}</code> ${escape(name)}</dt><dd>${escape(summary)}</dd><dd>${escape(reasons.get(id) ?? "")}</dd>`).join("")}</dl>
 </section>
 ${groups
   .map((group) =>
@@ -70,6 +60,7 @@ ${groups
     ),
   )
   .join("\n")}
+${publishedSection(report, shown)}
 ${reasonsSection(report)}
 ${constantsSection(report)}
 </body>
@@ -87,158 +78,6 @@ ${figuresTable(report, shown)}
 </section>`;
 }
 
-function chart(option: EChartsCoreOption, rows: number): string {
-  const height = FRAME_HEIGHT + rows * ROW_HEIGHT;
-  const drawing = init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height });
-  drawing.setOption({
-    animation: false,
-    textStyle: { fontFamily: "system-ui, sans-serif", color: INK },
-    ...option,
-  });
-  const svg = drawing.renderToSVGString();
-  drawing.dispose();
-  return svg;
-}
-
-/** Benchmarks from top to bottom, as a bar chart's axis wants them: from the bottom up. */
-function axes(
-  shown: readonly Benchmark[],
-  value: Readonly<Record<string, unknown>>,
-): EChartsCoreOption {
-  return {
-    grid: { left: 130, right: 90, top: 40, bottom: 36 },
-    legend: { top: 4, left: 130, itemWidth: 14, itemHeight: 10, itemGap: 22 },
-    yAxis: {
-      type: "category",
-      data: shown.map(({ id }) => id).toReversed(),
-      axisTick: { show: false },
-      axisLabel: { fontSize: 13, color: INK },
-    },
-    xAxis: {
-      axisLabel: { color: "#5a6b78" },
-      splitLine: { lineStyle: { color: "#e3e8ec" } },
-      ...value,
-    },
-  };
-}
-
-function ratioChart(report: Report, shown: readonly Benchmark[]): string {
-  const modelled = report.strategies.filter(({ id }) =>
-    shown.some((benchmark) => cyclesPerOperation(resultOf(report, benchmark.id, id)) !== undefined),
-  );
-  return chart(
-    {
-      ...axes(shown, {
-        type: "log",
-        min: 1,
-        axisLabel: { formatter: (value: number) => figure(value), color: "#5a6b78" },
-      }),
-      series: modelled.map(({ id }, index) => ({
-        name: id,
-        type: "bar",
-        barMaxWidth: 18,
-        itemStyle: { color: PALETTE[index % PALETTE.length], borderRadius: [0, 3, 3, 0] },
-        label: {
-          show: true,
-          position: "right",
-          color: INK,
-          formatter: ({ value }: { value: unknown }) =>
-            typeof value === "number" ? figure(value) : "",
-        },
-        data: shown
-          .map((benchmark) => cyclesPerOperation(resultOf(report, benchmark.id, id)) ?? "-")
-          .toReversed(),
-      })),
-    },
-    shown.length * Math.max(1, modelled.length * 0.7),
-  );
-}
-
-function partsChart(report: Report, shown: readonly Benchmark[]): string {
-  const rows = shown.flatMap((benchmark) =>
-    report.strategies.flatMap(({ id }) => {
-      const result = resultOf(report, benchmark.id, id);
-      if (result?.status !== "ok" || result.modelledCycles === null || result.modelledCycles === 0)
-        return [];
-      return [
-        {
-          label: report.strategies.length === 1 ? benchmark.id : `${benchmark.id} · ${id}`,
-          result,
-          total: result.modelledCycles,
-        },
-      ];
-    }),
-  );
-  const series = (
-    name: string,
-    colour: string,
-    cycles: (result: OkResult) => number,
-  ): Readonly<Record<string, unknown>> => ({
-    name,
-    type: "bar",
-    stack: "parts",
-    barMaxWidth: 18,
-    itemStyle: { color: colour },
-    data: rows.map(({ result, total }) => (100 * cycles(result)) / total).toReversed(),
-  });
-  const option = axes(shown, {
-    type: "value",
-    max: 100,
-    axisLabel: { formatter: "{value} %", color: "#5a6b78" },
-  });
-  return chart(
-    {
-      ...option,
-      grid: { left: 190, right: 40, top: 40, bottom: 36 },
-      legend: { top: 4, left: 190, itemWidth: 14, itemHeight: 10, itemGap: 22 },
-      yAxis: {
-        type: "category",
-        data: rows.map(({ label }) => label).toReversed(),
-        axisTick: { show: false },
-        axisLabel: { fontSize: 13, color: INK },
-      },
-      series: [
-        series("guest", PART_COLOURS.guest, ({ guestCycles }) => guestCycles),
-        series("transitions", PART_COLOURS.transition, ({ transitionCycles }) => transitionCycles),
-        series("monitor", PART_COLOURS.monitor, ({ monitorCycles }) => monitorCycles),
-      ],
-    },
-    rows.length,
-  );
-}
-
-function wallChart(report: Report, shown: readonly Benchmark[]): string {
-  const nanoseconds = (benchmark: Benchmark, strategy: string): number | "-" => {
-    const result = resultOf(report, benchmark.id, strategy);
-    return result?.status === "ok" ? (result.wallMs * 1e6) / result.operations : "-";
-  };
-  return chart(
-    {
-      // Bars of a logarithmic axis begin at 1: nothing takes less than a nanosecond.
-      ...axes(shown, {
-        type: "log",
-        min: 1,
-        axisLabel: { formatter: (value: number) => figure(value), color: "#5a6b78" },
-      }),
-      series: report.strategies.map(({ id }, index) => ({
-        name: id,
-        type: "bar",
-        barMaxWidth: 18,
-        itemStyle: { color: PALETTE[index % PALETTE.length], borderRadius: [0, 3, 3, 0] },
-        label: {
-          show: true,
-          position: "right",
-          color: INK,
-          formatter: ({ value }: { value: unknown }) =>
-            typeof value === "number" ? `${figure(value)} ns` : "",
-        },
-        data: shown.map((benchmark) => nanoseconds(benchmark, id)).toReversed(),
-      })),
-    },
-    shown.length * Math.max(1, report.strategies.length * 0.7),
-  );
-}
-
 function figuresTable(report: Report, shown: readonly Benchmark[]): string {
   const rows = shown.flatMap((benchmark) =>
     report.strategies.map(({ id }, index) => {
@@ -247,15 +86,11 @@ function figuresTable(report: Report, shown: readonly Benchmark[]): string {
         index === 0
           ? `<th rowspan="${report.strategies.length}" scope="rowgroup">${escape(benchmark.id)}<small>${escape(benchmark.operation)}</small></th>`
           : "";
-      const published =
-        index === 0
-          ? `<td rowspan="${report.strategies.length}">${publishedCell(benchmark)}</td>`
-          : "";
-      return `<tr>${name}<td><code>${escape(id)}</code></td>${resultCells(report, result)}${published}</tr>`;
+      return `<tr>${name}<td><code>${escape(id)}</code></td>${resultCells(report, result)}</tr>`;
     }),
   );
   return `<table>
-<thead><tr><th>benchmark</th><th>strategy</th><th class="number">cycles</th><th class="number">to bare</th><th class="number">cold cycles</th><th class="number">instructions</th><th class="number">wall</th><th>why</th><th>published</th></tr></thead>
+<thead><tr><th>benchmark</th><th>strategy</th><th class="number">cycles</th><th class="number">to bare</th><th class="number">cold cycles</th><th class="number">instructions</th><th class="number">wall</th><th>why</th></tr></thead>
 <tbody>${rows.join("\n")}</tbody>
 </table>`;
 }
@@ -282,13 +117,31 @@ function resultCells(report: Report, result: ReturnType<typeof resultOf>): strin
   return `${number(cycles === undefined ? `<span class="quiet" title="${escape(result.reason ?? "")}">not modelled</span>` : figure(cycles))}${number(relative === undefined ? "" : ratio(relative))}${number(cold)}${number(figure(result.instructions / result.operations))}${number(wallPerOperation(result))}<td>${why.join("<br>")}</td>`;
 }
 
-function publishedCell({ published }: Benchmark): string {
-  return published
-    .map(({ technique, value, unit, source, unverified, calibrates }) => {
-      const notes = `${calibrates ? ' <span class="tag">calibrated</span>' : ""}${unverified ? ' <span class="tag">unverified</span>' : ""}`;
-      return `${escape(technique)} ${quantity(value, unit)}${notes}<small>${escape(source)}</small>`;
-    })
-    .join("<br>");
+function publishedSection(report: Report, shown: readonly Benchmark[]): string {
+  const beside = besidePublished(
+    report,
+    shown.map(({ id }) => id),
+  );
+  if (beside.length === 0) return "";
+  const number = (text: string): string => `<td class="number">${text}</td>`;
+  const optional = (of: number | undefined): string => (of === undefined ? "" : ratio(of));
+  const rows = beside.map((row) => {
+    const { technique, strategy, value, unit, source, unverified, calibrates } = row.published;
+    const isNative = strategy === "bare";
+    const notes = `${calibrates ? ' <span class="tag">calibrated</span>' : ""}${unverified ? ' <span class="tag">unverified</span>' : ""}`;
+    const ours = row.ours === undefined ? "" : quantity(row.ours, unit);
+    const ratios = isNative
+      ? ["", "", ""]
+      : [row.publishedToNative, row.oursToBare, row.ratioOfRatios].map(optional);
+    return `<tr><th scope="row">${escape(row.benchmark)}</th><td>${escape(technique)}${notes}</td>${number(quantity(value, unit))}${number(ours)}${number(optional(row.oursToPublished))}${ratios.map(number).join("")}<td><small>${escape(source)}</small></td></tr>`;
+  });
+  return `<section>
+<h2>Beside published figures</h2>
+<p>Their machines, kernels and programs are not ours, so what carries over is the ratio to native. The last ratio is ours over theirs: 1 when the technique costs us what it cost them.
+<i>Calibrated</i> figures made the profile pentium-4, so ours is no prediction there.</p>
+<table><thead><tr><th>benchmark</th><th>technique</th><th class="number">published</th><th class="number">ours</th><th class="number">ours to it</th><th class="number">published to native</th><th class="number">ours to bare</th><th class="number">ratio</th><th>source</th></tr></thead>
+<tbody>${rows.join("\n")}</tbody></table>
+</section>`;
 }
 
 function reasonsSection(report: Report): string {

@@ -1,12 +1,12 @@
-/** The comparison on a terminal: one table, and under it why each cell is what it is. */
+/** The comparison on a terminal: one table, and under it why each column is what it is. */
 import type { Report, Result } from "@ringside/strategy";
 import {
   benchmarks,
   groupNames,
   type Benchmark,
   type BenchmarkGroup,
-  type Published,
 } from "../comparison/benchmarks.ts";
+import { besidePublished, type Beside } from "../comparison/beside-published.ts";
 import {
   cyclesPerOperation,
   eventsPerOperation,
@@ -18,35 +18,52 @@ import {
   shares,
   wallPerOperation,
 } from "../comparison/figures.ts";
+import { columnReasons } from "../comparison/reasons.ts";
 import type { Colours } from "../terminal.ts";
-import { textTable } from "./text-table.ts";
+import { textTable, wrapped } from "./text-table.ts";
 
 const SHARES_SHOWN = 3;
 const EVENTS_SHOWN = 4;
+/** Prose wider than this is hard to read. */
+const PROSE_COLUMNS = 100;
+
+export interface TerminalOptions {
+  /** Also the largest events and the wall time of each cell. */
+  readonly cells?: boolean;
+}
 
 /** The whole text, without a final line feed. */
-export function terminalReport(report: Report, colours: Colours): string {
+export function terminalReport(
+  report: Report,
+  colours: Colours,
+  { cells = false }: TerminalOptions = {},
+): string {
   const { bold, dim } = colours;
   const shown = benchmarks.filter(({ id }) =>
     report.results.some(({ benchmark }) => benchmark === id),
   );
-  const parts = [
-    `${bold("Modelled cycles of one warm operation")}, and the ratio to bare ${dim(`(profile: ${report.profile.name}; wall time is this machine's)`)}`,
+  const beside = besidePublished(
+    report,
+    shown.map(({ id }) => id),
+  );
+  return [
+    `${bold("Modelled cycles of one warm operation")}, and the ratio to bare ${dim(`(profile: ${report.profile.name})`)}`,
     "",
     mainTable(report, shown, colours),
     "",
     bold("Why"),
-    whyTable(report, shown, colours),
+    whyTable(report, colours),
+    ...(cells ? ["", bold("Cell by cell"), cellTable(report, shown, colours)] : []),
+    ...publishedTable(beside, colours),
     ...refusals(report, colours),
-    ...sources(shown, colours),
-  ];
-  return parts.join("\n");
+    ...sources(beside, colours),
+  ].join("\n");
 }
 
 function mainTable(report: Report, shown: readonly Benchmark[], colours: Colours): string {
   const { bold, dim } = colours;
   const ids = report.strategies.map(({ id }) => id);
-  const head = ["", ...ids.flatMap((id) => [bold(id), "", dim("wall")]), "published"];
+  const head = ["", ...ids.flatMap((id) => [bold(id), ""])];
   const rows: string[][] = [];
   let group: BenchmarkGroup | undefined;
   for (const benchmark of shown) {
@@ -58,41 +75,29 @@ function mainTable(report: Report, shown: readonly Benchmark[], colours: Colours
     rows.push([
       benchmark.id,
       ...ids.flatMap((id) => cell(report, resultOf(report, benchmark.id, id), colours)),
-      publishedCell(benchmark.published, colours),
     ]);
   }
-  const right = new Set(ids.flatMap((_id, index) => [1 + index * 3, 2 + index * 3, 3 + index * 3]));
-  return textTable(head, fillRows(rows, head.length), right);
-}
-
-/** Group titles span the table: their other cells are empty. */
-function fillRows(rows: readonly (readonly string[])[], columns: number): string[][] {
-  return rows.map((row) => [...row, ...Array.from({ length: columns - row.length }, () => "")]);
+  const right = new Set(ids.flatMap((_id, index) => [1 + index * 2, 2 + index * 2]));
+  return textTable(head, rows, right);
 }
 
 function cell(report: Report, result: Result | undefined, { red, dim }: Colours): string[] {
-  if (result === undefined) return ["", "", ""];
-  if (result.status !== "ok")
-    return [result.status === "failed" ? red("failed") : dim("n/a"), "", ""];
+  if (result === undefined) return ["", ""];
+  if (result.status !== "ok") return [result.status === "failed" ? red("failed") : dim("n/a"), ""];
   const cycles = cyclesPerOperation(result);
-  const wall = dim(wallPerOperation(result));
-  if (cycles === undefined) return [dim("not modelled"), "", wall];
+  if (cycles === undefined) return [dim("not modelled"), ""];
   const relative = ratioToBare(report, result);
-  return [figure(cycles), relative === undefined ? "" : dim(ratio(relative)), wall];
+  return [figure(cycles), relative === undefined ? "" : dim(ratio(relative))];
 }
 
-function publishedCell(published: readonly Published[], { dim }: Colours): string {
-  return published
-    .map(({ technique, value, unit, unverified, calibrates }) => {
-      const notes = [calibrates ? "calibrated" : "", unverified ? "unverified" : ""].filter(
-        (note) => note !== "",
-      );
-      return `${technique} ${quantity(value, unit)}${notes.length > 0 ? dim(` (${notes.join(", ")})`) : ""}`;
-    })
-    .join("; ");
+function whyTable(report: Report, { bold }: Colours): string {
+  const rows = columnReasons(report).flatMap(({ strategy, reason }) =>
+    wrapped(reason, PROSE_COLUMNS).map((line, index) => [index === 0 ? bold(strategy) : "", line]),
+  );
+  return textTable(undefined, rows);
 }
 
-function whyTable(report: Report, shown: readonly Benchmark[], { dim }: Colours): string {
+function cellTable(report: Report, shown: readonly Benchmark[], { dim }: Colours): string {
   const rows: string[][] = [];
   for (const benchmark of shown) {
     for (const { id } of report.strategies) {
@@ -110,12 +115,54 @@ function whyTable(report: Report, shown: readonly Benchmark[], { dim }: Colours)
       rows.push([
         benchmark.id,
         id,
-        `${figure(result.instructions / result.operations)} instructions`,
+        wallPerOperation(result),
+        figure(result.instructions / result.operations),
         text.join(", "),
       ]);
     }
   }
-  return textTable(["", "", "", "per operation"], rows);
+  return textTable(
+    ["", "", dim("wall, here"), "instructions", "the largest parts of one operation, in cycles"],
+    rows,
+    new Set([2, 3]),
+  );
+}
+
+function publishedTable(beside: readonly Beside[], { bold, dim }: Colours): string[] {
+  if (beside.length === 0) return [];
+  const rows = beside.map((row, index) => {
+    const { published, ours, oursToPublished, publishedToNative, oursToBare, ratioOfRatios } = row;
+    const { technique, strategy, value, unit } = published;
+    const isNative = strategy === "bare";
+    const optional = (of: number | undefined): string => (of === undefined ? "" : ratio(of));
+    return [
+      beside[index - 1]?.benchmark === row.benchmark ? "" : row.benchmark,
+      technique,
+      quantity(value, unit),
+      ours === undefined ? dim("none") : quantity(ours, unit),
+      optional(oursToPublished),
+      isNative ? "" : optional(publishedToNative),
+      isNative ? "" : optional(oursToBare),
+      isNative ? "" : optional(ratioOfRatios),
+      dim(notesOf(row).join(", ")),
+    ];
+  });
+  const head = [
+    "",
+    "",
+    "published",
+    "ours",
+    "ours to it",
+    "to native",
+    "ours to bare",
+    "ratio",
+    "",
+  ];
+  return ["", bold("Beside published figures"), textTable(head, rows, new Set([2, 3, 4, 5, 6, 7]))];
+}
+
+function notesOf({ published: { calibrates, unverified } }: Beside): string[] {
+  return [...(calibrates ? ["calibrated"] : []), ...(unverified ? ["unverified"] : [])];
 }
 
 /** What does not apply, what failed and what is not modelled, each reason once. */
@@ -139,18 +186,18 @@ function refusals(report: Report, { bold, red }: Colours): string[] {
   ];
 }
 
-function sources(shown: readonly Benchmark[], { bold, dim }: Colours): string[] {
-  const used = new Map<string, string[]>();
-  for (const { id, published } of shown) {
-    for (const { source } of published) used.set(source, [...(used.get(source) ?? []), id]);
+function sources(beside: readonly Beside[], { bold, dim }: Colours): string[] {
+  const used = new Map<string, Set<string>>();
+  for (const { benchmark, published } of beside) {
+    used.set(published.source, (used.get(published.source) ?? new Set()).add(benchmark));
   }
   if (used.size === 0) return [];
   return [
     "",
-    bold("Published values"),
-    ...[...used].map(([source, ids]) => dim(`${ids.join(", ")}: ${source}`)),
+    bold("Where published figures come from"),
+    ...[...used].map(([source, ids]) => dim(`${[...ids].join(", ")}: ${source}`)),
     dim(
-      "calibrated: the profile's constants are chosen so that this native figure comes out; it is no prediction.",
+      "calibrated: the profile pentium-4 is made so that this native figure comes out; ours is no prediction.",
     ),
   ];
 }

@@ -1,4 +1,4 @@
-/** Tables in the terminal. */
+/** Tables and paragraphs in the terminal. */
 import Table from "cli-table3";
 
 const PLAIN = {
@@ -19,25 +19,48 @@ const PLAIN = {
   middle: "  ",
 };
 
-/** Columns without lines; the head is set off by a rule. Columns named in `right` are set flush right. */
+/**
+ * Columns without lines; the head, if there is one, is set off by a rule. Columns numbered in `right` are set flush
+ * right. A row of one cell is a title that spans the table.
+ */
 export function textTable(
-  head: readonly string[],
+  head: readonly string[] | undefined,
   rows: readonly (readonly string[])[],
   right: ReadonlySet<number> = new Set(),
 ): string {
+  const columns = Math.max(head?.length ?? 0, ...rows.map((row) => row.length));
   const table = new Table({
     chars: PLAIN,
     style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
-    colAligns: head.map((_name, column) => (right.has(column) ? "right" : "left")),
+    colAligns: Array.from({ length: columns }, (_, column) =>
+      right.has(column) ? "right" : "left",
+    ),
   });
-  table.push([...head], ...rows.map((row) => [...row]));
-  const lines = table
-    .toString()
-    .split("\n")
-    .map((line) => line.trimEnd());
-  const [first = "", ...rest] = lines;
-  const width = Math.max(...lines.map(visibleLength));
+  const lines = head === undefined ? rows : [head, ...rows];
+  // The table is laid out without the titles, which may be wider than the first column.
+  table.push(...lines.filter((row) => row.length > 1).map((row) => [...row]));
+  const laidOut = table.toString().split("\n").values();
+  const text = lines.map((row) =>
+    (row.length > 1 ? (laidOut.next().value ?? "") : (row[0] ?? "")).trimEnd(),
+  );
+  if (head === undefined) return text.join("\n");
+  const [first = "", ...rest] = text;
+  const width = Math.max(...text.map(visibleLength));
   return [first, "─".repeat(width), ...rest].join("\n");
+}
+
+/** Lines of at most `columns` characters, broken at blanks; a longer word has a line of its own. */
+export function wrapped(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    const longer = line === "" ? word : `${line} ${word}`;
+    if (longer.length > columns && line !== "") {
+      lines.push(line);
+      line = word;
+    } else line = longer;
+  }
+  return [...lines, line];
 }
 
 function visibleLength(text: string): number {

@@ -63,6 +63,7 @@ function sizeIsUsualOrWritten(pattern: Pattern, mode: CodeMode): boolean {
   const { operandSize } = pattern;
   if (
     operandSize === undefined ||
+    pattern.mandatory === "np" ||
     (operandSize === 64 ? !pattern.rexW : operandSize === (mode === 16 ? 16 : 32))
   ) {
     return true;
@@ -390,7 +391,7 @@ function prefixBytes(
     pattern.operandSize !== undefined &&
     pattern.operandSize !== 64 &&
     pattern.operandSize !== plain;
-  if (isSmall && pattern.mandatory !== "66") bytes.push(0x66);
+  if (isSmall && pattern.mandatory !== "66" && pattern.mandatory !== "np") bytes.push(0x66);
   if (pattern.mandatory === "66") bytes.push(0x66);
   if (pattern.mandatory === "f2") bytes.push(0xf2);
   if (pattern.mandatory === "f3") bytes.push(0xf3);

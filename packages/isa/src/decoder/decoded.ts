@@ -128,7 +128,7 @@ export interface DecodeContext {
 /** Decodes the instructions of one table. */
 export interface Decoder {
   readonly instructions: readonly Instruction[];
-  /** All forms of 64-bit and 32-bit code, in the order of the rows. */
+  /** All forms: those of 64-bit and 32-bit code in the order of the rows, then those of 16-bit code. */
   readonly forms: readonly Form[];
   /** Decodes the instruction that starts at `offset` of `bytes`; at most `length` bytes from there may be looked at. */
   decode(

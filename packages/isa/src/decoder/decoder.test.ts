@@ -172,7 +172,7 @@ describe("Tables", () => {
       NP 0F 02 /r | TEST xmm1, xmm2/m128 | r r
       66 0F 02 /r | TEST xmm1, xmm2/m64  | r r
     `;
-    expect(decoderFor([row(rows)]).forms).toHaveLength(2 * (1 + 1 + 2 + 2));
+    expect(decoderFor([row(rows)]).forms).toHaveLength(3 * (1 + 1 + 2 + 2));
   });
 
   test.each([

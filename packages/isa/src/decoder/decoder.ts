@@ -3,8 +3,6 @@
  *
  * Intel SDM Vol. 2A §2.1, "Instruction Format for Protected Mode, Real-Address Mode, and Virtual-8086 Mode"; §2.2,
  * "IA-32e Mode".
- *
- * Differs from the SDM: in code of 16 bits (real-address mode included) every byte is an undefined opcode.
  */
 import type { Instruction } from "../dsl.ts";
 import type {

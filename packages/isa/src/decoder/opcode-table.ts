@@ -75,15 +75,15 @@ export function buildOpcodeTable(instructions: readonly Instruction[]): OpcodeTa
   ): string =>
     `${patternNumbers.get(pattern) ?? -1} ${mode} ${memory ? "m" : "r"} ${addressWidth} ${repeat}`;
   const patternNumbers = new Map(patterns.map((pattern, index) => [pattern, index]));
-  for (const pattern of patterns) {
-    for (const mode of [64, 32] as const) {
-      for (const key of enumerateFormKeys(pattern, mode)) {
-        const form = makeForm(pattern, key, forms.length);
-        forms.push(form);
-        formsByKey.set(keyOf(pattern, mode, key.memory, key.addressWidth, key.repeat), form);
-      }
+  const addForms = (pattern: Pattern, mode: CodeMode): void => {
+    for (const key of enumerateFormKeys(pattern, mode)) {
+      const form = makeForm(pattern, key, forms.length);
+      forms.push(form);
+      formsByKey.set(keyOf(pattern, mode, key.memory, key.addressWidth, key.repeat), form);
     }
-  }
+  };
+  for (const pattern of patterns) for (const mode of [64, 32] as const) addForms(pattern, mode);
+  for (const pattern of patterns) addForms(pattern, 16);
 
   const resolve = (cell: Cell, variant: number): Choice | null => {
     let choice: Choice | undefined;
@@ -233,8 +233,7 @@ function matches(pattern: Pattern, variant: number): boolean {
   ) {
     return false;
   }
-  const operandSize =
-    pattern.mandatory === "66" ? plainSize(mode) : has66 ? otherSize(mode) : plainSize(mode);
+  const operandSize = effectiveSize(pattern, mode, has66);
   switch (pattern.operandSize) {
     case undefined:
       return true;
@@ -243,6 +242,12 @@ function matches(pattern: Pattern, variant: number): boolean {
     default:
       return !rexW && operandSize === pattern.operandSize;
   }
+}
+
+/** The operand size without REX.W. A row that forbids the prefix means by `o32` only that REX.W is absent. */
+function effectiveSize(pattern: Pattern, mode: CodeMode, has66: boolean): 16 | 32 {
+  if (pattern.mandatory === "np" && pattern.operandSize === 32) return 32;
+  return has66 && pattern.mandatory !== "66" ? otherSize(mode) : plainSize(mode);
 }
 
 function plainSize(mode: CodeMode): 16 | 32 {

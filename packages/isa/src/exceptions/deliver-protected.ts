@@ -17,9 +17,15 @@ import {
   readDescriptor,
   selectorError,
 } from "../segmentation/descriptor.ts";
-import { segmentFromDescriptor, setSegment } from "../segmentation/segment-register.ts";
+import {
+  nullSegment,
+  segmentFromDescriptor,
+  setSegment,
+} from "../segmentation/segment-register.ts";
+import { requireStackRoom } from "../segmentation/stack-room.ts";
+import { RFLAGS } from "../profile/registers.ts";
 import type { Privilege, SemanticsBuilder, Value } from "../semantics.ts";
-import { slots } from "../state/layout.ts";
+import { segmentSlots, slots } from "../state/layout.ts";
 import {
   clearHandlerFlags,
   CS,
@@ -35,6 +41,7 @@ import {
 import { EVENT } from "./event.ts";
 import { hasBits, updateMode } from "./mode.ts";
 
+const [ES, DS, FS, GS] = [0, 3, 4, 5] as const;
 /** Type bit that tells a 32-bit gate from a 16-bit one, and a trap gate from an interrupt gate. */
 const GATE_BIG = 8n;
 const GATE_TRAP = 1n;
@@ -63,6 +70,9 @@ export function deliverProtected(m: SemanticsBuilder, delivery: Delivery): void 
 
   const selector = m.and(m.shiftRightUnsigned(gate, m.constant(16)), m.constant(0xffff));
   const handler = readHandlerSegment(m, selector, external);
+  const isVirtual8086 = hasBits(m, m.state(slots.flagsSystem), RFLAGS.VM);
+  // Virtual-8086 code is interrupted to privilege level 0 only.
+  m.raiseWhen(m.both(isVirtual8086, handler.level), "GP", selectorError(m, selector, external));
   requirePresent(m, handler, external);
   const isBig = hasBits(m, flags, GATE_BIG);
   const offsetHigh = m.select(
@@ -77,11 +87,11 @@ export function deliverProtected(m: SemanticsBuilder, delivery: Delivery): void 
   markAccessed(m, handler);
   m.when(
     handler.isInner,
-    () => pushToInnerStack(m, delivery, handler.level, isBig),
+    () => pushToInnerStack(m, { delivery, level: handler.level, isBig, isVirtual8086 }),
     () => {
-      const stack = { base: m.state(ssSlots.base), mask: m.state(slots.stackMask) };
+      const stack = { base: m.state(ssSlots.effectiveBase), mask: m.state(slots.stackMask) };
       const pointer = m.variable(m.and(m.register(4, 64), stack.mask));
-      const push = pusher(m, stack, pointer, isBig, "current");
+      const push = pusher(m, stack, pointer, isBig, "stack");
       pushReturn(m, delivery, push);
       setStackPointer(m, m.get(pointer), stack.mask);
     },
@@ -113,7 +123,7 @@ function pusher(
   isBig: Value,
   privilege: Privilege,
 ): Push {
-  const linear = (): Value => m.and(m.add(stack.base, m.get(pointer)), m.constant(0xffff_ffffn));
+  const linear = (): Value => m.and(m.add(stack.base, m.get(pointer)), m.state(slots.linearMask));
   return (value) => {
     const bytes = m.select(isBig, m.constant(4), m.constant(2));
     m.set(pointer, m.and(m.subtract(m.get(pointer), bytes), stack.mask));
@@ -137,12 +147,18 @@ function setStackPointer(m: SemanticsBuilder, pointer: Value, mask: Value): void
   m.setRegister(4, m.or(m.and(m.register(4, 64), m.not(mask)), m.and(pointer, mask)), 64);
 }
 
+/** A frame for a handler of an inner level. */
+interface InnerStack {
+  readonly delivery: Delivery;
+  readonly level: Value;
+  readonly isBig: Value;
+  readonly isVirtual8086: Value;
+}
+
 /** Switches to the stack that the 32-bit TSS names for `level`. Intel SDM Vol. 3A §7.2.1, "Task-State Segment (TSS)". */
 function pushToInnerStack(
   m: SemanticsBuilder,
-  delivery: Delivery,
-  level: Value,
-  isBig: Value,
+  { delivery, level, isBig, isVirtual8086 }: InnerStack,
 ): void {
   const { external } = delivery;
   const field = m.add(m.shiftLeft(level, m.constant(3)), m.constant(4));
@@ -173,12 +189,26 @@ function pushToInnerStack(
   );
   const stack = { base: baseOf(m, found.bits), mask };
   const pointer = m.variable(m.and(newEsp, mask));
+  const items = m.select(isVirtual8086, m.constant(9), m.constant(5));
+  const withCode = m.add(items, m.fromCondition(m.isFalse(m.isZero(delivery.hasErrorCode))));
+  const bytes = m.shiftLeft(withCode, m.select(isBig, m.constant(2), m.constant(1)), 64);
+  requireStackRoom(
+    m,
+    { attributes, limit: limitOf(m, found.bits), pointer: m.get(pointer), bytes },
+    ssError,
+  );
   const push = pusher(m, stack, pointer, isBig, "system");
+  m.when(isVirtual8086, () => {
+    for (const index of [GS, FS, DS, ES]) push(m.state(segmentSlots(index).selector));
+  });
   push(m.state(ssSlots.selector));
   push(m.and(m.register(4, 64), m.constant(0xffff_ffffn)));
   pushReturn(m, delivery, push);
 
   markAccessed(m, found);
   setSegment(m, SS, segmentFromDescriptor(m, selector, found.bits));
+  m.when(isVirtual8086, () => {
+    for (const index of [GS, FS, DS, ES]) setSegment(m, index, nullSegment(m, m.constant(0)));
+  });
   m.setRegister(4, m.or(m.and(newEsp, m.not(mask)), m.get(pointer)), 64);
 }

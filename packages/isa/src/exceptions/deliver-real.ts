@@ -17,11 +17,14 @@ export function deliverReal(m: SemanticsBuilder, delivery: Delivery): void {
   const target = m.load(m.add(m.state(slots.idtrBase), offset), 4, "system");
 
   const pointer = m.register(4, 16);
-  const at = (bytes: number): Value =>
-    m.add(m.state(ssSlots.base), m.truncate(m.subtract(pointer, m.constant(bytes)), 16));
-  m.store(at(2), 2, delivery.savedFlags);
-  m.store(at(4), 2, m.state(csSlots.selector));
-  m.store(at(6), 2, delivery.returnRip);
+  const push = (bytes: number, value: Value): void => {
+    const offset = m.truncate(m.subtract(pointer, m.constant(bytes)), 16);
+    const linear = m.and(m.add(m.state(ssSlots.effectiveBase), offset), m.state(slots.linearMask));
+    m.store(linear, 2, value, "stack");
+  };
+  push(2, delivery.savedFlags);
+  push(4, m.state(csSlots.selector));
+  push(6, delivery.returnRip);
 
   m.setRegister(4, m.subtract(pointer, m.constant(6)), 16);
   const selector = m.shiftRightUnsigned(target, m.constant(16));

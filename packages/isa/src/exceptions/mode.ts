@@ -5,10 +5,16 @@
  * {@link updateMode}.
  */
 import { ENTRY } from "../paging/entry.ts";
-import { CR4, EFER, RFLAGS } from "../profile/registers.ts";
-import { ATTRIBUTES } from "../segmentation/attributes.ts";
-import type { Routine, SemanticsBuilder, Value } from "../semantics.ts";
-import { segmentSlots, slots } from "../state/layout.ts";
+import { CR0, CR4, EFER, RFLAGS } from "../profile/registers.ts";
+import { ATTRIBUTES, TYPE } from "../segmentation/attributes.ts";
+import type { Condition, Routine, SemanticsBuilder, Value } from "../semantics.ts";
+import {
+  CHECKED_BASE,
+  CHECKED_BASE_SHIFT,
+  LINEAR_MASK,
+  segmentSlots,
+  slots,
+} from "../state/layout.ts";
 import {
   DENY_DIRECT,
   DENY_SUPERVISOR_EXECUTE,
@@ -22,8 +28,8 @@ import {
 const [ES, CS, SS, DS, FS, GS, LDTR, TR] = [0, 1, 2, 3, 4, 5, 6, 7] as const;
 
 /**
- * Recomputes `mode`, `longMode`, `stackMask`, `ripMask`, `entryReserved`, the effective segment bases and the access
- * masks.
+ * Recomputes `mode`, `longMode`, `stackMask`, `ripMask`, `linearMask`, `entryReserved`, the effective segment bases and
+ * the access masks.
  *
  * Intel SDM Vol. 3A §2.2, "Modes of Operation"; §3.2.4, "Segmentation in IA-32e Mode".
  */
@@ -55,20 +61,51 @@ export const updateMode: Routine = {
       slots.mode,
       m.select(isSixtyFour, m.constant(64), m.select(isThirtyTwo, m.constant(32), m.constant(16))),
     );
-    m.setState(slots.ripMask, m.select(isSixtyFour, allOnes, narrow(isThirtyTwo)));
+    m.setState(slots.ripMask, m.select(isSixtyFour, allOnes, m.constant(0xffff_ffffn)));
+    m.setState(slots.linearMask, m.select(isSixtyFour, allOnes, m.constant(LINEAR_MASK)));
     const stackIsBig = hasBits(m, m.state(segmentSlots(SS).attributes), ATTRIBUTES.BIG);
     m.setState(slots.stackMask, m.select(isSixtyFour, allOnes, narrow(stackIsBig)));
 
-    const kept = m.select(isSixtyFour, m.constant(0), allOnes);
-    for (const index of [ES, CS, SS, DS]) {
-      m.setState(segmentSlots(index).effectiveBase, m.and(m.state(segmentSlots(index).base), kept));
-    }
-    for (const index of [FS, GS, LDTR, TR]) {
+    for (const index of [LDTR, TR])
       m.setState(segmentSlots(index).effectiveBase, m.state(segmentSlots(index).base));
-    }
+    m.when(
+      isSixtyFour,
+      () => {
+        for (const index of [ES, CS, SS, DS])
+          m.setState(segmentSlots(index).effectiveBase, m.constant(0));
+        for (const index of [FS, GS])
+          m.setState(segmentSlots(index).effectiveBase, m.state(segmentSlots(index).base));
+        m.setState(slots.fetchBase, m.constant(0));
+      },
+      () => {
+        for (const index of [ES, CS, SS, DS, FS, GS]) setCheckedBase(m, index);
+        const { base, limit } = segmentSlots(CS);
+        const isUnlimited = m.equal(m.state(limit), m.constant(0xffff_ffffn));
+        const mark = m.select(isUnlimited, m.constant(0), m.constant(CHECKED_BASE));
+        m.setState(slots.fetchBase, m.or(m.truncate(m.state(base), 32), mark));
+      },
+    );
     setAccessMasks(m);
   },
 };
+
+/** The effective base of a segment outside 64-bit mode: marked, unless any access to the segment is allowed. */
+function setCheckedBase(m: SemanticsBuilder, index: number): void {
+  const { attributes, base, effectiveBase, limit } = segmentSlots(index);
+  const { CODE_OR_DATA, PRESENT, UNUSABLE } = ATTRIBUTES;
+  const { CODE, CONFORMING: EXPAND_DOWN, WRITABLE_OR_READABLE: WRITABLE } = TYPE;
+  const examined = UNUSABLE | PRESENT | CODE_OR_DATA | CODE | EXPAND_DOWN | WRITABLE;
+  const isWritableData = m.equal(
+    m.and(m.state(attributes), m.constant(examined)),
+    m.constant(PRESENT | CODE_OR_DATA | WRITABLE),
+  );
+  const isFlat = m.both(isWritableData, m.equal(m.state(limit), m.constant(0xffff_ffffn)));
+  const mark = m.constant(CHECKED_BASE | (BigInt(index) << BigInt(CHECKED_BASE_SHIFT)));
+  m.setState(
+    effectiveBase,
+    m.or(m.truncate(m.state(base), 32), m.select(isFlat, m.constant(0), mark)),
+  );
+}
 
 /**
  * Sets what the TLB tag must grant to an access at the current CPL. With SMAP, supervisor writes need the read right as
@@ -103,6 +140,24 @@ export function setAccessMasks(m: SemanticsBuilder): void {
 /** Whether any of the bits is set, as a condition. */
 export function hasBits(m: SemanticsBuilder, value: Value, bits: bigint): Value {
   return m.notEqual(m.and(value, m.constant(bits)), m.constant(0));
+}
+
+/** Whether selectors name descriptors: protected mode, and not virtual-8086 mode. */
+export function isProtected(m: SemanticsBuilder): Condition {
+  return m.both(
+    hasBits(m, m.state(slots.cr0), CR0.PE),
+    m.isFalse(hasBits(m, m.state(slots.flagsSystem), RFLAGS.VM)),
+  );
+}
+
+/** Raises #UD in real-address and virtual-8086 mode, where instructions that take a selector's descriptor do not exist. */
+export function requireProtected(m: SemanticsBuilder): void {
+  if (m.mode !== 64) m.raiseWhen(m.isFalse(isProtected(m)), "UD");
+}
+
+/** Outside 64-bit mode a sum of base and offset wraps at 32 bits, and keeps the mark of a base that is checked. */
+export function wrapLinear(m: SemanticsBuilder, sum: Value): Value {
+  return m.mode === 64 ? sum : m.and(sum, m.constant(LINEAR_MASK));
 }
 
 /** Raises #GP(0) unless CPL is 0. Intel SDM Vol. 3A §5.9, "Privileged Instructions". */

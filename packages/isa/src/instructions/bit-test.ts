@@ -6,6 +6,7 @@
  * manual leaves SF, AF, PF and OF undefined; they stay, and so does ZF, as the manual says.
  */
 import { opcodes, type Instruction } from "../dsl.ts";
+import { wrapLinear } from "../exceptions/mode.ts";
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";
 
 const FLAGS = { writes: ["CF"], undefined: ["OF", "SF", "AF", "PF"] } as const;
@@ -35,9 +36,10 @@ function testString(m: SemanticsBuilder, base: Operand, offset: Operand, change?
   const bytes = m.width === 16 ? 2 : m.width === 32 ? 4 : 8;
   const index = m.signExtend(m.read(offset), m.width);
   const element = m.shiftRightSigned(index, m.constant(Math.log2(m.width)), 64);
-  const displacement = m.multiply(element, m.constant(bytes), 64);
-  const sum = m.add(m.linearAddress(base), displacement, 64);
-  const linear = m.mode === 64 ? sum : m.truncate(sum, 32);
+  const distance = m.multiply(element, m.constant(bytes), 64);
+  // A distance below zero must not borrow from the mark of a checked base.
+  const displacement = m.mode === 64 ? distance : m.truncate(distance, 32);
+  const linear = wrapLinear(m, m.add(m.linearAddress(base), displacement, 64));
   const within = m.and(index, m.constant(m.width - 1));
   if (change !== undefined) m.probeWrite(linear, bytes);
   const value = m.load(linear, bytes);

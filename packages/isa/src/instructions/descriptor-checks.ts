@@ -12,7 +12,7 @@ import {
   LSL_SYSTEM_TYPES,
 } from "../segmentation/examine-descriptor.ts";
 import { TYPE } from "../segmentation/attributes.ts";
-import { hasBits } from "../exceptions/mode.ts";
+import { hasBits, requireProtected } from "../exceptions/mode.ts";
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";
 
 const dependsOnPrivilege: Classification = {
@@ -22,6 +22,7 @@ const dependsOnPrivilege: Classification = {
 };
 
 function examine(m: SemanticsBuilder, source: Operand, systemTypes: number): Value {
+  requireProtected(m);
   return m.call(
     examineDescriptor,
     m.and(m.read(source), m.constant(0xffff)),

@@ -8,7 +8,7 @@
  * Table Register"; Vol. 2B, "SGDT—Store Global Descriptor Table Register" and its neighbours.
  */
 import { opcodes, type Classification, type Instruction } from "../dsl.ts";
-import { hasBits, requireSupervisor } from "../exceptions/mode.ts";
+import { hasBits, requireProtected, requireSupervisor } from "../exceptions/mode.ts";
 import { CR4 } from "../profile/registers.ts";
 import { loadLdt, loadTaskRegister } from "../segmentation/load-system-segment.ts";
 import type { Operand, SemanticsBuilder } from "../semantics.ts";
@@ -35,16 +35,13 @@ export function requireSupervisorUnderUmip(m: SemanticsBuilder): void {
   m.raiseWhen(m.both(isUser, hasBits(m, m.state(slots.cr4), CR4.UMIP)), "GP", m.constant(0));
 }
 
-/**
- * Loads limit and base from memory.
- *
- * Differs from the SDM: LGDT and LIDT with an operand size of 16 bits load 32 bits of the base, and the processor 24.
- */
+/** Loads limit and base from memory; with an operand size of 16 bits, 24 bits of the base. */
 function loadTable(m: SemanticsBuilder, source: Operand, base: Slot, limit: Slot): void {
   requireSupervisor(m);
   const linear = m.linearAddress(source);
   const newLimit = m.load(linear, 2);
-  const newBase = m.load(m.add(linear, m.constant(2), 64), m.mode === 64 ? 8 : 4);
+  const wide = m.load(m.add(linear, m.constant(2), 64), m.mode === 64 ? 8 : 4);
+  const newBase = m.width === 16 ? m.and(wide, m.constant(0xff_ffff)) : wide;
   if (m.mode === 64) m.raiseWhen(m.isFalse(m.isCanonical(newBase)), "GP", m.constant(0));
   m.setState(base, newBase);
   m.setState(limit, newLimit);
@@ -65,9 +62,10 @@ export const lgdt: Instruction = {
   classification: privilegedLoad("GDTR"),
   counted: true,
   encodings: opcodes`
-    Opcode   | Instruction  | Access | Mode
-    0F 01 /2 | LGDT m16&32  | n      | legacy
-    0F 01 /2 | LGDT m16&64  | n      | 64
+    Opcode       | Instruction  | Access | Mode
+    o16 0F 01 /2 | LGDT m16&32  | n      | legacy
+    o32 0F 01 /2 | LGDT m16&32  | n      | legacy
+    0F 01 /2     | LGDT m16&64  | n      | 64
   `,
   semantics(m, source) {
     loadTable(m, source, slots.gdtrBase, slots.gdtrLimit);
@@ -80,9 +78,10 @@ export const lidt: Instruction = {
   classification: privilegedLoad("IDTR"),
   counted: true,
   encodings: opcodes`
-    Opcode   | Instruction  | Access | Mode
-    0F 01 /3 | LIDT m16&32  | n      | legacy
-    0F 01 /3 | LIDT m16&64  | n      | 64
+    Opcode       | Instruction  | Access | Mode
+    o16 0F 01 /3 | LIDT m16&32  | n      | legacy
+    o32 0F 01 /3 | LIDT m16&32  | n      | legacy
+    0F 01 /3     | LIDT m16&64  | n      | 64
   `,
   semantics(m, source) {
     loadTable(m, source, slots.idtrBase, slots.idtrLimit);
@@ -129,6 +128,7 @@ export const lldt: Instruction = {
     0F 00 /2 | LLDT r/m16  | r
   `,
   semantics(m, source) {
+    requireProtected(m);
     requireSupervisor(m);
     m.call(loadLdt, m.read(source));
   },
@@ -144,6 +144,7 @@ export const ltr: Instruction = {
     0F 00 /3 | LTR r/m16   | r
   `,
   semantics(m, source) {
+    requireProtected(m);
     requireSupervisor(m);
     m.call(loadTaskRegister, m.read(source));
   },
@@ -161,6 +162,7 @@ export const sldt: Instruction = {
     REX.W 0F 00 /0 | SLDT r64/m16 | w
   `,
   semantics(m, destination) {
+    requireProtected(m);
     requireSupervisorUnderUmip(m);
     m.write(destination, m.state(segmentSlots(LDTR).selector));
   },
@@ -178,6 +180,7 @@ export const str: Instruction = {
     REX.W 0F 00 /1 | STR r64/m16 | w
   `,
   semantics(m, destination) {
+    requireProtected(m);
     requireSupervisorUnderUmip(m);
     m.write(destination, m.state(segmentSlots(TR).selector));
   },

@@ -5,11 +5,16 @@
  * Procedure".
  */
 import { opcodes, type Classification, type Instruction } from "../dsl.ts";
-import { hasBits, updateMode } from "../exceptions/mode.ts";
+import { hasBits, isProtected, updateMode } from "../exceptions/mode.ts";
 import { leaveWithCallGate } from "../exceptions/monitor.ts";
 import { CR4, RFLAGS, STATUS_FLAGS } from "../profile/registers.ts";
 import { returnFar } from "../segmentation/far-return.ts";
 import { TRANSFER, transferFar } from "../segmentation/far-transfer.ts";
+import {
+  requireVirtual8086Iopl,
+  returnToParagraph,
+  returnToVirtual8086,
+} from "../segmentation/paragraph.ts";
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
 import { recheckWhenPending } from "./control-registers.ts";
@@ -119,6 +124,13 @@ export const retf: Instruction = {
     const extra = released === undefined ? m.constant(0) : m.read(released);
     const rip = m.peek(bytes, 0);
     const cs = m.and(m.peek(bytes, bytes), m.constant(0xffff));
+    const moved = m.add(extra, m.constant(2 * bytes), 64);
+    if (m.mode !== 64) {
+      m.when(m.isFalse(isProtected(m)), () => {
+        m.call(returnToParagraph, rip, cs, moved);
+        m.resumeAt(m.state(slots.rip));
+      });
+    }
     const isOuter = m.notEqual(m.and(cs, m.constant(3)), m.state(slots.cpl));
     const rsp = m.variable(m.constant(0));
     const ss = m.variable(m.constant(0));
@@ -129,7 +141,6 @@ export const retf: Instruction = {
       m.set(rsp, m.add(m.load(at(0), bytes), extra, 64));
       m.set(ss, m.and(m.load(at(bytes), bytes), m.constant(0xffff)));
     });
-    const moved = m.add(extra, m.constant(2 * bytes), 64);
     m.call(returnFar, rip, cs, m.get(rsp), m.get(ss), m.fromCondition(isOuter), moved);
     m.resumeAt(m.state(slots.rip));
   },
@@ -152,6 +163,18 @@ export function interruptFlagsMask(m: SemanticsBuilder): Value {
   const none = m.constant(0);
   const maskIf = m.select(m.lessThanUnsigned(iopl, cpl), none, m.constant(RFLAGS.IF));
   return m.or(maskIf, m.select(cpl, none, m.constant(RFLAGS.IOPL)));
+}
+
+/** IRET in real-address mode, and in virtual-8086 mode with IOPL 3. */
+function iretInParagraphs(m: SemanticsBuilder, bytes: 2 | 4 | 8): void {
+  const rip = m.peek(bytes, 0);
+  const cs = m.and(m.peek(bytes, bytes), m.constant(0xffff));
+  const flags = m.peek(bytes, 2 * bytes);
+  const mask = returnedFlags(m, bytes);
+  m.call(returnToParagraph, rip, cs, m.constant(3 * bytes));
+  m.writeFlagsRegister(flags, mask);
+  recheckWhenPending(m);
+  m.resumeAt(m.state(slots.rip));
 }
 
 /**
@@ -180,6 +203,8 @@ export const iret: Instruction = {
     const bytes = slotBytes(m);
     // NMIs are unblocked even when the return faults. Intel SDM Vol. 3A §6.7.1, "Handling Multiple NMIs".
     m.setState(slots.nmiBlocked, m.constant(0));
+    requireVirtual8086Iopl(m);
+    if (m.mode !== 64) m.when(m.isFalse(isProtected(m)), () => iretInParagraphs(m, bytes));
     m.raiseWhen(hasBits(m, m.state(slots.flagsSystem), RFLAGS.NT), "GP", m.constant(0));
     const rip = m.peek(bytes, 0);
     const cs = m.and(m.peek(bytes, bytes), m.constant(0xffff));
@@ -190,9 +215,15 @@ export const iret: Instruction = {
     const loadsStack = is64
       ? m.constant(1)
       : m.fromCondition(m.notEqual(m.and(cs, m.constant(3)), m.state(slots.cpl)));
-    if (!is64) {
+    if (!is64 && bytes === 4) {
+      const isLegacy = m.isZero(m.state(slots.longMode));
       const asksForVirtual8086 = m.both(hasBits(m, flags, RFLAGS.VM), m.isZero(m.state(slots.cpl)));
-      m.raiseWhen(asksForVirtual8086, "GP", m.constant(0));
+      m.when(m.both(isLegacy, asksForVirtual8086), () => {
+        const above = [3, 4, 5, 6, 7, 8].map((position) => m.peek(bytes, position * bytes));
+        m.call(returnToVirtual8086, rip, cs, flags, ...above);
+        recheckWhenPending(m);
+        m.resumeAt(m.state(slots.rip));
+      });
     }
     m.when(loadsStack, () => {
       m.set(rsp, m.peek(bytes, 3 * bytes));

@@ -9,6 +9,7 @@
 import { opcodes, type Classification, type Encoding, type Instruction } from "../dsl.ts";
 import { hasBits, updateMode } from "../exceptions/mode.ts";
 import { CR4, RFLAGS, STATUS_FLAGS } from "../profile/registers.ts";
+import { requireVirtual8086Iopl } from "../segmentation/paragraph.ts";
 import type { SemanticsBuilder } from "../semantics.ts";
 import { SHADOW, slots } from "../state/layout.ts";
 import { interruptFlagsMask } from "./far-transfers.ts";
@@ -47,6 +48,7 @@ export const pushf: Instruction = {
     o64 9C | PUSHFQ      |        | 64
   `,
   semantics(m) {
+    requireVirtual8086Iopl(m);
     m.push(m.and(m.readFlagsRegister(), m.constant(~(RFLAGS.RF | RFLAGS.VM))));
   },
 };
@@ -68,6 +70,7 @@ export const popf: Instruction = {
     o64 9D | POPFQ       |        | 64
   `,
   semantics(m) {
+    requireVirtual8086Iopl(m);
     const bytes = m.width === 16 ? 2 : m.mode === 64 ? 8 : 4;
     const value = m.peek(bytes);
     const always = STATUS_FLAGS | RFLAGS.TF | RFLAGS.DF | RFLAGS.NT;

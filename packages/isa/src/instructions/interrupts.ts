@@ -8,6 +8,7 @@ import { deliverSoftwareInterrupt } from "../exceptions/deliver.ts";
 import { EVENT } from "../exceptions/event.ts";
 import { leaveWithSoftwareInterrupt } from "../exceptions/monitor.ts";
 import { VECTOR } from "../exceptions/vectors.ts";
+import { requireVirtual8086Iopl } from "../segmentation/paragraph.ts";
 import type { SemanticsBuilder, Value } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
 
@@ -42,6 +43,7 @@ export const int: Instruction = {
     CD ib  | INT imm8    | r
   `,
   semantics(m, vector) {
+    requireVirtual8086Iopl(m);
     interrupt(m, m.read(vector), EVENT.SOFTWARE);
   },
 };

@@ -4,6 +4,7 @@
  * Intel SDM Vol. 2A, "LOOP/LOOPcc—Loop According to ECX Counter" and "Jcc—Jump if Condition Is Met". No flag changes.
  */
 import { opcodes, type Instruction } from "../dsl.ts";
+import { jumpNear } from "./near-transfer.ts";
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";
 
 const RCX = 1;
@@ -15,7 +16,7 @@ function countDown(m: SemanticsBuilder, target: Operand, onlyIf?: Value): void {
   const count = m.subtract(m.register(RCX, width), m.constant(1n), width);
   m.setRegister(RCX, count, width);
   const more = m.isFalse(m.isZero(count));
-  m.when(onlyIf === undefined ? more : m.both(more, onlyIf), () => m.jumpRelative(target));
+  m.when(onlyIf === undefined ? more : m.both(more, onlyIf), () => jumpNear(m, target));
 }
 
 export const loop: Instruction = {
@@ -24,8 +25,10 @@ export const loop: Instruction = {
   addressSized: true,
 
   encodings: opcodes`
-    Opcode | Instruction | Access
-    E2 cb  | LOOP rel8   | n
+    Opcode    | Instruction | Access | Mode
+    E2 cb     | LOOP rel8   | n      | 64
+    o16 E2 cb | LOOP rel8   | n      | legacy
+    o32 E2 cb | LOOP rel8   | n      | legacy
   `,
 
   semantics(m, target) {
@@ -40,8 +43,10 @@ export const loope: Instruction = {
   addressSized: true,
 
   encodings: opcodes`
-    Opcode | Instruction | Access
-    E1 cb  | LOOPE rel8  | n
+    Opcode    | Instruction | Access | Mode
+    E1 cb     | LOOPE rel8  | n      | 64
+    o16 E1 cb | LOOPE rel8  | n      | legacy
+    o32 E1 cb | LOOPE rel8  | n      | legacy
   `,
 
   semantics(m, target) {
@@ -56,8 +61,10 @@ export const loopne: Instruction = {
   addressSized: true,
 
   encodings: opcodes`
-    Opcode | Instruction | Access
-    E0 cb  | LOOPNE rel8 | n
+    Opcode    | Instruction | Access | Mode
+    E0 cb     | LOOPNE rel8 | n      | 64
+    o16 E0 cb | LOOPNE rel8 | n      | legacy
+    o32 E0 cb | LOOPNE rel8 | n      | legacy
   `,
 
   semantics(m, target) {
@@ -66,7 +73,7 @@ export const loopne: Instruction = {
 };
 
 function jumpWhenZero(m: SemanticsBuilder, target: Operand): void {
-  m.when(m.isZero(m.register(RCX, m.addressWidth)), () => m.jumpRelative(target));
+  m.when(m.isZero(m.register(RCX, m.addressWidth)), () => jumpNear(m, target));
 }
 
 export const jcxz: Instruction = {
@@ -75,8 +82,9 @@ export const jcxz: Instruction = {
   addressSized: true,
 
   encodings: opcodes`
-    Opcode    | Instruction | Access | Mode
-    a16 E3 cb | JCXZ rel8   | n      | legacy
+    Opcode        | Instruction | Access | Mode
+    o16 a16 E3 cb | JCXZ rel8   | n      | legacy
+    o32 a16 E3 cb | JCXZ rel8   | n      | legacy
   `,
 
   semantics: jumpWhenZero,
@@ -88,8 +96,10 @@ export const jecxz: Instruction = {
   addressSized: true,
 
   encodings: opcodes`
-    Opcode    | Instruction | Access
-    a32 E3 cb | JECXZ rel8  | n
+    Opcode        | Instruction | Access | Mode
+    a32 E3 cb     | JECXZ rel8  | n      | 64
+    o16 a32 E3 cb | JECXZ rel8  | n      | legacy
+    o32 a32 E3 cb | JECXZ rel8  | n      | legacy
   `,
 
   semantics: jumpWhenZero,

@@ -6,6 +6,7 @@
  * Intel SDM Vol. 1 §9.4, "MMX Instructions" and §10.4.4, "SSE 64-Bit SIMD Integer Instructions".
  */
 import { opcodes, type Instruction } from "../dsl.ts";
+import { wrapLinear } from "../exceptions/mode.ts";
 import type { SemanticsBuilder, Value } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
 import { family } from "./family.ts";
@@ -374,7 +375,7 @@ const maskmovq: Instruction = {
   semantics(m, src, mask) {
     requireMmx(m);
     const sum = m.add(m.segmentBase(), m.register(RDI, m.addressWidth), 64);
-    const linear = m.mode === 64 ? sum : m.truncate(sum, 32);
+    const linear = wrapLinear(m, sum);
     const value = m.readAs(src, "i64", 8);
     const chosen = m.readAs(mask, "i64", 8);
     const at = (byte: number): Value => m.add(linear, m.constant(byte), 64);

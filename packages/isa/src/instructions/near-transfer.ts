@@ -18,11 +18,7 @@ function slotBytes(m: SemanticsBuilder): 2 | 4 | 8 {
   return m.width === 16 ? 2 : 4;
 }
 
-/**
- * Jumps to a relative target; with an operand size of 16 bits the upper half of EIP is cleared.
- *
- * Differs from the SDM: a jump with an 8-bit offset does not clear it, outside 64-bit mode with an operand-size prefix.
- */
+/** Jumps to a relative target; with an operand size of 16 bits the upper half of EIP is cleared. */
 export function jumpNear(m: SemanticsBuilder, target: Operand): void {
   if (m.mode !== 64 && m.width === 16) m.jumpTo(m.truncate(m.relativeTarget(target), 16));
   else m.jumpRelative(target);
@@ -35,7 +31,9 @@ export const jmp: Instruction = {
 
   encodings: opcodes`
     Opcode    | Instruction | Access | Mode
-    EB cb     | JMP rel8    | n      |
+    EB cb     | JMP rel8    | n      | 64
+    o16 EB cb | JMP rel8    | n      | legacy
+    o32 EB cb | JMP rel8    | n      | legacy
     o16 E9 cw | JMP rel16   | n      | legacy
     o32 E9 cd | JMP rel32   | n      | legacy
     E9 cd     | JMP rel32   | n      | 64

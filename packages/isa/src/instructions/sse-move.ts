@@ -5,6 +5,7 @@
  * here looks at what it moves: signalling NaNs pass unchanged.
  */
 import { opcodes, type Instruction } from "../dsl.ts";
+import { wrapLinear } from "../exceptions/mode.ts";
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";
 import { family } from "./family.ts";
 import { half, lowVector, readVector, requireSse, withHalf, writeVector } from "./sse-operand.ts";
@@ -240,7 +241,7 @@ export const maskmovdqu: Instruction = {
   semantics(m, src, mask) {
     requireSse(m);
     const sum = m.add(m.segmentBase(), m.register(RDI, m.addressWidth), 64);
-    const linear = m.mode === 64 ? sum : m.truncate(sum, 32);
+    const linear = wrapLinear(m, sum);
     const value = m.readAs(src, "v128", 16);
     const selected = m.wasm("i8x16.bitmask", [m.readAs(mask, "v128", 16)]);
     const chosen = m.fromI32Unsigned(selected);

@@ -4,6 +4,7 @@
  *
  * Intel SDM Vol. 1 §7.3.9.1, "String Instructions".
  */
+import { wrapLinear } from "../exceptions/mode.ts";
 import type { SemanticsBuilder, Value } from "../semantics.ts";
 import { segmentSlots, slots } from "../state/layout.ts";
 
@@ -24,8 +25,7 @@ export function destinationAddress(m: SemanticsBuilder): Value {
 }
 
 function linear(m: SemanticsBuilder, base: Value, offset: Value): Value {
-  const sum = m.add(base, offset, 64);
-  return m.mode === 64 ? sum : m.truncate(sum, 32);
+  return wrapLinear(m, m.add(base, offset, 64));
 }
 
 /** Moves RSI or RDI by one element, in the direction that DF says. */

@@ -29,7 +29,9 @@ export const invlpg: Instruction = {
   `,
   semantics(m, page) {
     requireSupervisor(m);
-    m.setState(slots.scratch0, m.linearAddress(page));
+    const linear = m.linearAddress(page);
+    // Nothing is accessed, so a segment's limit does not matter, and its mark goes.
+    m.setState(slots.scratch0, m.mode === 64 ? linear : m.truncate(linear, 32));
     m.helper("invalidatePage");
     // The page may be the one that code is being fetched from.
     m.resumeAt(m.nextRip());

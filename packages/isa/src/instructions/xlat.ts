@@ -4,6 +4,7 @@
  * Intel SDM Vol. 2D, "XLAT/XLATB—Table Look-up Translation".
  */
 import { opcodes, type Instruction } from "../dsl.ts";
+import { wrapLinear } from "../exceptions/mode.ts";
 import type { SemanticsBuilder } from "../semantics.ts";
 
 const RAX = 0;
@@ -23,7 +24,7 @@ export const xlat: Instruction = {
     const width = m.addressWidth;
     const offset = m.add(m.register(RBX, width), m.register(RAX, 8), width);
     const sum = m.add(m.segmentBase(), offset, 64);
-    const linear = m.mode === 64 ? sum : m.truncate(sum, 32);
+    const linear = wrapLinear(m, sum);
     m.setRegister(RAX, m.load(linear, 1), 8);
   },
 };

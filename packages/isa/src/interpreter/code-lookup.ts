@@ -1,33 +1,33 @@
 /**
  * From a RIP to the record to execute: what follows every transfer that is not inside one page.
  */
+import { VECTOR } from "../exceptions/vectors.ts";
 import { ACCESS_EXECUTE, ACCESS_USER } from "../paging/tag.ts";
 import type { Routine, Value } from "../semantics.ts";
 import type { Recorder } from "../micro-operations/recorder.ts";
+import { isMarked } from "../segmentation/check-segment.ts";
 import { segmentSlots, slots } from "../state/layout.ts";
 import {
   ENGINE,
   FIXED_RECORDS,
   FIXED_RECORDS_END,
   FRAME_ENTRY,
+  INSTRUCTION_BYTES_MAXIMUM,
   RECORD,
+  RECORD_BYTES,
   TLB_ENTRY,
 } from "./layout.ts";
+import { CONTROL } from "./dispatch-function.ts";
 import { engineRoutine, frameEntry, isRam } from "./engine-routine.ts";
 import { tlbSet } from "./translation.ts";
 
-const CS = segmentSlots(1);
 const PAGE_OFFSET = 0xfff;
 
-/** Linear address of `rip` and its offset in the page. */
+/** Linear address of `rip`, which the base of a CS that has a limit marks, and its offset in the page. */
 function linearRip(m: Recorder): { readonly linear: Value; readonly offset: Value } {
-  const linear = m.add(m.state(slots.rip), m.state(CS.effectiveBase), 64);
-  const wrapped = m.select(
-    m.equal(m.state(slots.mode), m.constant(64)),
-    linear,
-    m.truncate(linear, 32),
-  );
-  return { linear: wrapped, offset: m.and(wrapped, m.constant(PAGE_OFFSET)) };
+  const sum = m.add(m.state(slots.rip), m.state(slots.fetchBase), 64);
+  const linear = m.and(sum, m.state(slots.linearMask));
+  return { linear, offset: m.and(linear, m.constant(PAGE_OFFSET)) };
 }
 
 function recordAt(m: Recorder, codePage: Value, offset: Value): Value {
@@ -69,8 +69,60 @@ export const lookup: Routine = engineRoutine("lookup", [], "i32", (m) => {
   return m.callNamed("lookupSlowly", "i32", false, []);
 });
 
+/**
+ * Code below a limit: RIP must not be beyond it. Where the limit lies in the page, or so close behind it that an
+ * instruction from this page reaches it, each instruction is looked up on its own: control goes to the driver, which
+ * takes single steps while `limitInPage` is set. Gives the linear address without its mark.
+ */
+function fetchBelowLimit(m: Recorder, marked: Value, offset: Value): Value {
+  const linear = m.variable(marked);
+  m.when(isMarked(m, marked), () => {
+    const limit = m.state(segmentSlots(1).limit);
+    m.set(linear, m.truncate(marked, 32));
+    m.when(m.lessThanUnsigned(limit, m.state(slots.rip)), () => {
+      raiseBeyondLimit(m);
+      m.returnValue(m.constantI32(FIXED_RECORDS.fault));
+    });
+    const untilPageEnd = m.subtract(m.constant(PAGE_OFFSET), offset, 64);
+    const reach = m.add(untilPageEnd, m.constant(INSTRUCTION_BYTES_MAXIMUM - 1), 64);
+    const isNear = m.lessThanUnsigned(limit, m.add(m.state(slots.rip), reach, 64));
+    m.setState(slots.limitInPage, m.fromCondition(isNear));
+    m.when(m.both(isNear, m.isZero(m.state(slots.stepsToLimit))), () =>
+      m.returnValue(m.constantI32(FIXED_RECORDS.recheck)),
+    );
+  });
+  return m.get(linear);
+}
+
+function raiseBeyondLimit(m: Recorder): void {
+  m.setState(slots.faultVector, m.constant(VECTOR.GP + 1));
+  m.setState(slots.faultErrorCode, m.constant(0));
+  m.setState(slots.faultHasErrorCode, m.constant(1));
+}
+
+/** In single steps to a limit: the instruction must end below it. An instruction in two pages has its length behind its first record. */
+function returnBelowLimit(m: Recorder, record: Value): void {
+  m.when(m.state(slots.stepsToLimit), () => {
+    const handler = m.hostLoad("i64.load16_u", record, RECORD.handler.offset);
+    const lengthAt = (bytes: number): Value =>
+      m.hostLoad("i64.load8_u", record, RECORD.length.offset + bytes);
+    const isStraddling = m.equal(handler, m.constant(CONTROL.straddle));
+    const length = m.select(isStraddling, lengthAt(RECORD_BYTES), lengthAt(0));
+    const end = m.add(m.state(slots.rip), length, 64);
+    m.when(
+      m.lessThanUnsigned(m.add(m.state(segmentSlots(1).limit), m.constant(1), 64), end),
+      () => {
+        raiseBeyondLimit(m);
+        m.returnValue(m.constantI32(FIXED_RECORDS.fault));
+      },
+    );
+  });
+  m.returnValue(record);
+}
+
 export const lookupSlowly: Routine = engineRoutine("lookupSlowly", [], "i32", (m) => {
-  const { linear, offset } = linearRip(m);
+  const { linear: marked, offset } = linearRip(m);
+  const linear = fetchBelowLimit(m, marked, offset);
   const user = m.select(
     m.equal(m.state(slots.cpl), m.constant(3)),
     m.constant(ACCESS_USER),
@@ -96,7 +148,7 @@ export const lookupSlowly: Routine = engineRoutine("lookupSlowly", [], "i32", (m
         m.hostStore("i32.store", entry, codePage, TLB_ENTRY.codePage.offset);
         m.hostStore("i64.store8", entry, codeMode, TLB_ENTRY.codeMode.offset);
         const record = recordAt(m, codePage, offset);
-        m.when(record, () => m.returnValue(record));
+        m.when(record, () => returnBelowLimit(m, record));
       });
     });
   });
@@ -124,8 +176,9 @@ export const link: Routine = engineRoutine("link", ["i32"], "i32", (m, ...values
 
 /** Physical page that the page after the current code page is fetched from, or all ones with a fault recorded. */
 export const nextCodePage: Routine = engineRoutine("nextCodePage", [], "i64", (m) => {
-  const here = m.add(m.state(slots.codePageRip), m.state(CS.effectiveBase), 64);
-  const linear = m.add(here, m.constant(PAGE_OFFSET + 1), 64);
+  const here = m.add(m.state(slots.codePageRip), m.state(slots.fetchBase), 64);
+  const sum = m.and(m.add(here, m.constant(PAGE_OFFSET + 1), 64), m.state(slots.linearMask));
+  const linear = m.select(isMarked(m, sum), m.truncate(sum, 32), sum);
   const user = m.select(
     m.equal(m.state(slots.cpl), m.constant(3)),
     m.constant(ACCESS_USER),

@@ -20,6 +20,8 @@ export const LEFT = {
   recheck: 3,
   /** The current record's dispatch function has not been made yet. */
   handler: 4,
+  /** A debugger may want to stop before the instruction at RIP. */
+  breakpoint: 5,
 } as const;
 
 /** Handlers that no row has: they steer execution between records, and use no unit. */
@@ -38,8 +40,12 @@ export const CONTROL = {
   straddle: 6,
   /** Raises the exception in `immediate2` (#UD, #GP): bytes that are no instruction. */
   raise: 7,
+  /** Leaves for the driver. */
+  fixedRecheck: 8,
+  /** Leaves, so that the driver can see whether a debugger stops before the instruction of the next record. */
+  breakpoint: 9,
 } as const;
-export const CONTROL_COUNT = 8;
+export const CONTROL_COUNT = 10;
 /** A handler number is a dispatch function and, in its low bits, a place in it. */
 export const GROUP_SHIFT = 8;
 /** Handlers of one dispatch function. */
@@ -205,6 +211,10 @@ export function emitControl(
     case CONTROL.fixedFault:
       body.branch(labels.fault);
       return;
+    case CONTROL.fixedRecheck:
+      giveBack(body);
+      body.branch(labels.leave);
+      return;
     case CONTROL.goto:
       body.get(LOCAL.record);
       body.memory("i32.load", RECORD.target.offset);
@@ -255,13 +265,8 @@ export function emitControl(
       body.get(effective);
       slotOf("segment");
       body.op("i64.add");
-      body.i64(-1n);
-      body.i64(0xffff_ffffn);
       body.get(LOCAL.processor);
-      body.memory("i32.load8_u", slots.mode.offset);
-      body.i32(64);
-      body.op("i32.eq");
-      body.select("i64");
+      body.memory("i64.load", slots.linearMask.offset);
       body.op("i64.and");
       body.get(effective);
       body.op("i64.sub");
@@ -282,6 +287,13 @@ export function emitControl(
       body.branch(labels.decode);
       body.end();
       nextRecord();
+      return;
+    case CONTROL.breakpoint:
+      giveBack(body);
+      storeRip(body);
+      storeRemaining(body);
+      body.i32(LEFT.breakpoint);
+      body.return();
       return;
     case CONTROL.raise:
       body.get(LOCAL.processor);

@@ -17,6 +17,7 @@ import { twoStageWalk } from "../paging/two-stage-walk.ts";
 import { walkRoutine } from "../paging/walk.ts";
 import type { Prologue } from "../micro-operations/recording.ts";
 import type { ProcessorProfile } from "../profile/profile.ts";
+import { checkSegment } from "../segmentation/check-segment.ts";
 import type { ExceptionName, Routine } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
 import type { ProcessorState, StateEngine } from "../state/processor-state.ts";
@@ -66,6 +67,7 @@ const SHARED: readonly Routine[] = [
   deliverSoftwareInterrupt,
   readFlags,
   writeFlags,
+  checkSegment,
 ];
 
 const ROUTINES: Readonly<Record<MemoryModel, readonly Routine[]>> = {

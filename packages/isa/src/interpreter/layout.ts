@@ -75,6 +75,9 @@ export const FRAME_ENTRY: Readonly<Record<"codeLines" | "flags" | "codeMode" | "
   };
 export const FRAME_IS_RAM = 1;
 
+/** Intel SDM Vol. 2A §2.3.11, "AVX Instruction Length": no instruction is longer. */
+export const INSTRUCTION_BYTES_MAXIMUM = 15;
+
 /** A decoded instruction: what its handler reads. */
 export const RECORD_BYTES = 48;
 export const RECORD: Readonly<
@@ -130,7 +133,8 @@ export const ENGINE: Readonly<
     | "decodePhysical"
     | "segmentScratch"
     | "wideScratch"
-    | "crossingScratch",
+    | "crossingScratch"
+    | "watching",
     Slot
   >
 > = {
@@ -147,6 +151,8 @@ export const ENGINE: Readonly<
   /** Sixteen bytes for wide accesses that go the slow way. */
   wideScratch: { offset: 0x3d0, bytes: 16 },
   crossingScratch: { offset: 0x3e0, bytes: 16 },
+  /** 1 while a debugger watches data: accesses that go the slow way are then reported. */
+  watching: { offset: 0x3f8, bytes: 1 },
 };
 
 /** Records that no page owns, at fixed addresses: where `lookup` sends control when there is nothing to execute. */
@@ -155,5 +161,7 @@ export const FIXED_RECORDS = {
   decode: 64,
   /** The fetch faulted; `rip` is set. */
   fault: 128,
+  /** The driver is to look up the instruction at `rip` itself. */
+  recheck: 192,
 } as const;
 export const FIXED_RECORDS_END = 256;

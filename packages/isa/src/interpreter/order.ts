@@ -1,9 +1,9 @@
 /**
  * Handlers by how often they run, the frequent ones first.
  *
- * The first dispatch function holds the first 248 forms, and whatever leaves it pays for a tail call; with frequent
+ * The first dispatch function holds the first 247 forms, and whatever leaves it pays for a tail call; with frequent
  * handlers spread over several functions the interpreter is half as fast. The list is measured (see
- * docs/decisions/0005-handlers-by-frequency.md); forms that are not in it follow in the order of the table, 64-bit ones first.
+ * docs/decisions/0005-handlers-by-frequency.md); forms that are not in it follow in the order of the table, 64-bit ones first, 16-bit ones last.
  */
 import type { Form } from "../decoder/decoded.ts";
 
@@ -252,5 +252,5 @@ const UNMEASURED = MEASURED.length;
 
 /** Position in the order of handlers; forms with the same rank keep the table's order. */
 export function rankOf(form: Form): number {
-  return RANKS.get(form.name) ?? (form.mode === 64 ? UNMEASURED : UNMEASURED + 1);
+  return RANKS.get(form.name) ?? UNMEASURED + (form.mode === 64 ? 0 : form.mode === 32 ? 1 : 2);
 }

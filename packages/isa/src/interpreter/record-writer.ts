@@ -6,10 +6,7 @@ import { VECTOR } from "../exceptions/vectors.ts";
 import { registerOffset, segmentSlots, slots } from "../state/layout.ts";
 import { CONTROL } from "./dispatch-function.ts";
 import type { Interpreter } from "./dispatch.ts";
-import { ENGINE, RECORD, RECORD_BYTES } from "./layout.ts";
-
-/** Intel SDM Vol. 2A §2.3.11, "AVX Instruction Length": no instruction is longer. */
-export const INSTRUCTION_BYTES_MAXIMUM = 15;
+import { ENGINE, INSTRUCTION_BYTES_MAXIMUM, RECORD, RECORD_BYTES } from "./layout.ts";
 
 const DS = 3;
 

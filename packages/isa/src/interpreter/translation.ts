@@ -20,6 +20,7 @@ import {
   TAG_PAGE_NUMBER,
   USER_DENIAL_SHIFT,
 } from "../paging/tag.ts";
+import { isMarked } from "../segmentation/check-segment.ts";
 import type { Routine, Value } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
 import { ACCESS_STACK_SEGMENT, ACCESS_SYSTEM } from "./emitter.ts";
@@ -85,6 +86,21 @@ function neededDenial(m: Recorder, access: Value): Value {
   return m.shiftLeft(kind, m.select(user, m.constant(USER_DENIAL_SHIFT), m.constant(0)));
 }
 
+/** Records code for addresses in a page of which a debugger watches something. */
+function whenWatched(m: Recorder, linear: Value, body: () => void): void {
+  m.when(m.state(ENGINE.watching), () => {
+    m.when(m.helper("watchesPage", halves(m, linear), "i32"), body);
+  });
+}
+
+/** Tells a debugger that watches data of an access. */
+function reportAccess(m: Recorder, linear: Value, bytes: Value, write: boolean): void {
+  m.when(m.state(ENGINE.watching), () => {
+    const [low, high] = halves(m, linear);
+    m.helper("watchAccess", [low, high, bytes, m.constantI32(write ? 1 : 0)]);
+  });
+}
+
 function copyEntry(m: Recorder, from: Value, to: Value): void {
   for (let offset = 0; offset < TLB_ENTRY_BYTES; offset += 8) {
     m.hostStore("i64.store", to, m.hostLoad("i64.load", from, offset), offset);
@@ -148,6 +164,7 @@ export const resolve: Routine = engineRoutine("resolve", ["i64", "i64"], "i32", 
     },
     () => m.set(denied, m.constant(ALL_DENIED)),
   );
+  whenWatched(m, linear, () => m.set(denied, m.constant(ALL_DENIED)));
   m.hostStore(
     "i64.store",
     first,
@@ -200,6 +217,29 @@ export function halves(m: Recorder, physical: Value): [Value, Value] {
   return [m.toI32(physical), m.toI32(m.shiftRightUnsigned(physical, m.constant(32)))];
 }
 
+/** A linear address as paging takes it: through a checked segment, only once the access was found to be allowed. */
+export function checkedLinear(
+  m: Recorder,
+  linear: Value,
+  bytes: Value,
+  isWrite: 0 | 1,
+  abandoned: Value,
+): Value {
+  const checked = m.variable(linear);
+  m.when(isMarked(m, linear), () => {
+    m.set(
+      checked,
+      m.callNamed("checkSegment", "i64", false, [
+        linear,
+        m.fromI32Unsigned(bytes),
+        m.constant(isWrite),
+      ]),
+    );
+    m.when(faulted(m), () => m.returnValue(abandoned));
+  });
+  return m.get(checked);
+}
+
 /** How one kind of memory is reached inside a page, once an access is known not to cross one. */
 export interface PageAccess {
   /** Checks an access without making it; a fault is recorded. */
@@ -229,8 +269,9 @@ function checkBothPages(
 /** `slowLoad(linear, bytes, kind)`: 1 to 8 bytes, zero-extended; 16 bytes go to the wide scratch. */
 export function slowLoadRoutine(page: PageAccess): Routine {
   return engineRoutine("slowLoad", ["i64", "i32", "i32"], "i64", (m, ...values) => {
-    const [linear, bytes, kind] = triple(values);
+    const [given, bytes, kind] = triple(values);
     const zero = m.constant(0);
+    const linear = checkedLinear(m, given, bytes, 0, zero);
     const access = dataAccess(m, kind, false);
     m.when(crossesPage(m, linear, bytes), () => {
       checkBothPages(m, page, linear, bytes, access, zero);
@@ -267,8 +308,9 @@ export function slowLoadRoutine(page: PageAccess): Routine {
 /** `slowStore(linear, value, bytes, kind)`: 1 to 8 bytes of the value, or 16 from the wide scratch. */
 export function slowStoreRoutine(page: PageAccess): Routine {
   return engineRoutine("slowStore", ["i64", "i64", "i32", "i32"], "i32", (m, ...values) => {
-    const [linear, value, bytes, kind] = quadruple(values);
+    const [given, value, bytes, kind] = quadruple(values);
     const done = m.constantI32(0);
+    const linear = checkedLinear(m, given, bytes, 1, done);
     const access = dataAccess(m, kind, true);
     m.when(crossesPage(m, linear, bytes), () => {
       checkBothPages(m, page, linear, bytes, access, done);
@@ -320,6 +362,7 @@ const translated: PageAccess = {
     const zero = m.constant(0);
     const entry = m.callNamed("resolve", "i32", false, [linear, access]);
     m.when(faulted(m), () => m.returnValue(zero));
+    reportAccess(m, linear, bytes, false);
     const physical = physicalOf(m, entry, linear);
     m.when(isRam(m, physical), () => {
       const host = hostOfPhysical(m, physical);
@@ -363,6 +406,7 @@ const translated: PageAccess = {
     const done = m.constantI32(0);
     const entry = m.callNamed("resolve", "i32", false, [linear, access]);
     m.when(faulted(m), () => m.returnValue(done));
+    reportAccess(m, linear, bytes, true);
     const physical = physicalOf(m, entry, linear);
     m.when(isRam(m, physical), () => {
       const host = hostOfPhysical(m, physical);
@@ -433,9 +477,10 @@ export const slowProbe: Routine = engineRoutine(
   ["i64", "i32", "i32"],
   "i32",
   (m, ...values) => {
-    const [linear, bytes, kind] = triple(values);
+    const [given, bytes, kind] = triple(values);
     const access = dataAccess(m, kind, true);
     const no = m.constantI32(0);
+    const linear = checkedLinear(m, given, bytes, 1, no);
     const entry = m.callNamed("resolve", "i32", false, [linear, access]);
     m.when(faulted(m), () => m.returnValue(no));
     m.when(crossesPage(m, linear, bytes), () => {
@@ -445,6 +490,7 @@ export const slowProbe: Routine = engineRoutine(
     });
     const physical = physicalOf(m, entry, linear);
     m.when(m.isFalse(isRam(m, physical)), () => m.returnValue(no));
+    whenWatched(m, linear, () => m.returnValue(no));
     const lines = m.hostLoad("i64.load", frameEntry(m, physical), FRAME_ENTRY.codeLines.offset);
     return m.select(m.isZero(lines), hostOfPhysical(m, physical), no);
   },

@@ -13,7 +13,7 @@ import type {
   ValueType,
   Width,
 } from "../semantics.ts";
-import { registerOffset, segmentSlots, slots } from "../state/layout.ts";
+import { LINEAR_MASK, registerOffset, segmentSlots, slots } from "../state/layout.ts";
 import { wasmOperation } from "../webassembly/operations.ts";
 import {
   loadAsOperation,
@@ -384,7 +384,8 @@ export class Recorder extends StateRecorder implements SemanticsBuilder {
   stackAddress(offset: Value): Value {
     if (this.#flatStack()) return offset;
     const within = this.and(offset, this.state(slots.stackMask));
-    return this.add(within, this.state(STACK_SEGMENT.effectiveBase), 32);
+    const sum = this.add(within, this.state(STACK_SEGMENT.effectiveBase), 64);
+    return this.and(sum, this.constant(LINEAR_MASK));
   }
 
   #flatStack(): boolean {

@@ -8,8 +8,7 @@
  */
 import { readHandlerSegment, requirePresent, withPrivilege } from "../exceptions/delivery.ts";
 import { readTssStack } from "../exceptions/deliver-long.ts";
-import { hasBits, updateMode } from "../exceptions/mode.ts";
-import { CR0 } from "../profile/registers.ts";
+import { hasBits, isProtected, updateMode } from "../exceptions/mode.ts";
 import type { Routine, SemanticsBuilder, Value } from "../semantics.ts";
 import { segmentSlots, slots } from "../state/layout.ts";
 import { ATTRIBUTES, SYSTEM_TYPE, TYPE } from "./attributes.ts";
@@ -61,7 +60,7 @@ export const transferFar: Routine = {
     const transfer: Transfer = { m, selector, offset, operandBytes, isCall, nextRip };
     const outcome = m.variable(m.constant(TRANSFER.DONE));
     m.when(
-      hasBits(m, m.state(slots.cr0), CR0.PE),
+      isProtected(m),
       () => {
         m.raiseWhen(isNullSelector(m, selector), "GP", m.constant(0));
         const found = readDescriptor(m, selector, "GP");
@@ -135,7 +134,8 @@ function pushReturnAddress(transfer: Transfer): void {
   const pointer = m.register(4, 64);
   const storeAt = (count: number, value: Value): void => {
     const below = m.and(m.subtract(pointer, m.multiply(operandBytes, m.constant(count))), mask);
-    storeSized(m, m.add(below, base), operandBytes, value);
+    const linear = m.and(m.add(below, base), m.state(slots.linearMask));
+    storeSized(m, linear, operandBytes, value);
   };
   storeAt(1, m.state(segmentSlots(CS).selector));
   storeAt(2, transfer.nextRip);
@@ -146,12 +146,12 @@ function pushReturnAddress(transfer: Transfer): void {
 function storeSized(m: SemanticsBuilder, linear: Value, bytes: Value, value: Value): void {
   m.when(
     m.equal(bytes, m.constant(8)),
-    () => m.store(linear, 8, value),
+    () => m.store(linear, 8, value, "stack"),
     () => {
       m.when(
         m.equal(bytes, m.constant(4)),
-        () => m.store(linear, 4, value),
-        () => m.store(linear, 2, value),
+        () => m.store(linear, 4, value, "stack"),
+        () => m.store(linear, 2, value, "stack"),
       );
     },
   );
@@ -235,12 +235,14 @@ function transferThroughGate(transfer: Transfer, gate: FoundDescriptor): void {
   m.setState(slots.rip, target);
 }
 
+/** In real-address and virtual-8086 mode a selector is a paragraph. */
 function transferInRealMode(transfer: Transfer): void {
   const { m, selector, offset } = transfer;
-  m.raiseWhen(m.lessThanUnsigned(m.constant(0xffff), offset), "GP", m.constant(0));
+  const { base, limit } = segmentSlots(CS);
+  m.raiseWhen(m.lessThanUnsigned(m.state(limit), offset), "GP", m.constant(0));
   m.when(transfer.isCall, () => pushReturnAddress(transfer));
   m.setState(segmentSlots(CS).selector, selector);
-  m.setState(segmentSlots(CS).base, m.shiftLeft(selector, m.constant(4)));
+  m.setState(base, m.shiftLeft(selector, m.constant(4)));
   m.call(updateMode);
   m.setState(slots.rip, offset);
 }

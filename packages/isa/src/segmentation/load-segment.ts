@@ -4,8 +4,7 @@
  * Intel SDM Vol. 2B, "MOV—Move" (operation); Vol. 3A §5.6, "Privilege Level Checking When Accessing Data Segments";
  * §5.7, "Privilege Level Checking When Loading the SS Register".
  */
-import { updateMode } from "../exceptions/mode.ts";
-import { CR0 } from "../profile/registers.ts";
+import { isProtected, updateMode } from "../exceptions/mode.ts";
 import type { Routine, SemanticsBuilder, Value } from "../semantics.ts";
 import { SEGMENT_STRIDE, segmentSlots, slots } from "../state/layout.ts";
 import { ATTRIBUTES, TYPE } from "./attributes.ts";
@@ -38,7 +37,7 @@ export const loadSegment: Routine = {
       throw new RangeError("loadSegment takes two parameters.");
     const selector = m.and(value, m.constant(0xffff));
     m.when(
-      m.and(m.state(slots.cr0), m.constant(CR0.PE)),
+      isProtected(m),
       () => {
         m.when(
           m.equal(index, m.constant(SS)),
@@ -47,7 +46,8 @@ export const loadSegment: Routine = {
         );
       },
       () => {
-        // Real-address mode: only the selector and the base change. Intel SDM Vol. 3B §21.1.1, "Address Translation in Real-Address Mode".
+        // Real-address and virtual-8086 mode: only the selector and the base change.
+        // Intel SDM Vol. 3B §21.1.1, "Address Translation in Real-Address Mode".
         const at = m.multiply(index, m.constant(SEGMENT_STRIDE));
         m.setStateAt(segmentSlots(0).selector, at, selector);
         m.setStateAt(segmentSlots(0).base, at, m.shiftLeft(selector, m.constant(4)));

@@ -1,9 +1,4 @@
-/**
- * Writing segment registers, visible and hidden part together.
- *
- * Differs from the SDM: outside 64-bit mode an access is not checked against the limit and type of its data segment, nor a
- * fetch against the limit of CS; bases are added. Systems since the 1990s use flat segments there.
- */
+/** Writing segment registers, visible and hidden part together. */
 import type { SemanticsBuilder, Value } from "../semantics.ts";
 import { SEGMENT_STRIDE, segmentSlots } from "../state/layout.ts";
 import { ATTRIBUTES, TYPE } from "./attributes.ts";

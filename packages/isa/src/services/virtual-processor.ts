@@ -28,10 +28,11 @@ import {
   ENGINE,
   FIXED_RECORDS,
   FRAME_BYTES,
+  INSTRUCTION_BYTES_MAXIMUM,
   RECORD,
   WASM_PAGE_BYTES,
 } from "../interpreter/layout.ts";
-import { INSTRUCTION_BYTES_MAXIMUM, RecordWriter } from "../interpreter/record-writer.ts";
+import { RecordWriter } from "../interpreter/record-writer.ts";
 import { ACCESS_EXECUTE, ACCESS_USER, ACCESS_WRITE } from "../paging/tag.ts";
 import { defaultProfile, type ProcessorProfile } from "../profile/profile.ts";
 import { resetRegisters } from "../profile/reset.ts";
@@ -106,6 +107,9 @@ const EVENT_KINDS = {
   software: EVENT.SOFTWARE,
   exception: EVENT.EXCEPTION,
 } as const;
+
+/** A fetch beyond the limit of CS. Intel SDM Vol. 3A §5.3, "Limit Checking". */
+const LIMIT_FAULT = { kind: "fault", vector: VECTOR.GP, errorCode: 0, linear: 0n } as const;
 
 export class VirtualProcessor {
   readonly state: ProcessorState;
@@ -222,6 +226,7 @@ export class VirtualProcessor {
       const vector = decoded.fault === "UD" ? VECTOR.UD : VECTOR.GP;
       return { kind: "fault", vector, errorCode: vector === VECTOR.GP ? 0 : undefined, linear: 0n };
     }
+    if (this.#isBeyondLimit(decoded.lengthBytes)) return LIMIT_FAULT;
     const { mnemonic } = decoded.form.instruction;
     this.#emulated.set(mnemonic, (this.#emulated.get(mnemonic) ?? 0) + 1);
 
@@ -275,6 +280,7 @@ export class VirtualProcessor {
       }
     | Extract<Emulation, { kind: "fault" }> {
     const { state } = this;
+    if (this.#isBeyondLimit(1)) return LIMIT_FAULT;
     const base = state.mode === 64 ? 0n : state.segment("cs").base;
     const linear = BigInt.asUintN(state.mode === 64 ? 64 : 32, state.rip + base);
     const here = Math.min(INSTRUCTION_BYTES_MAXIMUM, FRAME_BYTES - Number(linear & 0xfffn));
@@ -289,6 +295,13 @@ export class VirtualProcessor {
       return { kind: "bytes", linear, bytes: bytes.subarray(0, here), fault: second };
     this.#accessors.readPhysical(second, bytes.subarray(here));
     return { kind: "bytes", linear, bytes, fault: undefined };
+  }
+
+  /** Whether CS ends before the first `lengthBytes` bytes from RIP do. */
+  #isBeyondLimit(lengthBytes: number): boolean {
+    const { state } = this;
+    const last = state.rip + BigInt(lengthBytes - 1);
+    return state.mode !== 64 && last > BigInt(state.segment("cs").limit);
   }
 
   #fetchPhysical(linear: bigint): number | Extract<Emulation, { kind: "fault" }> {

@@ -54,9 +54,22 @@ export interface SegmentSlots {
   readonly limit: Slot;
   /** The base as loaded from the descriptor (or the FS/GS base MSR). */
   readonly base: Slot;
-  /** The base that addresses use now: 0 for ES, CS, SS and DS in 64-bit mode, else `base`. */
+  /**
+   * The base that addresses use now: 0 for ES, CS, SS and DS in 64-bit mode, else `base`. Outside 64-bit mode it is
+   * marked (see {@link CHECKED_BASE}) unless the segment is flat and may be read and written everywhere.
+   */
   readonly effectiveBase: Slot;
 }
+
+/**
+ * Marks the base of a segment whose accesses must be checked: bits 63:60 of it are 4, bits 58:56 the segment's number.
+ * A linear address made with it is in no TLB, so the access goes the slow way, where segmentation/check-segment.ts looks
+ * at limit and type; flat segments pay nothing.
+ */
+export const CHECKED_BASE = 0x4000_0000_0000_0000n;
+export const CHECKED_BASE_SHIFT = 56;
+/** Bits of a linear address outside 64-bit mode: 32, and the mark of a segment that is checked. */
+export const LINEAR_MASK = 0x4700_0000_ffff_ffffn;
 
 /** Slots of segment register `index` (position in {@link SEGMENTS}). */
 export function segmentSlots(index: number): SegmentSlots {
@@ -90,6 +103,10 @@ export type SlotName =
   | "addressScratch"
   | "stackMask"
   | "ripMask"
+  | "linearMask"
+  | "fetchBase"
+  | "limitInPage"
+  | "stepsToLimit"
   | "readMask"
   | "writeMask"
   | "executeMask"
@@ -183,8 +200,16 @@ export const slots: Readonly<Record<SlotName, Slot>> = {
   addressScratch: slot(0x0b0, 8),
   /** All ones, or the mask of the stack's size (SS.B) outside 64-bit mode. */
   stackMask: slot(0x0b8, 8),
-  /** All ones in 64-bit mode, else 0xffff_ffff or 0xffff: how RIP wraps. */
+  /** All ones in 64-bit mode, else 0xffff_ffff: how RIP wraps. Jumps of 16 bits clear its upper half themselves. */
   ripMask: slot(0x0c0, 8),
+  /** All ones in 64-bit mode, else {@link LINEAR_MASK}: how linear addresses wrap. */
+  linearMask: slot(0x380, 8),
+  /** The base that RIP is added to when code is fetched; marked when CS has a limit to check. */
+  fetchBase: slot(0x388, 8),
+  /** 1: the limit of CS lies in or just behind the page that code was looked up in, so each instruction is looked up. */
+  limitInPage: slot(0x390, 1),
+  /** 1 while the driver looks up one instruction because of that. */
+  stepsToLimit: slot(0x391, 1),
 
   /** Bits of a TLB tag that an access at the current CPL must find clear. */
   readMask: slot(0x0c8, 8),

@@ -12,6 +12,9 @@ const IMAGE = "its image holds fields that differ between processors";
 export const UNRECORDED: ReadonlyMap<string, string> = new Map([
   ...["cpuid", "rdtsc", "rdtscp"].map((name) => [name, HOST_STATE] as const),
   ...["sgdt", "sidt", "sldt", "str", "smsw"].map((name) => [name, HOST_STATE] as const),
+  ...["rdfsbase", "rdgsbase", "wrfsbase", "wrgsbase"].map(
+    (name) => [name, "the host's kernel may have them switched off"] as const,
+  ),
   ...["lar", "lsl", "verr", "verw", "lds", "les", "lfs", "lgs", "lss"].map(
     (name) => [name, SELECTORS] as const,
   ),

@@ -1,14 +1,20 @@
 /**
  * What a processor sees of the interrupt controllers: one request line and one acknowledge.
  *
- * Joins the 8259 pair and the local APIC as a PC does: INTR of the pair enters the APIC at LINT0.
+ * Joins them as a PC does: INTR of the 8259 pair enters the local APIC at LINT0, and each interrupt line goes to the pair
+ * and to the I/O APIC, where there is one.
  */
 import type { InterruptSource } from "@ringside/isa";
 import type { Timeline } from "../timeline.ts";
+import { messageOf } from "./interrupt-message.ts";
+import { IoApic } from "./io-apic.ts";
 import { LocalApic } from "./local-apic.ts";
 import { Pic } from "./pic.ts";
 
 const apicBaseMsr = 0x1b;
+const timerLine = 0;
+/** The pair's INTR takes pin 0 of the I/O APIC, so the timer is on pin 2, where the pair has its cascade. */
+const timerPin = 2;
 
 export interface ProcessorPins {
   /** INTR: level. */
@@ -20,16 +26,37 @@ export interface ProcessorPins {
 export class InterruptController implements InterruptSource {
   readonly pic: Pic;
   readonly apic: LocalApic;
+  readonly ioApic: IoApic | undefined;
   /** The processor behind; set once it exists. */
   pins: ProcessorPins | undefined;
 
-  constructor(timeline: Timeline) {
+  /** @param hasIoApic Whether there is an I/O APIC. */
+  constructor(timeline: Timeline, hasIoApic = false) {
     const update = (): void => this.#update();
     this.pic = new Pic(update);
     this.apic = new LocalApic(timeline, {
       onChange: update,
       onNmi: () => this.pins?.requestNmi(),
+      onEndOfInterrupt: (vector) => this.ioApic?.endOfInterrupt(vector),
     });
+    this.ioApic = hasIoApic ? new IoApic((message) => this.apic.accept(message)) : undefined;
+  }
+
+  /** Level of one of the 16 interrupt lines of a PC, at all controllers that it is wired to. */
+  setLine(line: number, level: boolean): void {
+    this.pic.setLine(line, level);
+    this.ioApic?.setPin(line === timerLine ? timerPin : line, level);
+  }
+
+  /** True when a line that rises would interrupt the processor, if that listens. */
+  isOpen(line: number): boolean {
+    if (this.apic.passesExternal && this.pic.isOpen(line)) return true;
+    return this.ioApic?.isOpen(line === timerLine ? timerPin : line) ?? false;
+  }
+
+  /** A device writes `data` to an address in the range of interrupt messages (MSI). */
+  sendMessage(physical: number, data: number): void {
+    this.apic.accept(messageOf(physical, data));
   }
 
   get isPending(): boolean {
@@ -61,6 +88,7 @@ export class InterruptController implements InterruptSource {
   reset(): void {
     this.pic.reset();
     this.apic.reset();
+    this.ioApic?.reset();
     this.#update();
   }
 

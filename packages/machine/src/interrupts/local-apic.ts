@@ -8,9 +8,11 @@
  */
 import type { MmioRegion } from "@ringside/isa";
 import type { Timeline } from "../timeline.ts";
+import { deliveryMode, messageBase, type InterruptMessage } from "./interrupt-message.ts";
+import { VectorSet } from "./vector-set.ts";
 
 /** Where the registers lie after reset. */
-export const localApicBase = 0xfee0_0000;
+export const localApicBase: number = messageBase;
 
 /** Index of a local vector table entry; the register is at 0x320 + 16 * index. */
 const lvtTimer = 0;
@@ -35,6 +37,8 @@ export interface LocalApicLines {
   readonly onChange: () => void;
   /** An NMI arrives, from the LINT1 pin or from an interrupt command. */
   readonly onNmi: () => void;
+  /** The service of a level-triggered interrupt has ended: its I/O APIC may send it again. */
+  readonly onEndOfInterrupt?: (vector: number) => void;
 }
 
 export class LocalApic implements MmioRegion {
@@ -58,6 +62,8 @@ export class LocalApic implements MmioRegion {
   #commandHigh = 0;
   readonly #irr = new VectorSet();
   readonly #isr = new VectorSet();
+  /** Trigger modes: the accepted vectors that are level-triggered. */
+  readonly #tmr = new VectorSet();
   readonly #lvt: number[] = [];
   #divideConfiguration = 0;
   #initialCount = 0;
@@ -87,6 +93,7 @@ export class LocalApic implements MmioRegion {
     this.#commandHigh = 0;
     this.#irr.clear();
     this.#isr.clear();
+    this.#tmr.clear();
     this.#lvt.splice(0, 6, masked, masked, masked, 0x700, 0x400, masked);
     this.#divideConfiguration = 0;
     this.#initialCount = 0;
@@ -119,14 +126,26 @@ export class LocalApic implements MmioRegion {
     return this.#enabled ? Math.max(this.#irr.highest(), 0) >> 4 : 0;
   }
 
+  /** A message from the bus, which may be for others. */
+  accept(message: InterruptMessage): void {
+    const { destination, isLogical, mode, vector, isLevel } = message;
+    if (!this.#isAddressed(destination, isLogical)) return;
+    if (mode === deliveryMode.nmi) this.#lines.onNmi();
+    else if (mode === deliveryMode.fixed || mode === deliveryMode.lowestPriority) {
+      this.request(vector, isLevel);
+    }
+  }
+
   /** "Interrupt Acceptance for Fixed Interrupts". Vectors below 16 are an error and never arrive. */
-  request(vector: number): void {
+  request(vector: number, isLevel = false): void {
     if (!this.#softwareEnabled) return;
     if (vector < 16) {
       this.#error(receivedIllegalVector);
       return;
     }
     this.#irr.add(vector);
+    if (isLevel) this.#tmr.add(vector);
+    else this.#tmr.delete(vector);
     this.#lines.onChange();
   }
 
@@ -201,7 +220,7 @@ export class LocalApic implements MmioRegion {
 
   #readRegister(offset: number): number {
     if (offset >= 0x100 && offset < 0x180) return this.#isr.word((offset - 0x100) >> 4);
-    if (offset >= 0x180 && offset < 0x200) return 0; // TMR: level triggers come from I/O APICs only.
+    if (offset >= 0x180 && offset < 0x200) return this.#tmr.word((offset - 0x180) >> 4);
     if (offset >= 0x200 && offset < 0x280) return this.#irr.word((offset - 0x200) >> 4);
     if (offset >= 0x320 && offset <= 0x370) return this.#lvt[(offset - 0x320) >> 4] ?? 0;
     switch (offset) {
@@ -249,11 +268,9 @@ export class LocalApic implements MmioRegion {
       case 0x80:
         this.#taskPriority = value & 0xff;
         break;
-      case 0xb0: {
-        const vector = this.#isr.highest();
-        if (vector >= 0) this.#isr.delete(vector);
+      case 0xb0:
+        this.#endOfInterrupt();
         break;
-      }
       case 0xd0:
         this.#logicalDestination = value >>> 24;
         break;
@@ -289,6 +306,14 @@ export class LocalApic implements MmioRegion {
       default:
         this.#error(illegalRegister);
     }
+  }
+
+  /** "Signaling Interrupt Servicing Completion". */
+  #endOfInterrupt(): void {
+    const vector = this.#isr.highest();
+    if (vector < 0) return;
+    this.#isr.delete(vector);
+    if (this.#tmr.has(vector)) this.#lines.onEndOfInterrupt?.(vector);
   }
 
   #writeLvt(entry: number, value: number): void {
@@ -373,8 +398,12 @@ export class LocalApic implements MmioRegion {
   #includesSelf(): boolean {
     const shorthand = (this.#commandLow >> 18) & 3;
     if (shorthand !== 0) return shorthand !== 3;
-    const destination = this.#commandHigh >>> 24;
-    if ((this.#commandLow & 0x800) === 0) return destination === this.#id || destination === 0xff;
+    return this.#isAddressed(this.#commandHigh >>> 24, (this.#commandLow & 0x800) !== 0);
+  }
+
+  /** "Determining IPI Destination". */
+  #isAddressed(destination: number, isLogical: boolean): boolean {
+    if (!isLogical) return destination === this.#id || destination === 0xff;
     // Logical destination: flat model, or cluster model when the format is 0.
     if (this.#destinationFormat >>> 28 === 0xf)
       return (destination & this.#logicalDestination) !== 0;
@@ -389,35 +418,5 @@ export class LocalApic implements MmioRegion {
     this.#errors |= bit;
     const entry = this.#lvt[lvtError] ?? masked;
     if ((entry & masked) === 0 && (entry & 0xff) >= 16) this.request(entry & 0xff);
-  }
-}
-
-/** A set of vectors, as the eight 32-bit words that the registers show. */
-class VectorSet {
-  readonly #words = new Uint32Array(8);
-
-  word(index: number): number {
-    return this.#words[index] ?? 0;
-  }
-
-  add(vector: number): void {
-    this.#words[vector >> 5] = this.word(vector >> 5) | (1 << (vector & 31));
-  }
-
-  delete(vector: number): void {
-    this.#words[vector >> 5] = this.word(vector >> 5) & ~(1 << (vector & 31));
-  }
-
-  /** The highest vector, or -1. */
-  highest(): number {
-    for (let index = 7; index >= 0; index -= 1) {
-      const word = this.word(index);
-      if (word !== 0) return 32 * index + 31 - Math.clz32(word);
-    }
-    return -1;
-  }
-
-  clear(): void {
-    this.#words.fill(0);
   }
 }

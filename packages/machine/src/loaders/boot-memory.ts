@@ -22,7 +22,8 @@ export interface MemoryMapEntry {
 
 const pageBytes = 4096;
 const conventionalEnd = 0x9_fc00;
-const firmwareBase = 0xf_0000;
+/** The firmware's own memory, where its tables begin. */
+export const firmwareBase = 0xf_0000;
 const highBase = 0x10_0000;
 /** Loader data begin above the interrupt vectors and firmware data of a PC. */
 const loaderBase = 0x1000;
@@ -99,6 +100,18 @@ export class BootMemory {
     this.#put(what, physical, bytes, memoryBytes);
   }
 
+  /**
+   * Puts the firmware's tables at {@link firmwareBase}. Once per memory.
+   */
+  placeFirmware(bytes: Uint8Array): void {
+    if (bytes.length > highBase - firmwareBase) {
+      throw new RangeError(
+        `Bug in ringside: ${bytes.length} bytes of firmware tables, please report.`,
+      );
+    }
+    this.#put("firmware tables", firmwareBase, bytes, bytes.length);
+  }
+
   /** Puts loader data into conventional memory and gives their physical address, a multiple of 4096. */
   placeLow(what: string, bytes: Uint8Array): number {
     const size = pagesOf(bytes.length);
@@ -111,10 +124,14 @@ export class BootMemory {
     throw new ImageError(what, 0, "room in conventional memory", `${bytes.length} bytes`);
   }
 
-  /** Puts a file at the highest page-aligned place that is free and gives its physical address. */
-  placeHigh(what: string, bytes: Uint8Array): number {
+  /**
+   * Puts a file at the highest page-aligned place that is free and ends by `limit`, and gives its physical address.
+   *
+   * @throws {ImageError} when there is no such place.
+   */
+  placeHigh(what: string, bytes: Uint8Array, limit: number = this.memoryBytes): number {
     const size = pagesOf(bytes.length);
-    const top = Math.floor(this.memoryBytes / pageBytes) * pageBytes;
+    const top = Math.floor(Math.min(this.memoryBytes, limit) / pageBytes) * pageBytes;
     for (let base = top - size; base >= highBase; base -= pageBytes) {
       if (!this.#overlaps(base, base + size)) {
         this.#put(what, base, bytes, size);

@@ -8,6 +8,11 @@ export class ByteWriter {
     this.#view = new DataView(this.bytes.buffer);
   }
 
+  u16(offset: number, value: number): this {
+    this.#view.setUint16(offset, value, true);
+    return this;
+  }
+
   u32(offset: number, value: number): this {
     this.#view.setUint32(offset, value, true);
     return this;
@@ -15,6 +20,12 @@ export class ByteWriter {
 
   u64(offset: number, value: number | bigint): this {
     this.#view.setBigUint64(offset, BigInt(value), true);
+    return this;
+  }
+
+  /** ASCII, without a terminator. */
+  text(offset: number, characters: string): this {
+    this.bytes.set(terminated(characters).subarray(0, -1), offset);
     return this;
   }
 }

@@ -59,7 +59,9 @@ export function parseElf(image: Uint8Array): Elf {
   }
   const machine = file.u16(18, "e_machine");
   const wanted = bits === 64 ? machineX86_64 : machine386;
-  if (machine !== wanted) throw file.error(18, `e_machine ${wanted}`, String(machine));
+  if (machine !== wanted) {
+    throw file.error(18, `e_machine ${wanted} (x86)`, `${machine}, another architecture's`);
+  }
 
   const wide = bits === 64;
   const entry = wide ? file.u64(24, "e_entry") : BigInt(file.u32(24, "e_entry"));

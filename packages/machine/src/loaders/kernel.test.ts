@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { BootMemory } from "./boot-memory.ts";
 import { ImageError } from "./image-error.ts";
-import { loadKernel, type KernelFormat } from "./kernel.ts";
+import { kernelFormatOf, loadKernel, type KernelFormat } from "./kernel.ts";
 
 const memoryBytes = 4 * 1024 * 1024;
 
@@ -189,6 +189,10 @@ describe("multiboot", () => {
     expect([u32(entry.ebx + 44), u32(u32(entry.ebx + 48))]).toEqual([4 * 24, 20]);
   });
 
+  test("is recognized by its header", () => {
+    expect(kernelFormatOf(kernel())).toBe("multiboot");
+  });
+
   test("refuses a kernel that needs a video mode", () => {
     expect(() => load("multiboot", kernel(0x1_0007))).toThrow(
       "at offset 0x14 expected no requirement",
@@ -198,6 +202,14 @@ describe("multiboot", () => {
   test("refuses a file without a header", () => {
     expect(() => load("multiboot", new Uint8Array(0x4000))).toThrow("a header with the magic");
   });
+});
+
+test.each([
+  ["an ELF with a PVH note", elf64({ pvhEntry: 0x10_0000 }), "pvh"],
+  ["an ELF without", elf64(), "elf64"],
+  ["bytes that nothing is known of", new Uint8Array(0x4000), undefined],
+])("%s is recognized", (_, image, format) => {
+  expect(kernelFormatOf(image)).toBe(format);
 });
 
 describe("malformed images", () => {

@@ -1,14 +1,18 @@
 /**
  * Loads a kernel and says how the processor must enter it.
  *
- * Four ways, as {@link KernelFormat} names them. Loading writes memory only; {@link enterKernel} sets the registers.
+ * The ways are those that {@link KernelFormat} names. Loading writes memory only; {@link enterKernel} sets the registers.
  */
 import { slots, type ProcessorState } from "@ringside/isa";
-import { BootMemory, type BootTarget } from "./boot-memory.ts";
+import { acpiTables } from "../acpi/tables.ts";
+import type { Hardware } from "../hardware.ts";
+import { BootMemory, firmwareBase, type BootTarget } from "./boot-memory.ts";
 import { ByteWriter } from "./byte-writer.ts";
-import { parseElf, type Elf } from "./elf.ts";
+import { isBzImage } from "./bzimage.ts";
+import { isElf, parseElf, type Elf, type ElfNote } from "./elf.ts";
 import { ImageError } from "./image-error.ts";
-import { loadMultiboot } from "./multiboot.ts";
+import { bootCodeSelector, bootDataSelector, entry64Offset, loadLinux } from "./linux.ts";
+import { isMultiboot, loadMultiboot } from "./multiboot.ts";
 import { loadSegments } from "./segments.ts";
 import { placeStartInfo } from "./start-info.ts";
 
@@ -17,14 +21,26 @@ import { placeStartInfo } from "./start-info.ts";
  * - `pvh`: an ELF with a PVH note, entered in 32-bit protected mode with a start info in EBX.
  * - `multiboot`: Multiboot 1, entered in 32-bit protected mode with EAX = 0x2bad_b002.
  * - `flat`: bytes placed at 1 MiB and entered there like `elf64`.
+ * - `bzimage`: a bzImage of Linux, entered by its 64-bit boot protocol; it decompresses itself.
+ * - `bzimage32`: the same by the 32-bit boot protocol.
+ * - `xen-pv`: an ELF64 with Xen's notes, entered by a hypervisor as a paravirtual domain; a bare machine cannot.
  */
-export type KernelFormat = "elf64" | "pvh" | "multiboot" | "flat";
+export type KernelFormat =
+  | "elf64"
+  | "pvh"
+  | "multiboot"
+  | "flat"
+  | "bzimage"
+  | "bzimage32"
+  | "xen-pv";
 
 export interface KernelImage {
   readonly image: Uint8Array;
   readonly format: KernelFormat;
   readonly commandLine: string;
   readonly initrd?: Uint8Array | undefined;
+  /** What the machine has; with ACPI, its tables are written, too. */
+  readonly hardware?: Hardware | undefined;
 }
 
 /** How the processor enters a loaded kernel, interrupts off. */
@@ -34,8 +50,9 @@ export type KernelEntry =
       readonly mode: "long";
       readonly rip: number;
       readonly cr3: number;
-      readonly gdt: { readonly base: number; readonly limit: number };
+      readonly gdt: Gdt;
       readonly rbx: number;
+      readonly rsi: number;
     }
   | {
       /** CPL 0, flat 32-bit segments, paging off. */
@@ -43,8 +60,17 @@ export type KernelEntry =
       readonly eip: number;
       readonly eax: number;
       readonly ebx: number;
-      readonly gdt: { readonly base: number; readonly limit: number };
+      readonly esi: number;
+      readonly gdt: Gdt;
     };
+
+export interface Gdt {
+  readonly base: number;
+  readonly limit: number;
+  /** Selectors in CS and in the other segment registers. */
+  readonly code: number;
+  readonly data: number;
+}
 
 /** XEN_ELFNOTE_PHYS32_ENTRY of xen/include/public/elfnote.h. */
 const pvhNote = 18;
@@ -63,6 +89,7 @@ export function loadKernel(
   kernel: KernelImage,
 ): KernelEntry {
   const memory = new BootMemory(target, memoryBytes);
+  const rsdp = placeAcpi(memory, kernel.hardware);
   switch (kernel.format) {
     case "elf64": {
       const elf = parseElf(kernel.image);
@@ -76,22 +103,47 @@ export function loadKernel(
         );
       }
       loadSegments(memory, elf, kernel.image);
-      return enterLong(memory, Number(elf.entry), kernel);
+      return enterLong(memory, Number(elf.entry), () => ({
+        rbx: placeStartInfo(memory, kernel, rsdp),
+        rsi: 0,
+      }));
     }
     case "flat":
       if (kernel.image.length === 0) throw new ImageError("flat image", 0, "code", "an empty file");
       memory.place("flat image", flatBase, kernel.image);
-      return enterLong(memory, flatBase, kernel);
+      return enterLong(memory, flatBase, () => ({
+        rbx: placeStartInfo(memory, kernel, rsdp),
+        rsi: 0,
+      }));
     case "pvh": {
       const elf = parseElf(kernel.image);
       const eip = pvhEntry(elf);
       loadSegments(memory, elf, kernel.image);
       const gdt = placeGdt(memory, code32);
-      return { mode: "protected", eip, eax: 0, ebx: placeStartInfo(memory, kernel), gdt };
+      const ebx = placeStartInfo(memory, kernel, rsdp);
+      return { mode: "protected", eip, eax: 0, ebx, esi: 0, gdt };
     }
+    case "xen-pv":
+      throw new ImageError(
+        "kernel",
+        0,
+        "a kernel for a machine",
+        "a paravirtual one, which only a hypervisor can enter",
+      );
     case "multiboot": {
       const { eip, info } = loadMultiboot(memory, kernel);
-      return { mode: "protected", eip, eax: 0x2bad_b002, ebx: info, gdt: placeGdt(memory, code32) };
+      const gdt = placeGdt(memory, code32);
+      return { mode: "protected", eip, eax: 0x2bad_b002, ebx: info, esi: 0, gdt };
+    }
+    case "bzimage": {
+      const { base, parameters } = loadLinux(memory, kernel, 64, rsdp);
+      const registers = { rbx: 0, rsi: parameters };
+      return enterLong(memory, base + entry64Offset, () => registers, linuxSelectors);
+    }
+    case "bzimage32": {
+      const { base, parameters } = loadLinux(memory, kernel, 32, rsdp);
+      const gdt = placeGdt(memory, code32, linuxSelectors);
+      return { mode: "protected", eip: base, eax: 0, ebx: 0, esi: parameters, gdt };
     }
   }
 }
@@ -101,17 +153,41 @@ export function enterKernel(state: ProcessorState, entry: KernelEntry): void {
   if (entry.mode === "long") {
     state.enterLongMode({ cpl: 0, cr3: entry.cr3, rip: BigInt(entry.rip), rsp: 0n });
     state.rbx = BigInt(entry.rbx);
+    state.rsi = BigInt(entry.rsi);
   } else {
     state.enterProtectedMode32({ rip: entry.eip });
     state.rax = BigInt(entry.eax);
     state.rbx = BigInt(entry.ebx);
+    state.rsi = BigInt(entry.esi);
+  }
+  for (const name of ["cs", "ss", "ds", "es", "fs", "gs"] as const) {
+    const selector = name === "cs" ? entry.gdt.code : entry.gdt.data;
+    state.setSegment(name, { ...state.segment(name), selector });
   }
   state.set(slots.gdtrBase, BigInt(entry.gdt.base));
   state.setNumber(slots.gdtrLimit, entry.gdt.limit);
 }
 
+/**
+ * What a kernel file is, by its magic numbers; undefined when it is none of the formats that have any. An ELF with a
+ * PVH note is `pvh`, one with a Multiboot header `multiboot`.
+ *
+ * @throws {ImageError} when it is a damaged ELF, or one for another architecture.
+ */
+export function kernelFormatOf(image: Uint8Array): Exclude<KernelFormat, "flat"> | undefined {
+  if (isBzImage(image)) return "bzimage";
+  if (!isElf(image)) return isMultiboot(image) ? "multiboot" : undefined;
+  const elf = parseElf(image);
+  if (pvhNoteOf(elf) !== undefined) return "pvh";
+  return isMultiboot(image) || elf.bits === 32 ? "multiboot" : "elf64";
+}
+
+function pvhNoteOf(elf: Elf): ElfNote | undefined {
+  return elf.notes.find(({ name, type }) => name === "Xen" && type === pvhNote);
+}
+
 function pvhEntry(elf: Elf): number {
-  const note = elf.notes.find(({ name, type }) => name === "Xen" && type === pvhNote);
+  const note = pvhNoteOf(elf);
   if (note === undefined) {
     throw new ImageError("ELF", 0, `a note "Xen" of type ${pvhNote} (the PVH entry)`, "none");
   }
@@ -123,25 +199,45 @@ function pvhEntry(elf: Elf): number {
   return view.getUint32(0, true);
 }
 
-function enterLong(memory: BootMemory, rip: number, kernel: KernelImage): KernelEntry {
-  return {
-    mode: "long",
-    rip,
-    cr3: placeIdentityMap(memory),
-    gdt: placeGdt(memory, code64),
-    rbx: placeStartInfo(memory, kernel),
-  };
+/** Gives the physical address of the root pointer, or 0. */
+function placeAcpi(memory: BootMemory, hardware: Hardware | undefined): number {
+  if (hardware === undefined || hardware.acpi === false) return 0;
+  const { bytes, rsdp } = acpiTables(firmwareBase);
+  memory.placeFirmware(bytes);
+  return rsdp;
 }
+
+/** @param registers Places what they point at, behind the tables. */
+function enterLong(
+  memory: BootMemory,
+  rip: number,
+  registers: () => { readonly rbx: number; readonly rsi: number },
+  selectors: Selectors = usualSelectors,
+): KernelEntry {
+  const cr3 = placeIdentityMap(memory);
+  const gdt = placeGdt(memory, code64, selectors);
+  return { mode: "long", rip, cr3, gdt, ...registers() };
+}
+
+interface Selectors {
+  readonly code: number;
+  readonly data: number;
+}
+
+const usualSelectors: Selectors = { code: 0x08, data: 0x10 };
+const linuxSelectors: Selectors = { code: bootCodeSelector, data: bootDataSelector };
 
 /** Flat descriptors for CPL 0. SDM Vol. 3A §3.4.5, "Segment Descriptors". */
 const code64 = 0x00af_9b00_0000_ffffn;
 const code32 = 0x00cf_9b00_0000_ffffn;
 const data = 0x00cf_9300_0000_ffffn;
 
-/** Null, code at selector 0x08, data at 0x10: what the segment registers hold at entry. */
-function placeGdt(memory: BootMemory, code: bigint): { base: number; limit: number } {
-  const table = new ByteWriter(24).u64(8, code).u64(16, data);
-  return { base: memory.placeLow("GDT", table.bytes), limit: table.bytes.length - 1 };
+/** What the segment registers hold at entry. */
+function placeGdt(memory: BootMemory, code: bigint, selectors: Selectors = usualSelectors): Gdt {
+  const table = new ByteWriter(selectors.data + 8)
+    .u64(selectors.code, code)
+    .u64(selectors.data, data);
+  return { base: memory.placeLow("GDT", table.bytes), limit: table.bytes.length - 1, ...selectors };
 }
 
 const present = 1;

@@ -46,13 +46,24 @@ export function loadMultiboot(
   return { eip, info: placeInfo(memory, kernel) };
 }
 
-function findHeader(file: ByteReader): number {
+/** True when the file has a Multiboot header. */
+export function isMultiboot(image: Uint8Array): boolean {
+  return headerOffset(new ByteReader("multiboot kernel", image)) !== undefined;
+}
+
+function headerOffset(file: ByteReader): number | undefined {
   const end = Math.min(headerArea, file.bytes.length) - 12;
   for (let at = 0; at <= end; at += 4) {
     if (file.u32(at, "a header") !== headerMagic) continue;
     const sum = headerMagic + file.u32(at + 4, "flags") + file.u32(at + 8, "checksum");
     if (sum % 2 ** 32 === 0) return at;
   }
+  return undefined;
+}
+
+function findHeader(file: ByteReader): number {
+  const at = headerOffset(file);
+  if (at !== undefined) return at;
   throw file.error(
     0,
     `a header with the magic 0x${headerMagic.toString(16)} in the first ${headerArea} bytes`,

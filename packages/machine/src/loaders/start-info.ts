@@ -13,8 +13,12 @@ export interface BootFiles {
   readonly initrd?: Uint8Array | undefined;
 }
 
-/** Places all of it and gives the physical address of the structure. */
-export function placeStartInfo(memory: BootMemory, files: BootFiles): number {
+/**
+ * Places all of it and gives the physical address of the structure.
+ *
+ * @param rsdp Physical address of the ACPI root pointer, 0 without ACPI.
+ */
+export function placeStartInfo(memory: BootMemory, files: BootFiles, rsdp: number): number {
   const commandLine = memory.placeLow("command line", terminated(files.commandLine));
 
   let modules = 0;
@@ -42,7 +46,7 @@ export function placeStartInfo(memory: BootMemory, files: BootFiles): number {
     .u32(12, modules === 0 ? 0 : 1)
     .u64(16, modules)
     .u64(24, commandLine)
-    .u64(32, 0) // rsdp_paddr: there is no ACPI
+    .u64(32, rsdp)
     .u64(40, mapBase)
     .u32(48, memory.map.length);
   return memory.placeLow("start info", info.bytes);

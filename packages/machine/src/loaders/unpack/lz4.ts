@@ -1,10 +1,16 @@
 /**
  * Decompression of LZ4 in its legacy frame, as Linux packs kernels: a magic number, then blocks, each after its
- * compressed size. (LZ4 Block Format Description and LZ4 Frame Format Description, "Legacy frame".)
+ * compressed size. (LZ4 Block Format Description and LZ4 Frame Format Description, "Legacy frame".) The libraries for
+ * JavaScript know the present frame only.
  */
-export const lz4LegacyMagic = 0x184c_2102;
+const magic = 0x184c_2102;
 
 const minimumMatch = 4;
+
+/** True when the data begins as such a frame does. */
+export function isLz4Legacy(packed: Uint8Array): boolean {
+  return packed.length >= 4 && wordAt(packed, 0) === magic;
+}
 
 /**
  * @param packed May be followed by four bytes that Linux appends, the size of `outputBytes`.
@@ -12,19 +18,23 @@ const minimumMatch = 4;
  * @throws {RangeError} when the data is not what it says it is.
  */
 export function unpackLz4Legacy(packed: Uint8Array, outputBytes: number): Uint8Array {
-  const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
-  if (view.getUint32(0, true) !== lz4LegacyMagic)
-    throw new RangeError("This is no LZ4 legacy frame.");
+  if (!isLz4Legacy(packed)) throw new RangeError("This is no LZ4 legacy frame.");
   const output = new Uint8Array(outputBytes);
   let from = 4;
   let to = 0;
   while (to < outputBytes) {
-    const blockBytes = view.getUint32(from, true);
+    if (from + 4 > packed.length) throw new RangeError("LZ4 data ends before what it unpacks to.");
+    const blockBytes = wordAt(packed, from);
     from += 4;
+    if (from + blockBytes > packed.length) throw new RangeError("A block of LZ4 is cut short.");
     to = unpackBlock(packed.subarray(from, from + blockBytes), output, to);
     from += blockBytes;
   }
   return output;
+}
+
+function wordAt(bytes: Uint8Array, at: number): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(at, true);
 }
 
 /** Gives the position in `output` behind what was unpacked. */

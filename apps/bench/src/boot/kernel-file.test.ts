@@ -1,0 +1,62 @@
+import { kernelImage } from "@ringside/guest";
+import { describe, expect, test } from "vitest";
+import { kernelFormat } from "./kernel-file.ts";
+
+/** An ELF header that says for which machine it is. */
+function elf(machine: number): Uint8Array {
+  const image = new Uint8Array(64);
+  image.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  new DataView(image.buffer).setUint16(16, 2, true);
+  new DataView(image.buffer).setUint16(18, machine, true);
+  return image;
+}
+
+describe("a kernel's file", () => {
+  test("is entered by PVH when it has the note", () => {
+    expect(kernelFormat("kernel.elf", kernelImage())).toBe("pvh");
+  });
+
+  test("is entered at its ELF64 entry when it has nothing else", () => {
+    expect(kernelFormat("plain", elf(62))).toBe("elf64");
+  });
+
+  test("is entered by Multiboot when it has a header with the right sum", () => {
+    const image = new Uint8Array(64);
+    const view = new DataView(image.buffer);
+    view.setUint32(16, 0x1bad_b002, true);
+    view.setUint32(20, 3, true);
+    view.setUint32(24, 0x1_0000_0000 - 0x1bad_b002 - 3, true);
+    expect(kernelFormat("image", image)).toBe("multiboot");
+    view.setUint32(24, 0, true);
+    expect(() => kernelFormat("image", image)).toThrow("image is no kernel");
+  });
+
+  test.each([
+    [183, "AArch64"],
+    [243, "RISC-V"],
+    [21, "PowerPC 64"],
+  ])("of ELF machine %d is refused by the name of its architecture", (machine, name) => {
+    expect(() => kernelFormat("vmlinux", elf(machine))).toThrow(
+      `vmlinux is a kernel for ${name}, and the machine is an x86-64.`,
+    );
+  });
+
+  test("of AArch64 is known by its own header, too", () => {
+    const image = new Uint8Array(64);
+    new DataView(image.buffer).setUint32(0x38, 0x644d_5241, true);
+    expect(() => kernelFormat("Image", image)).toThrow("a kernel for AArch64");
+  });
+
+  test("says where an ELF is cut short", () => {
+    expect(() => kernelFormat("vmlinux", kernelImage().subarray(0, 100))).toThrow(
+      /^vmlinux is damaged\. ELF: at offset 0x[0-9a-f]+ expected .+, found .+\.$/u,
+    );
+  });
+
+  test("says what it found in a text, and that nothing is in an empty file", () => {
+    expect(() => kernelFormat("notes.txt", new TextEncoder().encode("hello, world"))).toThrow(
+      "found 68 65 6c 6c at its beginning",
+    );
+    expect(() => kernelFormat("empty", new Uint8Array())).toThrow("empty is empty");
+  });
+});

@@ -1,0 +1,85 @@
+/** A kernel's file: what it is, and why it is none. */
+import { isBzImage, isElf, parseElf, ImageError } from "@ringside/machine";
+import type { KernelFormat } from "@ringside/strategy";
+import { CommandError } from "../failure.ts";
+
+/** `e_machine` values of kernels that people have (System V ABI, "ELF Header", and its register of machines). */
+const otherArchitectures: Readonly<Record<number, string>> = {
+  2: "SPARC",
+  8: "MIPS",
+  20: "PowerPC",
+  21: "PowerPC 64",
+  22: "S/390",
+  40: "ARM",
+  43: "SPARC 64",
+  50: "IA-64",
+  183: "AArch64",
+  243: "RISC-V",
+  258: "LoongArch",
+};
+
+const pvhNote = 18;
+const multibootMagic = 0x1bad_b002;
+/** The header lies in the first 8192 bytes (Multiboot Specification 0.6.96, section 3.1, "OS image format"). */
+const multibootSearchBytes = 8192;
+/** "ARM\x64" in the header of an AArch64 Image (Linux, Documentation/arm64/booting.rst). */
+const arm64Magic = 0x644d_5241;
+const arm64MagicOffset = 0x38;
+
+/**
+ * How a kernel is entered, by what its file says.
+ *
+ * @param path For messages alone.
+ * @throws {CommandError} The file is no kernel for this machine.
+ */
+export function kernelFormat(path: string, image: Uint8Array): KernelFormat {
+  if (image.length === 0) throw new CommandError(`${path} is empty. Give a kernel.`);
+  const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
+  if (isElf(image)) return elfFormat(path, image, view);
+  if (isBzImage(image)) return "bzimage";
+  if (hasMultibootHeader(view)) return "multiboot";
+  if (view.byteLength >= arm64MagicOffset + 4) {
+    if (view.getUint32(arm64MagicOffset, true) === arm64Magic) throw foreign(path, "AArch64");
+  }
+  throw new CommandError(
+    `${path} is no kernel: expected a bzImage, an ELF (7f 45 4c 46) or a Multiboot header, found ${hex(image.subarray(0, 4))} at its beginning. Name the kernel's file, or say --format flat for bare code.`,
+  );
+}
+
+function elfFormat(path: string, image: Uint8Array, view: DataView): KernelFormat {
+  const machine = view.byteLength >= 20 ? view.getUint16(18, true) : 0;
+  const other = otherArchitectures[machine];
+  if (other !== undefined) throw foreign(path, other);
+  try {
+    const { bits, notes } = parseElf(image);
+    if (notes.some(({ name, type }) => name === "Xen" && type === pvhNote)) return "pvh";
+    if (hasMultibootHeader(view)) return "multiboot";
+    if (bits === 64) return "elf64";
+  } catch (cause) {
+    if (!(cause instanceof ImageError)) throw cause;
+    throw new CommandError(`${path} is damaged. ${cause.message}`, undefined, { cause });
+  }
+  throw new CommandError(
+    `${path} is a 32-bit ELF without a way in: it has neither a PVH note nor a Multiboot header.`,
+  );
+}
+
+function foreign(path: string, architecture: string): CommandError {
+  return new CommandError(
+    `${path} is a kernel for ${architecture}, and the machine is an x86-64. Get the kernel for amd64.`,
+  );
+}
+
+function hasMultibootHeader(view: DataView): boolean {
+  const end = Math.min(view.byteLength, multibootSearchBytes) - 12;
+  for (let at = 0; at <= end; at += 4) {
+    if (view.getUint32(at, true) !== multibootMagic) continue;
+    const sum = multibootMagic + view.getUint32(at + 4, true) + view.getUint32(at + 8, true);
+    if (sum % 2 ** 32 === 0) return true;
+  }
+  return false;
+}
+
+function hex(bytes: Uint8Array): string {
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+}

@@ -1,0 +1,87 @@
+/** `ringside boot`: a kernel on a machine of its own, with the terminal as its serial console. */
+import { InvalidArgumentError, Option, type Command } from "commander";
+import { parseSize } from "../sizes.ts";
+
+const MEMORY_DEFAULT = "512M";
+/** How a kernel can be entered; `auto` asks its file. */
+export const kernelFormats = [
+  "auto",
+  "bzimage",
+  "bzimage32",
+  "pvh",
+  "multiboot",
+  "elf64",
+  "flat",
+] as const;
+
+export interface BootOptions {
+  readonly kernel: string;
+  readonly initrd?: string;
+  readonly append: string;
+  readonly format: (typeof kernelFormats)[number];
+  readonly memory: number;
+  readonly strategy: string;
+  readonly until?: string;
+  readonly timeout?: number;
+  readonly stats?: boolean;
+}
+
+export function addBoot(program: Command): void {
+  program
+    .command("boot")
+    .description(
+      "Boots a kernel on a machine of its own; the terminal is its serial console (Ctrl-A x leaves).",
+    )
+    .requiredOption(
+      "--kernel <file>",
+      "the kernel: a bzImage, an ELF with a PVH note, Multiboot, or ELF64",
+    )
+    .option("--initrd <file>", "its initial RAM disk: a cpio archive, or what the kernel unpacks")
+    .option("--append <text>", "its command line", "console=ttyS0")
+    .addOption(
+      new Option("--format <format>", "how the kernel is entered")
+        .choices(kernelFormats)
+        .default("auto", "as its file says"),
+    )
+    .addOption(
+      new Option("--memory <size>", "memory of the guest")
+        .argParser(parseSize)
+        .default(parseSize(MEMORY_DEFAULT), MEMORY_DEFAULT),
+    )
+    .option("--strategy <id>", "how to run it: see `ringside strategies`", "bare")
+    .option("--until <text>", "end with 0 when the guest has written this", parseText)
+    .option("--timeout <seconds>", "end with 124 after so much time", parseSeconds)
+    .option("--stats", "say at the end how much was done, and how fast")
+    .addHelpText(
+      "after",
+      `
+On a terminal each key goes to the guest, Ctrl-C too. Ctrl-A x leaves, Ctrl-A Ctrl-A sends one Ctrl-A. A guest that
+sleeps then keeps in step with the wall clock; from a pipe its sleeping takes no time.
+Exit status: 0 when the guest powered off or halted for good, when the text of --until came, and after Ctrl-A x;
+1 when the guest ended before that text; the value that the guest wrote to the exit port 0xf4, modulo 256;
+124 after --timeout; 125 when ringside itself fails; 130 after Ctrl-C; 134 when the guest broke its machine.
+
+Example:
+  $ ringside guest fetch guests
+  $ ringside boot --kernel guests/vmlinuz-cloud-amd64 --initrd guests/initrd-cloud-amd64 --append "console=ttyS0 quiet"`,
+    )
+    .action(async (options: BootOptions) => {
+      const { boot } = await import("../actions/boot.ts");
+      await boot(options);
+    });
+}
+
+function parseText(text: string): string {
+  if (text === "") throw new InvalidArgumentError("Give the text to wait for.");
+  return text;
+}
+
+/** Timers of the host hold at most 2^31 - 1 ms. */
+const secondsMaximum = 2_147_483;
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (!(seconds > 0 && seconds <= secondsMaximum) || text.trim() === "")
+    throw new InvalidArgumentError(`Give seconds, more than 0 and at most ${secondsMaximum}.`);
+  return seconds;
+}

@@ -1,0 +1,4 @@
+import { describeStrategy } from "@ringside/conformance/vitest";
+import { vtx } from "./index.ts";
+
+describeStrategy(vtx);

@@ -1,0 +1,4 @@
+import { describeStrategy } from "@ringside/conformance/vitest";
+import { vtxShadow } from "../index.ts";
+
+describeStrategy(vtxShadow);
