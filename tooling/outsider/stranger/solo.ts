@@ -100,6 +100,7 @@ function soloCore(claim: Claim, guest: KernelGuest, options: CreateOptions): Mac
       case "powered-off":
         return { reason: "halted", value: exit.value };
       case "halted":
+      case "restarting":
         return { reason: "halted", value: undefined };
       case "shutdown":
         return { reason: "crashed", why: exit.why, registers: inspect.registers() };

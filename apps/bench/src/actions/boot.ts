@@ -29,7 +29,7 @@ type Ending = "found" | "left" | "timeout" | "interrupted";
 /** Boots the kernel; the command's status tells how it ended. */
 export async function boot(options: BootOptions): Promise<void> {
   const strategy = await findStrategy(options.strategy);
-  const guest = await kernelGuest(options);
+  const guest = await kernelGuest(strategy, options);
   let ending: Ending | undefined;
   let loop: MachineLoop | undefined;
   const end = (why: Ending): void => {
@@ -153,7 +153,7 @@ function statusOf(
   throw new CommandError(`Bug in ringside: a kernel's machine ended with "${exit.reason}".`);
 }
 
-async function kernelGuest(options: BootOptions): Promise<KernelGuest> {
+async function kernelGuest(strategy: Strategy, options: BootOptions): Promise<KernelGuest> {
   const image = await readInput(options.kernel);
   const format = options.format === "auto" ? kernelFormat(options.kernel, image) : options.format;
   const guest = {
@@ -163,10 +163,16 @@ async function kernelGuest(options: BootOptions): Promise<KernelGuest> {
     commandLine: options.append,
     memoryBytes: options.memory,
   } as const;
-  if (options.initrd === undefined) return guest;
+  if (options.initrd === undefined) return onWholePc(strategy, guest);
   const initrd = await readInput(options.initrd);
   checkInitrd(options.initrd, initrd);
-  return { ...guest, initrd };
+  return onWholePc(strategy, { ...guest, initrd });
+}
+
+/** The same with all that a PC has, where the strategy brings it. */
+function onWholePc(strategy: Strategy, guest: KernelGuest): KernelGuest {
+  const whole = { ...guest, hardware: {} };
+  return strategy.accepts(whole).accepted ? whole : guest;
 }
 
 /** Memory is given by the page. */

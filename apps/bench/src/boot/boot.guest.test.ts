@@ -136,7 +136,7 @@ describe.skipIf(cannotRun)(
         [["--kernel", "none"], "none cannot be read (ENOENT)."],
         [["--kernel", folder], `${folder} cannot be read (EISDIR).`],
         [["--kernel", damaged], `${damaged} is damaged. ELF: at offset`],
-        [["--kernel", notes], `${notes} is no kernel: expected an ELF`],
+        [["--kernel", notes], `${notes} is no kernel: expected a bzImage`],
         [["--kernel", kernel, "--initrd", notes], `${notes} is no initrd: at offset 0x0`],
         [["--kernel", kernel, "--memory", "1M"], "memoryBytes is 1048576. Pass a multiple of"],
         [["--kernel", kernel, "--memory", "5000"], "--memory is 5000 bytes. Give a multiple"],

@@ -1,5 +1,5 @@
 /** A kernel's file: what it is, and why it is none. */
-import { isElf, parseElf, ImageError } from "@ringside/machine";
+import { isBzImage, isElf, parseElf, ImageError } from "@ringside/machine";
 import type { KernelFormat } from "@ringside/strategy";
 import { CommandError } from "../failure.ts";
 
@@ -36,12 +36,13 @@ export function kernelFormat(path: string, image: Uint8Array): KernelFormat {
   if (image.length === 0) throw new CommandError(`${path} is empty. Give a kernel.`);
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
   if (isElf(image)) return elfFormat(path, image, view);
+  if (isBzImage(image)) return "bzimage";
   if (hasMultibootHeader(view)) return "multiboot";
   if (view.byteLength >= arm64MagicOffset + 4) {
     if (view.getUint32(arm64MagicOffset, true) === arm64Magic) throw foreign(path, "AArch64");
   }
   throw new CommandError(
-    `${path} is no kernel: expected an ELF (7f 45 4c 46) or a Multiboot header, found ${hex(image.subarray(0, 4))} at its beginning. Name the kernel's file, or say --format flat for bare code.`,
+    `${path} is no kernel: expected a bzImage, an ELF (7f 45 4c 46) or a Multiboot header, found ${hex(image.subarray(0, 4))} at its beginning. Name the kernel's file, or say --format flat for bare code.`,
   );
 }
 

@@ -4,7 +4,15 @@ import { parseSize } from "../sizes.ts";
 
 const MEMORY_DEFAULT = "512M";
 /** How a kernel can be entered; `auto` asks its file. */
-export const kernelFormats = ["auto", "pvh", "multiboot", "elf64", "flat"] as const;
+export const kernelFormats = [
+  "auto",
+  "bzimage",
+  "bzimage32",
+  "pvh",
+  "multiboot",
+  "elf64",
+  "flat",
+] as const;
 
 export interface BootOptions {
   readonly kernel: string;
@@ -24,7 +32,10 @@ export function addBoot(program: Command): void {
     .description(
       "Boots a kernel on a machine of its own; the terminal is its serial console (Ctrl-A x leaves).",
     )
-    .requiredOption("--kernel <file>", "the kernel: an ELF with a PVH note, Multiboot, or ELF64")
+    .requiredOption(
+      "--kernel <file>",
+      "the kernel: a bzImage, an ELF with a PVH note, Multiboot, or ELF64",
+    )
     .option("--initrd <file>", "its initial RAM disk: a cpio archive, or what the kernel unpacks")
     .option("--append <text>", "its command line", "console=ttyS0")
     .addOption(
