@@ -3,21 +3,24 @@
  * once. Cycles are never lost on the way: the lines of a story sum to the price of its units.
  */
 import {
+  countAt,
   countTree,
   price,
   type CostProfile,
   type Counts,
-  type CountTree,
   type PricePart,
 } from "@ringside/strategy";
+import { countLeaves, countNames } from "./count-names.ts";
 import type { UnitStep } from "./operation.ts";
-import { wordsFor, type EventRole } from "./words.ts";
+import { wordsFor, type EventRole, type EventWords } from "./words.ts";
 
 /** Instructions without events, in one ring. */
 export interface RunLine {
   readonly kind: "run";
   readonly ring: number | undefined;
   readonly instructions: number;
+  /** References of page walks, to the guest's tables and to the hypervisor's. */
+  readonly walkReferences: number;
   readonly cycles: number;
 }
 
@@ -27,7 +30,7 @@ export interface EventLine {
   readonly role: EventRole;
   /** The guest's instruction, where the event is about one. */
   readonly instruction: string | undefined;
-  readonly texts: readonly string[];
+  readonly words: readonly EventWords[];
   /** What a monitor did, the dearest first. */
   readonly work: readonly WorkItem[];
   readonly cycles: number;
@@ -79,8 +82,8 @@ interface Told {
 
 /** The lines of one unit, in the order in which things happened in it. */
 function linesOf(step: UnitStep, profile: CostProfile, hadMonitorControl: boolean): Told {
-  const names = leavesOf(step.counts).map(([name]) => name);
-  const texts = textsOf(names);
+  const names = countNames(step.counts);
+  const words = wordsOf(names);
   const isResumption = (name: string): boolean => wordsFor(name)?.role === "resuming";
   const resumption = price(subsetOf(step.counts, isResumption), profile).parts;
   const others = price(
@@ -95,17 +98,17 @@ function linesOf(step: UnitStep, profile: CostProfile, hadMonitorControl: boolea
       kind: "event",
       role,
       instruction: role === "entering" || role === "executing" ? step.instruction : undefined,
-      texts: texts.get(role) ?? [],
+      words: words.get(role) ?? [],
       work: role === "serving" ? workOf(parts) : [],
       cycles: sum(parts),
     },
   ];
-  const resuming = texts.has("resuming") ? event("resuming", resumption) : [];
-  const serving = texts.has("serving") || work.length > 0 ? event("serving", work) : [];
+  const resuming = words.has("resuming") ? event("resuming", resumption) : [];
+  const serving = words.has("serving") || work.length > 0 ? event("serving", work) : [];
   // One line takes what the hardware did: the event if there is one, else the instruction.
-  const hardware: readonly (RunLine | EventLine)[] = texts.has("entering")
+  const hardware: readonly (RunLine | EventLine)[] = words.has("entering")
     ? event("entering", rest)
-    : texts.has("executing")
+    : words.has("executing")
       ? event("executing", rest)
       : runOf(step.counts, rest);
 
@@ -131,8 +134,17 @@ function workOf(parts: readonly PricePart[]): readonly WorkItem[] {
 
 function runOf(counts: Counts, parts: readonly PricePart[]): readonly RunLine[] {
   if (parts.length === 0) return [];
-  const { instructions } = counts;
-  return [{ kind: "run", ring: ringOf(counts), instructions, cycles: sum(parts) }];
+  return [
+    {
+      kind: "run",
+      ring: ringOf(counts),
+      instructions: counts.instructions,
+      walkReferences:
+        countAt(counts, "translation.walkReferences") +
+        countAt(counts, "translation.secondStageReferences"),
+      cycles: sum(parts),
+    },
+  ];
 }
 
 /** The ring in which the unit retired an instruction. */
@@ -142,18 +154,18 @@ function ringOf({ rings }: Counts): number | undefined {
 }
 
 /** Words of events by role, each once. */
-function textsOf(names: readonly string[]): ReadonlyMap<EventRole, readonly string[]> {
-  const texts = new Map<EventRole, string[]>();
+function wordsOf(names: readonly string[]): ReadonlyMap<EventRole, readonly EventWords[]> {
+  const byRole = new Map<EventRole, EventWords[]>();
   for (const name of names) {
     // Before a monitor, SYSCALL is told as what the monitor gets.
     if (name === "mnemonics.syscall" && names.includes("monitor.syscall")) continue;
     const words = wordsFor(name);
     if (words === undefined) continue;
-    const known = texts.get(words.role) ?? [];
-    if (!known.includes(words.text)) known.push(words.text);
-    texts.set(words.role, known);
+    const known = byRole.get(words.role) ?? [];
+    if (!known.some((other) => other.name === words.name)) known.push(words);
+    byRole.set(words.role, known);
   }
-  return texts;
+  return byRole;
 }
 
 /** Runs in one ring grow together; all else stands by itself. */
@@ -162,15 +174,16 @@ function append(lines: StoryLine[], line: RunLine | EventLine): void {
   const grows =
     line.kind === "run" &&
     last?.kind === "run" &&
-    (last.ring === line.ring || line.ring === undefined);
+    (last.ring === line.ring || line.ring === undefined || last.ring === undefined);
   if (!grows) {
     lines.push(line);
     return;
   }
   lines[lines.length - 1] = {
     kind: "run",
-    ring: last.ring,
+    ring: last.ring ?? line.ring,
     instructions: last.instructions + line.instructions,
+    walkReferences: last.walkReferences + line.walkReferences,
     cycles: last.cycles + line.cycles,
   };
 }
@@ -228,23 +241,15 @@ function keyOf(line: StoryLine): string {
     case "run":
       return `run ${line.ring ?? ""}`;
     case "event":
-      return `${line.role} ${line.instruction?.split(" ")[0] ?? ""} ${line.texts.join(" ")}`;
+      return `${line.role} ${line.instruction?.split(" ")[0] ?? ""} ${line.words.map(({ name }) => name).join(" ")}`;
     case "repeat":
       return `${line.times} of ${line.lines.map(keyOf).join(", ")}`;
   }
 }
 
-/** Counts by dotted name, without zeros. */
-function leavesOf(tree: CountTree, prefix = ""): readonly (readonly [string, number])[] {
-  return Object.entries(tree).flatMap(([name, value]): readonly (readonly [string, number])[] => {
-    if (typeof value === "object") return leavesOf(value, `${prefix}${name}.`);
-    return value === 0 ? [] : [[`${prefix}${name}`, value]];
-  });
-}
-
 /** The counts of some names. Instructions stay where their mnemonics are: with what is no resumption. */
 function subsetOf(counts: Counts, wanted: (name: string) => boolean): Counts {
-  const leaves = leavesOf(counts).filter(([name]) => wanted(name));
+  const leaves = countLeaves(counts).filter(([name]) => wanted(name));
   const flat = Object.fromEntries(leaves);
   const { units = 0, instructions = 0, ...named } = flat;
   return {

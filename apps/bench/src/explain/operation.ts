@@ -1,9 +1,10 @@
 /**
  * One warm operation of a benchmark, unit by unit, as a real machine did it.
  *
- * The machine runs to the marks once, to learn where its operations are. Runs repeat exactly, so a second machine is
- * then taken to the start of one operation and stepped. What a unit did is the difference of the counts around it:
- * nothing here knows how any strategy works.
+ * Runs repeat exactly. So one machine runs to the marks, to learn where the warm operations begin, and one does an
+ * operation more, to learn how long one is. A third is taken to the beginning and stepped: what a unit did is the
+ * difference of the counts around it. A fourth is stopped before each event, to see the guest's instruction. Nothing
+ * here knows how any strategy works.
  */
 import { disassemble } from "@ringside/isa";
 import {
@@ -16,17 +17,21 @@ import {
 import type { Benchmark } from "../comparison/benchmarks.ts";
 import { guestOf } from "../comparison/guests.ts";
 import { hostBytesFor } from "../host-size.ts";
+import { countNames } from "./count-names.ts";
+import { wordsFor } from "./words.ts";
 
 const MARK = { middle: 2, end: 3 } as const;
 const LIMIT_UNITS = 5e9;
 const INSTRUCTION_BYTES_MAXIMUM = 15;
+/** A benchmark is in its loop so many units after the mark before it. */
+const UNITS_BEFORE_LOOPS_MAXIMUM = 200;
 
 /** What one unit of progress did. */
 export interface UnitStep {
-  /** The guest's instruction that was to be executed; undefined where its bytes cannot be read. */
-  readonly instruction: string | undefined;
   /** What was counted. */
   readonly counts: Counts;
+  /** The guest's instruction that was to be executed, where there is an event to tell and the bytes can be read. */
+  readonly instruction: string | undefined;
 }
 
 export type Walk =
@@ -34,62 +39,112 @@ export type Walk =
   /** It has no meaning under this strategy, or the guest failed; a sentence for a person. */
   | { readonly kind: "not-walked"; readonly reason: string };
 
+/** Units at which the warm operations begin and end. */
+interface Marks {
+  readonly middle: number;
+  readonly end: number;
+}
+
 /**
  * Steps through one operation.
  *
- * @param operations How many operations are done before, so that what only the first ones pay is over. At least 2.
+ * @param operations How many operations are done before, so that what only the first ones pay is over. At least 1.
  */
 export function walkOperation(strategy: Strategy, benchmark: Benchmark, operations: number): Walk {
-  const guest = guestOf({ ...benchmark, operations });
-  const acceptance = strategy.accepts(guest);
+  const run = { strategy, benchmark: { ...benchmark, operations } };
+  const acceptance = strategy.accepts(guestOf(run.benchmark));
   if (!acceptance.accepted) return { kind: "not-walked", reason: acceptance.reason };
 
+  const marks = marksOf(run);
+  const more = marksOf({ strategy, benchmark: { ...benchmark, operations: operations + 1 } });
+  if (typeof marks === "string") return { kind: "not-walked", reason: marks };
+  if (typeof more === "string") return { kind: "not-walked", reason: more };
+  const length = Math.max(1, more.end - more.middle - (marks.end - marks.middle));
+
+  const counted = withMachine(run, (machine) => {
+    machine.run(marks.middle);
+    return countUnits(machine, length);
+  });
+  const instructions = withMachine(run, (machine) => instructionsAt(machine, counted));
+  return {
+    kind: "walked",
+    steps: counted.map(({ units, counts }) => ({ counts, instruction: instructions.get(units) })),
+  };
+}
+
+interface Run {
+  readonly strategy: Strategy;
+  readonly benchmark: Benchmark;
+}
+
+/** The marks of a run to the end, or what went wrong. */
+function marksOf(run: Run): Marks | string {
   const marks = new Map<number, number>();
-  const onMark = ({ id, units }: { readonly id: number; readonly units: number }): void =>
-    void marks.set(id, units);
-  const ended = withMachine(strategy, benchmark, operations, onMark, (machine) =>
-    machine.run(LIMIT_UNITS),
+  const ended = withMachine(
+    run,
+    (machine) => machine.run(LIMIT_UNITS),
+    ({ id, units }) => void marks.set(id, units),
   );
   const [middle, end] = [marks.get(MARK.middle), marks.get(MARK.end)];
   if (middle === undefined || end === undefined) {
-    return { kind: "not-walked", reason: `The guest ended without its marks: ${ended.reason}.` };
+    return `The guest did not execute its marks; it ended with "${ended.reason}".`;
   }
-  const { start, length } = onePeriod(middle, end, operations);
-  return withMachine(
-    strategy,
-    benchmark,
-    operations,
-    () => {},
-    (machine) => {
-      machine.run(start);
-      return { kind: "walked", steps: stepUnits(machine, length) };
-    },
-  );
+  return { middle, end };
 }
 
-/** The loops of benchmarks do the same each time; what is left of the units lies before the first operation. */
-function onePeriod(
-  middle: number,
-  end: number,
-  operations: number,
-): { readonly start: number; readonly length: number } {
-  const length = Math.floor((end - middle) / operations);
-  const start = end - length * Math.ceil(operations / 2);
-  return { start, length };
+/** What was counted from one point of progress to the next. */
+interface Counted {
+  /** Where it began, in units of the machine. */
+  readonly units: number;
+  readonly counts: Counts;
 }
 
-function stepUnits(machine: VirtualMachine, length: number): readonly UnitStep[] {
-  const steps: UnitStep[] = [];
-  let before = machine.counts();
-  for (let unit = 0; unit < length; unit += 1) {
-    const instruction = nextInstruction(machine);
-    const exit = machine.run(1);
-    const after = machine.counts();
-    steps.push({ instruction, counts: countsBetween(before, after) });
-    before = after;
-    if (exit.reason !== "limit") break;
+/**
+ * Counts of each unit of one operation. An operation is a circle: its story begins where control first leaves what
+ * ran. Where that never happens, it begins somewhere in the loop that repeats the operation.
+ */
+function countUnits(machine: VirtualMachine, length: number): readonly Counted[] {
+  const counted: Counted[] = [];
+  const lookUntil = machine.units + length + UNITS_BEFORE_LOOPS_MAXIMUM;
+  let end = Number.POSITIVE_INFINITY;
+  let last = machine.counts();
+  while (machine.units < end) {
+    const { units } = machine;
+    // The guest ends or waits after its operations, never in them.
+    if (machine.run(1).reason !== "limit") break;
+    const now = machine.counts();
+    const counts = countsBetween(last, now);
+    last = now;
+    if (counted.length === 0) {
+      if (!hasEvent(counts) && units < lookUntil) continue;
+      end = units + length;
+    }
+    counted.push({ units, counts });
   }
-  return steps;
+  return counted;
+}
+
+/** Whether there is more to tell of a unit than that an instruction was executed. */
+function hasEvent(counts: Counts): boolean {
+  return countNames(counts).some((name) => {
+    const role = wordsFor(name)?.role;
+    return role === "entering" || role === "executing";
+  });
+}
+
+/** The guest's instructions where there is an event, by the units at which they are to be executed. */
+function instructionsAt(
+  machine: VirtualMachine,
+  counted: readonly Counted[],
+): ReadonlyMap<number, string> {
+  const found = new Map<number, string>();
+  for (const { units, counts } of counted) {
+    if (!hasEvent(counts)) continue;
+    if (units > machine.units) machine.run(units - machine.units);
+    const text = nextInstruction(machine);
+    if (text !== undefined) found.set(units, text);
+  }
+  return found;
 }
 
 /** The instruction at the guest's RIP, in the notation of the disassembler. */
@@ -107,13 +162,11 @@ function nextInstruction({ inspect }: VirtualMachine): string | undefined {
 }
 
 function withMachine<T>(
-  strategy: Strategy,
-  benchmark: Benchmark,
-  operations: number,
-  onMark: (event: { readonly id: number; readonly units: number }) => void,
+  { strategy, benchmark }: Run,
   use: (machine: VirtualMachine) => T,
+  onMark: (event: { readonly id: number; readonly units: number }) => void = () => {},
 ): T {
-  const guest = guestOf({ ...benchmark, operations });
+  const guest = guestOf(benchmark);
   const host = Host.create({ memoryBytes: hostBytesFor(guest) });
   using machine = strategy.create(host, guest, { trace: { mark: onMark } });
   machine.input.end();

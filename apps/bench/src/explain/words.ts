@@ -18,12 +18,16 @@ export type EventRole =
 
 export interface EventWords {
   readonly role: EventRole;
-  readonly text: string;
+  /** A few words, `A page fault (#PF)`. */
+  readonly name: string;
+  /** What it means, for the first time that it is told; empty when the name says all. */
+  readonly meaning: string;
 }
 
 interface Entry {
   readonly name: RegExp;
   readonly role: EventRole;
+  /** The name, and after a colon the meaning. */
   readonly say: (what: string) => string;
 }
 
@@ -62,7 +66,7 @@ const entries: readonly Entry[] = [
   {
     name: /^monitor\.(?:interrupt|nmi)$/u,
     role: "entering",
-    say: () => "An interrupt of the host's timer: the monitor gets it.",
+    say: () => "A host interrupt: the timer rang, and the monitor lets the guest's devices go on.",
   },
   {
     name: /^monitor\.syscall$/u,
@@ -88,110 +92,115 @@ const entries: readonly Entry[] = [
     name: /^exits\.exception-or-nmi$/u,
     role: "entering",
     say: () =>
-      "A page fault, and the VMCS says that page faults exit: the processor saves the guest and runs the hypervisor.",
+      "VM exit for a page fault: the VMCS says so; the processor saves the guest and runs the hypervisor.",
   },
   {
     name: /^exits\.io-instruction$/u,
     role: "entering",
-    say: () => "A port access exits: the processor saves the guest and runs the hypervisor.",
+    say: () =>
+      "VM exit for a port access: the processor saves the guest in the VMCS and runs the hypervisor.",
   },
   {
     name: /^exits\.ept-violation$/u,
     role: "entering",
     say: () =>
-      "The extended page tables have no frame here: the processor saves the guest and runs the hypervisor.",
+      "VM exit for an EPT violation: the extended page tables have no frame for the guest's address.",
   },
   {
     name: /^exits\.control-register-access$/u,
     role: "entering",
     say: () =>
-      "An access to a control register exits: the processor saves the guest and runs the hypervisor.",
+      "VM exit for a control register: the guest reads or writes what the hypervisor keeps to itself.",
   },
   {
     name: /^exits\.external-interrupt$/u,
     role: "entering",
-    say: () => "An interrupt of the host's timer exits: the hypervisor gets it.",
+    say: () =>
+      "VM exit for an interrupt: the host's timer rang, and the hypervisor lets the guest's devices go on.",
   },
   {
     name: /^exits\.(.+)$/u,
     role: "entering",
     say: (reason) =>
-      `A VM exit (${reason.replaceAll("-", " ")}): the processor saves the guest and runs the hypervisor.`,
+      `VM exit (${reason.replaceAll("-", " ")}): the processor saves the guest in the VMCS and runs the hypervisor.`,
   },
   {
     name: /^callouts\.(.+)$/u,
     role: "entering",
     say: (why) =>
-      `The translated code calls the monitor (${why.replaceAll("-", " ")}): no trap, a call out of the cache.`,
+      `Callout (${why.replaceAll("-", " ")}): translated code calls the monitor; that is a call, and no trap.`,
   },
   {
     name: /^hypercalls\.(.+)$/u,
     role: "serving",
-    say: (name) => `The hypervisor serves the hypercall ${name}.`,
+    say: (name) =>
+      `Hypercall ${name}: the guest's kernel asked for it, and the hypervisor does it.`,
   },
   {
     name: /^bounces\.(.+)$/u,
     role: "serving",
     say: (kind) =>
-      `The hypervisor builds a frame on the guest kernel's stack, as the processor would have (${kind.replaceAll("-", " ")}).`,
+      `Bounce (${kind.replaceAll("-", " ")}): the hypervisor builds a frame on the stack of the guest's kernel, as the processor would have.`,
   },
   {
     name: /^faults\.hidden$/u,
     role: "serving",
     say: () =>
-      "A hidden fault: the guest's own tables allow the access, only the shadow lacked it. The shadow is filled, and the guest tries again.",
+      "A hidden fault: the guest's own tables allow the access, the shadow lacked it; the shadow is filled and the guest tries again.",
   },
   {
     name: /^faults\.true$/u,
     role: "serving",
-    say: () => "A true fault: the guest's own tables forbid the access. The fault is the guest's.",
+    say: () =>
+      "A true fault: the guest's own tables forbid the access, so its kernel is to see the fault.",
   },
   {
     name: /^faults\.traced$/u,
     role: "serving",
     say: () =>
-      "A traced page: the guest writes one of its page tables, so the write is emulated and the shadow follows.",
+      "A traced write: the guest writes one of its page tables, so the write is emulated and the shadow follows.",
   },
   {
     name: /^faults\.device$/u,
     role: "serving",
-    say: () => "There is no memory at the address: a device answers.",
+    say: () => "A device: there is no memory at the address.",
   },
   {
     name: /^monitor\.emulated\.(.+)$/u,
     role: "serving",
-    say: (mnemonic) => `The monitor executes the guest's ${mnemonic.toUpperCase()} for it.`,
+    say: (mnemonic) =>
+      `Emulated ${mnemonic.toUpperCase()}: the monitor fetches, decodes and executes the guest's instruction for it.`,
   },
   {
     name: /^systemCalls\.(.+)$/u,
     role: "serving",
-    say: (name) => `The shared kernel serves ${name}().`,
+    say: (name) => `${name}(): the shared kernel serves the system call.`,
   },
   {
     name: /^entries$/u,
     role: "resuming",
     say: () =>
-      "VM entry: the processor loads the guest from the VMCS, with the event to deliver if there is one.",
+      "VM entry: the processor loads the guest from the VMCS, and delivers an event if the hypervisor left one there.",
   },
   {
     name: /^returns\.(iret|sysret)$/u,
     role: "resuming",
-    say: (how) => `The monitor resumes the guest (${how.toUpperCase()}).`,
+    say: (how) => `${how.toUpperCase()} by the monitor: the guest goes on.`,
   },
   {
     name: /^mnemonics\.sysret$/u,
     role: "executing",
-    say: () => "SYSRET: the kernel returns to the program.",
+    say: () => "SYSRET: back to the program.",
   },
   {
     name: /^mnemonics\.iret$/u,
     role: "executing",
-    say: () => "IRET: the handler returns to what was interrupted.",
+    say: () => "IRET: back to what was interrupted.",
   },
   {
     name: /^mnemonics\.mov-to-cr3$/u,
     role: "executing",
-    say: () => "The kernel loads CR3: another address space, and a TLB without its entries.",
+    say: () => "CR3 written: another address space, and a TLB that has nothing of it.",
   },
   {
     name: /^mnemonics\.ins?$/u,
@@ -206,7 +215,7 @@ const entries: readonly Entry[] = [
   {
     name: /^mnemonics\.mov-to-cr8$/u,
     role: "executing",
-    say: () => "The kernel sets the task priority: no interrupt waits for it.",
+    say: () => "CR8 written: the task priority changes, and no interrupt waited for that.",
   },
 ];
 
@@ -214,7 +223,9 @@ const entries: readonly Entry[] = [
 export function wordsFor(name: string): EventWords | undefined {
   for (const entry of entries) {
     const match = entry.name.exec(name);
-    if (match !== null) return { role: entry.role, text: entry.say(match[1] ?? "") };
+    if (match === null) continue;
+    const [title = "", meaning = ""] = entry.say(match[1] ?? "").split(": ");
+    return { role: entry.role, name: title, meaning };
   }
   return undefined;
 }

@@ -2,7 +2,7 @@
 import type { CostProfile } from "@ringside/strategy";
 import type { Benchmark } from "../comparison/benchmarks.ts";
 import { figure } from "../comparison/figures.ts";
-import type { StoryLine, WorkItem } from "../explain/narrative.ts";
+import type { EventLine, StoryLine } from "../explain/narrative.ts";
 import type { Colours } from "../terminal.ts";
 import { wrapped } from "./text-table.ts";
 
@@ -47,64 +47,88 @@ function section(explained: Explained, colours: Colours): readonly string[] {
   return [
     `${title}: ${total}`,
     ...why.map((line) => dim(`  ${line}`)),
-    ...storyLines(story, colours),
+    ...storyText(story, colours),
   ];
 }
 
-/** The lines of a story, indented by two columns. */
-export function storyLines(
+/** The lines of a story. What an event means is told once. */
+export function storyText(story: readonly StoryLine[], colours: Colours): readonly string[] {
+  return storyLines(story, { colours, told: new Set() }, "  ");
+}
+
+interface Telling {
+  readonly colours: Colours;
+  /** Names of the events that were explained already. */
+  readonly told: Set<string>;
+}
+
+function storyLines(
   story: readonly StoryLine[],
-  colours: Colours,
-  indent = "  ",
+  telling: Telling,
+  indent: string,
 ): readonly string[] {
-  return story.flatMap((line) => linesOf(line, colours, indent));
-}
-
-function linesOf(line: StoryLine, colours: Colours, indent: string): readonly string[] {
-  const { bold, dim } = colours;
-  switch (line.kind) {
-    case "run":
-      return [withCycles(`${indent}${runText(line)}`, line.cycles)];
-    case "event": {
-      const isMonitor = line.role === "serving";
-      const texts = line.texts.length > 0 ? line.texts : [isMonitor ? "The monitor works." : ""];
-      const marker = { entering: "→ ", serving: "  ", resuming: "← ", executing: "" }[line.role];
-      const heading = line.instruction === undefined ? [] : [`${indent}${bold(line.instruction)}`];
-      const prose = texts.flatMap((text, index) =>
-        wrapped(text, TEXT_COLUMNS - indent.length - 4).map(
-          (part, row) => `${indent}${index === 0 && row === 0 ? marker : "  "}${part}`,
-        ),
-      );
-      const work = workText(line.work, line.cycles);
-      const details = work === "" ? [] : wrapped(work, TEXT_COLUMNS - indent.length - 6);
-      const [first = "", ...rest] = prose;
-      return [
-        ...heading,
-        withCycles(first, line.cycles),
-        ...rest,
-        ...details.map((part) => dim(`${indent}    ${part}`)),
-      ];
+  return story.flatMap((line) => {
+    switch (line.kind) {
+      case "run":
+        return [withCycles(`${indent}${runText(line)}`, line.cycles)];
+      case "event":
+        return eventText(line, telling, indent);
+      case "repeat": {
+        const title = `${indent}${telling.colours.bold(`${line.times} times:`)}`;
+        return [withCycles(title, line.cycles), ...storyLines(line.lines, telling, `${indent}  `)];
+      }
     }
-    case "repeat":
-      return [
-        withCycles(`${indent}${bold(`${line.times} times:`)}`, line.cycles),
-        ...storyLines(line.lines, colours, `${indent}  `),
-      ];
-  }
+  });
 }
 
-function runText({ ring, instructions }: Extract<StoryLine, { kind: "run" }>): string {
+const markers = { entering: "→ ", serving: "  ", resuming: "← ", executing: "" } as const;
+
+function eventText(line: EventLine, { colours, told }: Telling, indent: string): string[] {
+  const { bold, dim } = colours;
+  const columns = TEXT_COLUMNS - indent.length - 6;
+  const sentences = line.words.map(({ name, meaning }) => {
+    if (meaning === "" || told.has(name)) return `${name}.`;
+    told.add(name);
+    return `${name}: ${meaning}`;
+  });
+  if (sentences.length === 0) sentences.push("The hypervisor handles it.");
+  const prose = sentences.flatMap((sentence, index) =>
+    wrapped(sentence, columns).map(
+      (part, row) => `${indent}${index === 0 && row === 0 ? markers[line.role] : "  "}${part}`,
+    ),
+  );
+  const [first = "", ...rest] = prose;
+  const work = workText(line);
+  return [
+    ...(line.instruction === undefined ? [] : [`${indent}${bold(line.instruction)}`]),
+    withCycles(first, line.cycles),
+    ...rest,
+    ...(work === "" ? [] : wrapped(work, columns)).map((part) => dim(`${indent}    ${part}`)),
+  ];
+}
+
+function runText({
+  ring,
+  instructions,
+  walkReferences,
+}: Extract<StoryLine, { kind: "run" }>): string {
   const where = ring === undefined ? "" : ` in ring ${ring}`;
-  return instructions === 0
-    ? "The processor looks for an instruction"
-    : `${figure(instructions)} instruction${instructions === 1 ? "" : "s"}${where}`;
+  const parts = [
+    ...(instructions === 0 ? [] : [`${plural(instructions, "instruction")}${where}`]),
+    ...(walkReferences === 0 ? [] : [`${plural(walkReferences, "reference")} of page walks`]),
+  ];
+  return parts.join(", ");
 }
 
-/** `36 reads of VMCS fields (6,408), 1 instructions emulated (1,000)`. */
-function workText(work: readonly WorkItem[], cycles: number): string {
+function plural(count: number, noun: string): string {
+  return `${figure(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** `reads of VMCS fields × 36 (6,408), VM entries × 1 (2,409)`. */
+function workText({ work, cycles }: EventLine): string {
   return work
     .filter((item) => item.cycles >= cycles * WORTH_NAMING)
-    .map((item) => `${figure(item.count)} × ${item.events} (${figure(item.cycles)})`)
+    .map((item) => `${item.events} × ${figure(item.count)} (${figure(item.cycles)})`)
     .join(", ");
 }
 
