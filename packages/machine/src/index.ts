@@ -41,8 +41,19 @@ export {
 } from "./loaders/kernel.ts";
 export { unpackKernel } from "./loaders/unpack/unpack-kernel.ts";
 export { Machine, type MachineExit, type MachineOptions } from "./machine.ts";
+export type { EthernetLink, EthernetPort } from "./network/ethernet-link.ts";
+export { EthernetSwitch } from "./network/ethernet-switch.ts";
+export type {
+  HostConnection,
+  HostConnectionEvents,
+  HostDatagram,
+  HostDatagrams,
+  HostSockets,
+} from "./network/host-sockets.ts";
+export { UserNetwork } from "./network/user-network.ts";
 export { PortBus, type AccessBytes, type PortDevice, type PortRange } from "./ports.ts";
 export { BlockStoreError, MemoryStore, type BlockStore } from "./storage/block-store.ts";
 export { OverlayStore } from "./storage/overlay-store.ts";
 export { Timeline, type Clock, type ScheduledEvent } from "./timeline.ts";
 export type { Disk } from "./virtio/block-device.ts";
+export type { NetworkCard } from "./virtio/network-device.ts";
