@@ -16,6 +16,7 @@ import type { PortDevice } from "./ports.ts";
 import type { ScheduledEvent, Timeline } from "./timeline.ts";
 import { BlockDevice } from "./virtio/block-device.ts";
 import { EntropyDevice } from "./virtio/entropy-device.ts";
+import { FileShareDevice } from "./virtio/file-share-device.ts";
 import { NetworkDevice } from "./virtio/network-device.ts";
 import type { VirtioDevice } from "./virtio/virtio-device.ts";
 import { VirtioPci } from "./virtio/virtio-pci.ts";
@@ -76,6 +77,7 @@ export class ChipSet {
       this.#networks.push(device);
       plug(device);
     }
+    for (const share of hardware.shares ?? []) plug(new FileShareDevice(share));
   }
 
   /** True while something may come from outside that only the host's time brings about. */

@@ -1,5 +1,6 @@
 /** What a machine has beside the small board that benchmarks run on. */
 import type { Disk } from "./virtio/block-device.ts";
+import type { Share } from "./virtio/file-share-device.ts";
 import type { NetworkCard } from "./virtio/network-device.ts";
 
 /**
@@ -15,4 +16,6 @@ export interface Hardware {
   readonly entropySeed?: number;
   /** virtio network cards, the first one first. */
   readonly networks?: readonly NetworkCard[];
+  /** Folders that the machine can mount (virtio-fs), for reading. */
+  readonly shares?: readonly Share[];
 }

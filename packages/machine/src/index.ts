@@ -15,6 +15,15 @@ export { ExitPort } from "./devices/exit-port.ts";
 export { Pit, pitHertz } from "./devices/pit.ts";
 export { PostPort } from "./devices/post-port.ts";
 export { Uart, type UartOptions } from "./devices/uart.ts";
+export { MemoryFolder } from "./fuse/memory-folder.ts";
+export {
+  SharedFolderError,
+  type SharedFile,
+  type SharedFolder,
+  type SharedFolderErrorCode,
+  type SharedKind,
+  type SharedStatus,
+} from "./fuse/shared-folder.ts";
 export type { Hardware } from "./hardware.ts";
 export { FrameAllotter, frameBytes, type FrameRange } from "./frames.ts";
 export { isBzImage } from "./loaders/bzimage.ts";
@@ -57,3 +66,4 @@ export { OverlayStore } from "./storage/overlay-store.ts";
 export { Timeline, type Clock, type ScheduledEvent } from "./timeline.ts";
 export type { Disk } from "./virtio/block-device.ts";
 export type { NetworkCard } from "./virtio/network-device.ts";
+export type { Share } from "./virtio/file-share-device.ts";
