@@ -22,6 +22,7 @@ describe("images", () => {
       ["kernel", kernelImage()],
       ["kernel-xen", kernelXenImage()],
       ["nano", nanoImage()],
+      ["nano-xen", nanoXenImage()],
       ["selftest", selftestImage()],
     ] as const) {
       const file = readFileSync(new URL(`images/${name}.elf`, guestFolder));
