@@ -5,6 +5,7 @@ import {
   kernelImage,
   kernelXenImage,
   nanoImage,
+  nanoXenImage,
   programNames,
   selftestImage,
   userProgram,
