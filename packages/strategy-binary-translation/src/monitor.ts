@@ -92,9 +92,7 @@ export class Monitor {
 
   /** The processor has executed an instruction that comes here, and has not come yet: its units were spent. */
   get isLeaving(): boolean {
-    return (
-      this.#where !== "rest" && this.#o.processor.state.getNumber(slots.monitorEvent) !== 0
-    );
+    return this.#where !== "rest" && this.#o.processor.state.getNumber(slots.monitorEvent) !== 0;
   }
 
   /** Whether the processor would run next: then the caller sets the timer, and says for how long. */
