@@ -22,6 +22,7 @@ export const builtInStrategies: readonly StrategyEntry[] = [
     id: "binary-translation",
     load: async () => (await import("@ringside/strategy-binary-translation")).binaryTranslation,
   },
+  { id: "paravirt", load: async () => (await import("@ringside/strategy-paravirt")).paravirt },
   { id: "vtx", load: async () => (await import("@ringside/strategy-vtx")).vtx },
   { id: "vtx:shadow", load: async () => (await import("@ringside/strategy-vtx")).vtxShadow },
   { id: "container", load: async () => (await import("@ringside/strategy-container")).container },

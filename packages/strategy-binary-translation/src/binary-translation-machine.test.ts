@@ -1,6 +1,5 @@
 /** Kernels of a few instructions, where translation must not show. */
 import { assemble } from "@ringside/isa";
-import { nanoImage } from "@ringside/guest";
 import type { KernelImage } from "@ringside/machine";
 import { countAt, Host, type Counts, type KernelMachineExit } from "@ringside/strategy";
 import { describe, expect, test } from "vitest";
@@ -31,7 +30,7 @@ function run(kernel: KernelImage, cacheBytes?: number): Outcome {
 }
 
 /** A flat kernel at 1 MiB that leaves its result in EAX. */
-function result(source: string): Outcome {
+function result(source: string, cacheBytes?: number): Outcome {
   const { bytes } = assemble(
     `mov rsp, 0x200000
      ${source}
@@ -39,7 +38,7 @@ function result(source: string): Outcome {
      hlt`,
     { address: 0x10_0000n },
   );
-  return run({ image: bytes, format: "flat", commandLine: "" });
+  return run({ image: bytes, format: "flat", commandLine: "" }, cacheBytes);
 }
 
 /** `gate` writes the gate of RAX at RSI; `load_idt` loads the IDT at 0x300000. */
@@ -287,12 +286,20 @@ describe("code that changes", () => {
 
 describe("a small cache", () => {
   test("is emptied when it is full, and nothing else changes", () => {
-    const kernel = {
-      image: nanoImage(),
-      format: "elf64",
-      commandLine: "bench=ptemod n=1000",
-    } as const;
-    const [large, small] = [run(kernel), run(kernel, 8192)];
+    const numbers = Array.from({ length: 100 }, (_, index) => index);
+    const source = `
+        xor eax, eax
+        mov r15d, 3
+      again:
+        ${numbers.map((index) => `call function_${index}`).join("\n")}
+        dec r15d
+        jnz again
+        jmp done
+        ${numbers.map((index) => `function_${index}:\nadd eax, ${index}\nret`).join("\n")}
+      done:
+    `;
+    const [large, small] = [result(source), result(source, 8192)];
+    expect(large.exit).toEqual(powered(3 * 4950));
     expect(small.exit).toEqual(large.exit);
     expect(countAt(large.counts, "translation.evictions")).toBe(0);
     expect(countAt(small.counts, "translation.evictions")).toBeGreaterThan(0);
