@@ -21,6 +21,7 @@ export {
   type ProcessorExit,
   type ProcessorOptions,
 } from "./processor.ts";
+export type { DebugHit, WatchedAccess, Watchpoint } from "./interpreter/stop-points.ts";
 export { ProcessorState, type LongModeEntry, type Segment } from "./state/processor-state.ts";
 export { slots, segmentSlots, SEGMENTS, type SegmentName, type Slot } from "./state/layout.ts";
 export type { MonitorEvent } from "./exceptions/monitor.ts";

@@ -19,7 +19,7 @@ import type {
 } from "./extension.ts";
 import type { HelperContext } from "./helpers.ts";
 import { EXIT_VECTOR, VECTOR } from "./exceptions/vectors.ts";
-import { LEFT } from "./interpreter/dispatch-function.ts";
+import { CONTROL, LEFT } from "./interpreter/dispatch-function.ts";
 import {
   boundFloatingPoint,
   compile,
@@ -43,6 +43,7 @@ import {
   PROCESSOR_BLOCK_BYTES,
 } from "./interpreter/layout.ts";
 import { EventCounts } from "./interpreter/event-counts.ts";
+import { StopPoints, type DebugHit, type Watchpoint } from "./interpreter/stop-points.ts";
 import { Tlb } from "./interpreter/tlb.ts";
 import type { HostMemory } from "./memory/host-memory.ts";
 import { checkProfile, defaultProfile, type ProcessorProfile } from "./profile/profile.ts";
@@ -102,8 +103,8 @@ export type ProcessorExit =
   | { readonly reason: "halted" }
   /** A triple fault. */
   | { readonly reason: "shutdown"; readonly why: string }
-  /** {@link Processor.requestStop} was called. */
-  | { readonly reason: "stopped" }
+  /** {@link Processor.requestStop} was called, or a debugger's stop was met. */
+  | { readonly reason: "stopped"; readonly hit?: DebugHit }
   /** Monitor delivery: what would have entered CPL 0. */
   | { readonly reason: "event"; readonly event: MonitorEvent }
   /** An extension returned from `run`; `value` is its own. */
@@ -156,6 +157,11 @@ export class Processor {
   #runEnd = 0;
   #delivered = 0;
   #stopRequested = false;
+  readonly #stopPoints = new StopPoints();
+  /** A watched access of the present instruction. */
+  #hit: DebugHit | undefined;
+  /** Where and when the last breakpoint was reported: going on from there passes it. */
+  #reported: { readonly linear: bigint; readonly units: number } | undefined;
   #nmiPending = false;
   #interruptRequest = false;
   readonly #eventCounts = new EventCounts();
@@ -237,6 +243,7 @@ export class Processor {
     this.state.setNumber(ENGINE.frameTable, this.memory.layout.frameTable);
     this.state.setNumber(ENGINE.physicalBase, this.memory.layout.physicalBase);
     this.state.setNumber(ENGINE.physicalBytes, this.memory.physical.sizeBytes);
+    this.state.setNumber(ENGINE.watching, this.#stopPoints.watchpoints.length === 0 ? 0 : 1);
     resetRegisters(this.state, this.profile);
     this.#u8.fill(0, base + EXTENSION_OFFSET, base + EXTENSION_OFFSET + EXTENSION_BYTES);
     this.#tlb.clear();
@@ -315,6 +322,59 @@ export class Processor {
   requestStop(): void {
     this.#stopRequested = true;
     this.stopAt(this.units);
+  }
+
+  // What a debugger wants.
+
+  /**
+   * Linear addresses of instructions before which {@link run} stops. Setting them forgets all decoded code.
+   *
+   * @throws {RangeError} When they are set from a callback of a run.
+   */
+  get breakpoints(): ReadonlySet<bigint> {
+    return this.#stopPoints.breakpoints;
+  }
+  set breakpoints(linears: ReadonlySet<bigint>) {
+    this.#mustNotRun("Breakpoints");
+    this.#stopPoints.breakpoints = linears;
+    this.#cache.setStopOffsets(this.#stopPoints.offsets);
+  }
+
+  /**
+   * Data whose accesses by instructions make {@link run} stop behind them.
+   *
+   * @throws {RangeError} When they are set from a callback of a run.
+   */
+  get watchpoints(): readonly Watchpoint[] {
+    return this.#stopPoints.watchpoints;
+  }
+  set watchpoints(points: readonly Watchpoint[]) {
+    this.#mustNotRun("Watchpoints");
+    this.#stopPoints.watchpoints = points;
+    this.state.setNumber(ENGINE.watching, points.length === 0 ? 0 : 1);
+    this.flushTlb(true);
+  }
+
+  #mustNotRun(what: string): void {
+    if (!this.#running) return;
+    throw new RangeError(`${what} cannot be set while the processor runs. Stop it first.`);
+  }
+
+  /** Whether the present instruction is at a breakpoint that was not reported yet; if so, notes that it now is. */
+  #meetsBreakpoint(units: number): DebugHit | undefined {
+    const sum = this.state.rip + this.state.get(segmentSlots(1).effectiveBase);
+    const linear = BigInt.asUintN(this.state.mode === 64 ? 64 : 32, sum);
+    if (!this.#stopPoints.breakpoints.has(linear)) return undefined;
+    if (this.#reported?.linear === linear && this.#reported.units === units) return undefined;
+    this.#reported = { linear, units };
+    return { kind: "breakpoint", linear };
+  }
+
+  #watchAccess(linear: bigint, lengthBytes: number, write: boolean): void {
+    const hit = this.#stopPoints.hitBy(linear, lengthBytes, write);
+    if (hit === undefined) return;
+    this.#hit ??= hit;
+    this.requestStop();
   }
 
   /** Level of the INTR input. */
@@ -534,7 +594,11 @@ export class Processor {
 
   /** One turn of the driver: pending events, then a slice of handlers, then what they left for. */
   #step(): ProcessorExit | undefined {
-    if (this.#stopRequested) return { reason: "stopped" };
+    if (this.#stopRequested) {
+      const hit = this.#hit;
+      this.#hit = undefined;
+      return hit === undefined ? { reason: "stopped" } : { reason: "stopped", hit };
+    }
     const now = this.units;
     if (now >= this.#runEnd) return { reason: "limit" };
     const injected = this.#injected;
@@ -557,7 +621,12 @@ export class Processor {
     const untilDeadline =
       this.#deadline === undefined ? SLICE_MAXIMUM : Math.max(this.#deadline - this.now, 1);
     this.#startSlice(single ? 1 : Math.min(this.#runEnd - now, untilDeadline, SLICE_MAXIMUM));
-    const record = stepsToLimit ? this.#lookupToLimit() : this.#lookup(this.#base);
+    let record = stepsToLimit ? this.#lookupToLimit() : this.#lookup(this.#base);
+    if (this.#u16[(record + RECORD.handler.offset) >> 1] === CONTROL.breakpoint) {
+      const hit = this.#meetsBreakpoint(now);
+      if (hit !== undefined) return { reason: "stopped", hit };
+      record += RECORD_BYTES;
+    }
     const left = this.#execute(
       this.#base,
       record,
@@ -569,6 +638,7 @@ export class Processor {
     const steps = trapped !== 0 && retired && (shadowed || !loadedStack);
     if (shadowed && retired) this.state.setNumber(slots.interruptShadow, SHADOW.none);
     if (left === LEFT.fault) return this.#handleFault();
+    if (left === LEFT.breakpoint) return undefined;
     // The fetch behind the last unit may have found a fault. It has not happened yet: it is tried again, from
     // wherever RIP is by then.
     this.state.setNumber(slots.faultVector, 0);
@@ -808,6 +878,10 @@ export class Processor {
         );
       },
       codeWritten: (physical = 0, bytes = 0) => this.#cache.written(physical >>> 0, bytes),
+      watchesPage: (low = 0, high = 0) =>
+        this.#stopPoints.watchesPage(linearOf(low, high)) ? 1 : 0,
+      watchAccess: (low = 0, high = 0, bytes = 0, write = 0) =>
+        this.#watchAccess(linearOf(low, high), bytes, write !== 0),
       mark: (id = 0) => this.#onMark?.(id & 0xffff),
       portRead: (port = 0, bytes = 0) => this.#ports.read(port & 0xffff, size(bytes)),
       portWrite: (port = 0, bytes = 0, value = 0) =>
@@ -880,6 +954,10 @@ function withExtensions(
   const brought = extensions.flatMap(({ features }) => features ?? []);
   if (brought.length === 0) return profile;
   return { ...profile, features: new Set([...profile.features, ...brought]) };
+}
+
+function linearOf(low: number, high: number): bigint {
+  return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
 }
 
 function isMode(mode: number): mode is Mode {

@@ -12,6 +12,7 @@ import { ExitPort } from "./devices/exit-port.ts";
 import { Pit } from "./devices/pit.ts";
 import { PostPort } from "./devices/post-port.ts";
 import { Uart } from "./devices/uart.ts";
+import type { DmaMemory } from "./dma.ts";
 import type { Hardware } from "./hardware.ts";
 import { InterruptController } from "./interrupts/interrupt-controller.ts";
 import { OutputBuffer } from "./output-buffer.ts";
@@ -34,6 +35,8 @@ export interface BoardOptions {
   readonly onDebug?: (bytes: Uint8Array) => void;
   /** What it has beside the small board; nothing without it. */
   readonly hardware?: Hardware | undefined;
+  /** The guest's memory, for devices that reach it on their own: only {@link hardware} has any. */
+  readonly dma?: DmaMemory;
   /** The guest has switched the machine off or restarts it; {@link Board.end} says which. */
   readonly onExit: () => void;
 }
@@ -79,8 +82,15 @@ export class Board {
       if (!this.#isTimerReplaced) interrupts.setLine(timerLine, level);
     });
     this.#cmos = new Cmos(this.timeline, options);
-    if (options.hardware !== undefined) {
-      this.#chipSet = new ChipSet(this.timeline, interrupts, {
+    const { hardware, dma } = options;
+    if (hardware !== undefined) {
+      if (dma === undefined)
+        throw new RangeError("A board with hardware needs memory for it: pass dma.");
+      this.#chipSet = new ChipSet({
+        timeline: this.timeline,
+        interrupts,
+        dma,
+        hardware,
         onPowerOff: () => this.#endBy({ reason: "powered-off", value: undefined }),
         onReset: () => this.#endBy({ reason: "restarting" }),
         onLegacyReplacement: (isReplaced) => (this.#isTimerReplaced = isReplaced),

@@ -4,15 +4,27 @@
  * The I/O APIC is the interrupt controller's, since it must be there before any line is.
  */
 import type { MmioRegion } from "@ringside/isa";
+import type { DmaMemory } from "./dma.ts";
 import { Hpet } from "./devices/hpet.ts";
 import { KeyboardController } from "./devices/keyboard-controller.ts";
 import { PowerManagement } from "./devices/power-management.ts";
+import type { Hardware } from "./hardware.ts";
 import type { InterruptController } from "./interrupts/interrupt-controller.ts";
+import { PciHost } from "./pci/pci-host.ts";
 import { sciLine } from "./platform.ts";
 import type { PortDevice } from "./ports.ts";
 import type { ScheduledEvent, Timeline } from "./timeline.ts";
+import { BlockDevice } from "./virtio/block-device.ts";
+import { EntropyDevice } from "./virtio/entropy-device.ts";
+import type { VirtioDevice } from "./virtio/virtio-device.ts";
+import { VirtioPci } from "./virtio/virtio-pci.ts";
 
-export interface ChipSetLines {
+export interface ChipSetOptions {
+  readonly timeline: Timeline;
+  readonly interrupts: InterruptController;
+  /** What devices read and write on their own. */
+  readonly dma: DmaMemory;
+  readonly hardware: Hardware;
   readonly onPowerOff: () => void;
   readonly onReset: () => void;
   /** The HPET takes the lines of 8254 and clock, or gives them back. */
@@ -24,15 +36,19 @@ export class ChipSet {
   readonly #interrupts: InterruptController;
   readonly #hpet: Hpet;
   readonly #keyboard: KeyboardController;
+  readonly #pci: PciHost;
+  readonly #virtio: VirtioPci[] = [];
+  readonly #entropy: EntropyDevice | undefined;
 
-  constructor(timeline: Timeline, interrupts: InterruptController, lines: ChipSetLines) {
+  constructor(options: ChipSetOptions) {
+    const { timeline, interrupts, dma, hardware } = options;
     this.#interrupts = interrupts;
     this.power = new PowerManagement(timeline, {
       setLine: (level) => interrupts.setLine(sciLine, level),
-      onPowerOff: lines.onPowerOff,
-      onReset: lines.onReset,
+      onPowerOff: options.onPowerOff,
+      onReset: options.onReset,
     });
-    this.#keyboard = new KeyboardController(lines.onReset);
+    this.#keyboard = new KeyboardController(options.onReset);
     this.#hpet = new Hpet(timeline, {
       pulseLine(line) {
         interrupts.setLine(line, true);
@@ -42,16 +58,25 @@ export class ChipSet {
         interrupts.ioApic?.setPin(pin, true);
         interrupts.ioApic?.setPin(pin, false);
       },
-      onLegacy: lines.onLegacyReplacement,
+      onLegacy: options.onLegacyReplacement,
     });
+    this.#pci = new PciHost(interrupts);
+    const plug = (device: VirtioDevice): void => {
+      this.#virtio.push(new VirtioPci(this.#pci, dma, device));
+    };
+    for (const disk of hardware.disks ?? []) plug(new BlockDevice(disk));
+    if (hardware.entropySeed !== undefined) {
+      this.#entropy = new EntropyDevice(hardware.entropySeed);
+      plug(this.#entropy);
+    }
   }
 
   get portDevices(): readonly PortDevice[] {
-    return [this.power, this.#keyboard];
+    return [this.power, this.#keyboard, this.#pci];
   }
 
   get mmio(): readonly MmioRegion[] {
-    return [this.#hpet];
+    return [this.#hpet, this.#pci];
   }
 
   /** @returns false when the event is not for a device of the chip set. */
@@ -74,5 +99,8 @@ export class ChipSet {
     this.power.reset();
     this.#keyboard.reset();
     this.#hpet.reset();
+    this.#pci.reset();
+    for (const device of this.#virtio) device.reset();
+    this.#entropy?.restart();
   }
 }

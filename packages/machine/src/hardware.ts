@@ -1,4 +1,5 @@
 /** What a machine has beside the small board that benchmarks run on. */
+import type { Disk } from "./virtio/block-device.ts";
 
 /**
  * The whole PC: I/O APIC, HPET, ACPI, 8042, PCI, and what is plugged in. A machine without one is the small board:
@@ -7,4 +8,8 @@
 export interface Hardware {
   /** Whether ACPI tables are handed to the kernel. Default true. The hardware is there either way. */
   readonly acpi?: boolean;
+  /** virtio disks, the first one first. What is in them outlasts a reset of the machine. */
+  readonly disks?: readonly Disk[];
+  /** Seed of a virtio entropy device, 32 bits; there is none without it. */
+  readonly entropySeed?: number;
 }

@@ -10,6 +10,7 @@
 export { Board, type BoardEnd, type BoardOptions } from "./board.ts";
 export { Cmos, type CmosOptions } from "./devices/cmos.ts";
 export { DebugConsole } from "./devices/debug-console.ts";
+export type { DmaMemory } from "./dma.ts";
 export { ExitPort } from "./devices/exit-port.ts";
 export { Pit, pitHertz } from "./devices/pit.ts";
 export { PostPort } from "./devices/post-port.ts";
@@ -41,4 +42,7 @@ export {
 export { unpackKernel } from "./loaders/unpack/unpack-kernel.ts";
 export { Machine, type MachineExit, type MachineOptions } from "./machine.ts";
 export { PortBus, type AccessBytes, type PortDevice, type PortRange } from "./ports.ts";
+export { BlockStoreError, MemoryStore, type BlockStore } from "./storage/block-store.ts";
+export { OverlayStore } from "./storage/overlay-store.ts";
 export { Timeline, type Clock, type ScheduledEvent } from "./timeline.ts";
+export type { Disk } from "./virtio/block-device.ts";

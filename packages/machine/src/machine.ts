@@ -6,12 +6,14 @@
  */
 import {
   Processor,
+  type DebugHit,
   type HostMemory,
   type ProcessorExit,
   type ProcessorOptions,
   type ProcessorProfile,
 } from "@ringside/isa";
 import { Board, type BoardEnd, type BoardOptions } from "./board.ts";
+import type { DmaMemory } from "./dma.ts";
 import type { Uart } from "./devices/uart.ts";
 import type { InterruptController } from "./interrupts/interrupt-controller.ts";
 import type { PortBus } from "./ports.ts";
@@ -19,7 +21,7 @@ import type { Timeline } from "./timeline.ts";
 
 const interruptFlag = 0x200n;
 
-export interface MachineOptions extends Omit<BoardOptions, "clock" | "onExit"> {
+export interface MachineOptions extends Omit<BoardOptions, "clock" | "onExit" | "dma"> {
   readonly memory: HostMemory;
   /** What the processor says it is; the processor's default without it. */
   readonly profile?: ProcessorProfile;
@@ -36,8 +38,8 @@ export type MachineExit =
   | { readonly reason: "waiting" }
   /** Halted, and nothing can wake it. */
   | { readonly reason: "halted" }
-  /** {@link Machine.requestStop} was called. */
-  | { readonly reason: "stopped" }
+  /** {@link Machine.requestStop} was called, or a stop that a debugger set in the processor was met. */
+  | { readonly reason: "stopped"; readonly hit?: DebugHit }
   /** What only the processor knows: a triple fault, an event of monitor delivery, an extension's own exit. */
   | Extract<ProcessorExit, { readonly reason: "shutdown" | "event" | "extension" }>;
 
@@ -53,6 +55,7 @@ export class Machine {
   constructor(options: MachineOptions) {
     this.#board = new Board({
       ...options,
+      dma: dmaOf(options.memory, options.memoryBytes),
       clock: this,
       onExit: () => this.processor.requestStop(),
     });
@@ -150,7 +153,9 @@ export class Machine {
       const exit = this.processor.run(Math.min(left, this.timeline.nextDeadline - this.now));
       switch (exit.reason) {
         case "limit":
+          break;
         case "stopped":
+          if (exit.hit !== undefined) return { reason: "stopped", hit: exit.hit };
           break;
         case "halted": {
           const over = this.#idle();
@@ -177,4 +182,19 @@ export class Machine {
     }
     return { reason: this.#board.awaitsInput ? "waiting" : "halted" };
   }
+}
+
+function dmaOf({ physical }: HostMemory, sizeBytes: number): DmaMemory {
+  return {
+    sizeBytes,
+    read(at, bytes) {
+      if (at < 0 || at + bytes.length > sizeBytes) {
+        throw new RangeError(
+          `There is no memory of ${bytes.length} bytes at 0x${at.toString(16)}.`,
+        );
+      }
+      bytes.set(new Uint8Array(physical.buffer, physical.baseOffset + at, bytes.length));
+    },
+    write: (at, bytes) => physical.write(at, bytes),
+  };
 }

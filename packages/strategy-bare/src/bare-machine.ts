@@ -3,9 +3,11 @@ import type { Processor } from "@ringside/isa";
 import { enterKernel, loadKernel, Machine, type KernelImage } from "@ringside/machine";
 import {
   GuestInspector,
+  ProcessorDebugger,
   processorCounts,
   type Claim,
   type Counts,
+  type Debugger,
   type Inspector,
   type KernelMachine,
   type KernelMachineExit,
@@ -22,6 +24,7 @@ export interface BareMachineOptions extends KernelMachineListeners {
 
 export class BareMachine implements KernelMachine {
   readonly inspect: Inspector;
+  readonly debug: Debugger;
   readonly #options: BareMachineOptions;
   readonly #machine: Machine;
 
@@ -38,7 +41,14 @@ export class BareMachine implements KernelMachine {
       onDebug,
       ...(onMark === undefined ? {} : { onMark }),
     });
-    this.inspect = inspectorOf(this.#machine.processor);
+    const { processor, interrupts } = this.#machine;
+    this.inspect = inspectorOf(processor);
+    this.debug = new ProcessorDebugger({
+      processor,
+      inspect: this.inspect,
+      readTaskPriority: () => interrupts.readTaskPriority(),
+      writeTaskPriority: (priority) => interrupts.writeTaskPriority(priority),
+    });
     this.#boot();
   }
 
@@ -113,6 +123,8 @@ function inspectorOf({ state, memory: { physical } }: Processor): Inspector {
       cr4: state.cr4,
       efer: state.efer,
       cs: BigInt(state.segment("cs").selector),
+      cs_base: state.segment("cs").base,
+      cs_attributes: BigInt(state.segment("cs").attributes),
       ss: BigInt(state.segment("ss").selector),
       fs_base: state.fsBase,
       gs_base: state.gsBase,

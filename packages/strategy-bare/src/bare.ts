@@ -3,6 +3,7 @@ import { ProgramConsole, programKernel } from "@ringside/guest";
 import {
   createExclusive,
   KernelCore,
+  type Acceptance,
   type CreateOptions,
   type Guest,
   type Host,
@@ -22,9 +23,17 @@ export const bare: Strategy = {
     exclusive: true,
   },
   capabilities: { programs: true, kernels: true, selfModifyingCode: true },
-  accepts: () => ({ accepted: true }),
+  accepts,
   create,
 };
+
+function accepts(guest: Guest): Acceptance {
+  if (guest.kind === "program" || guest.format !== "xen-pv") return { accepted: true };
+  return {
+    accepted: false,
+    reason: "A paravirtual kernel asks a hypervisor, and there is none. Use the paravirt strategy.",
+  };
+}
 
 function create(host: Host, guest: Guest, options: CreateOptions = {}): VirtualMachine {
   const { memoryBytes } = guest;

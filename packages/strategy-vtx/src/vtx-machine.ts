@@ -138,6 +138,7 @@ export class VtxMachine implements KernelMachine {
     this.#board = new Board({
       ...options,
       hardware: options.kernel.hardware,
+      dma: this.#memory,
       clock: this,
       onExit: () => {},
     });

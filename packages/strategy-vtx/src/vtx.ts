@@ -58,6 +58,13 @@ function accepts(guest: Guest): Acceptance {
   if (guest.kind === "program" || guest.format === "elf64" || guest.format === "flat") {
     return { accepted: true };
   }
+  if (guest.format === "xen-pv") {
+    return {
+      accepted: false,
+      reason:
+        "A paravirtual kernel asks Xen for what VT-x does by itself. Use the paravirt strategy.",
+    };
+  }
   return {
     accepted: false,
     reason: `A kernel in the format ${guest.format} starts without paging, which needs a processor with unrestricted guests. Use its 64-bit entry (elf64).`,

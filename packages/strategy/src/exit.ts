@@ -1,5 +1,7 @@
 /** Why a virtual machine came back from running. */
 
+import type { DebugHit } from "@ringside/isa";
+
 /** How a program ended, as wait(2) tells it. */
 export type ProgramStatus =
   | { readonly kind: "code"; /** 0 to 255. */ readonly code: number }
@@ -20,8 +22,8 @@ export type Exit =
   | { readonly reason: "limit" }
   /** Nothing can happen before the host writes or ends the input. */
   | { readonly reason: "waiting" }
-  /** `pause()` was called while the machine ran. */
-  | { readonly reason: "paused" }
+  /** `pause()` was called while the machine ran, or a stop of its debugger was met: then `hit` says which. */
+  | { readonly reason: "paused"; readonly hit?: DebugHit }
   /** The guest broke the machine (a triple fault, a kernel panic). Only this machine is affected. */
   | { readonly reason: "crashed"; readonly why: string; readonly registers: Registers }
   /** `stop()` was called. */

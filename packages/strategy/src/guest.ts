@@ -36,8 +36,16 @@ export interface ProgramGuest {
  * - `flat`: bytes placed at 1 MiB and entered there in 64-bit mode, like `elf64`.
  * - `bzimage`: a bzImage of Linux, entered by its 64-bit boot protocol; it decompresses itself.
  * - `bzimage32`: the same by the 32-bit boot protocol.
+ * - `xen-pv`: an ELF64 with Xen's notes, entered by a hypervisor as a paravirtual domain; a bare machine cannot.
  */
-export type KernelFormat = "elf64" | "pvh" | "multiboot" | "flat" | "bzimage" | "bzimage32";
+export type KernelFormat =
+  | "elf64"
+  | "pvh"
+  | "multiboot"
+  | "flat"
+  | "bzimage"
+  | "bzimage32"
+  | "xen-pv";
 
 /** A kernel that gets a machine of its own. */
 export interface KernelGuest {

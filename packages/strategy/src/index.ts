@@ -17,6 +17,9 @@ export {
 } from "./cost-profile.ts";
 export { countAt, countsBetween, countTree, type Counts, type CountTree } from "./counts.ts";
 export { createExclusive, type ExclusiveOrder } from "./create-exclusive.ts";
+export type { DebugHit, Watchpoint } from "@ringside/isa";
+export type { Debugger, DebugStops } from "./debugger.ts";
+export { ProcessorDebugger, type DebuggedMachine } from "./processor-debugger.ts";
 export { StrategyError, type StrategyErrorCode } from "./error.ts";
 export {
   isFinal,

@@ -5,7 +5,9 @@
  * its streams and its exit status over the kernel's console. What differs between strategies is the machine below.
  */
 import type { BoardEnd } from "@ringside/machine";
+import type { DebugHit } from "@ringside/isa";
 import { countsBetween, type Counts, type CountTree } from "./counts.ts";
+import type { Debugger } from "./debugger.ts";
 import { programStatus, type Exit, type ProgramStatus } from "./exit.ts";
 import type { Guest } from "./guest.ts";
 import type { Claim } from "./host.ts";
@@ -22,8 +24,8 @@ export type KernelMachineExit =
   | { readonly reason: "waiting" }
   /** Halted, and nothing can wake it. */
   | { readonly reason: "halted" }
-  /** {@link KernelMachine.requestStop} was called. */
-  | { readonly reason: "stopped" }
+  /** {@link KernelMachine.requestStop} was called, or a stop of the machine's debugger was met. */
+  | { readonly reason: "stopped"; readonly hit?: DebugHit }
   /** The guest broke its machine. */
   | { readonly reason: "crashed"; readonly why: string };
 
@@ -36,6 +38,7 @@ export interface KernelMachine {
   /** Bytes that were sent and that the guest has not read yet. */
   readonly unreadBytes: number;
   readonly inspect: Inspector;
+  readonly debug?: Debugger;
   /** Runs at most `limitUnits`, an integer of at least 1. Output has reached its listeners when it returns. */
   run(limitUnits: number): KernelMachineExit;
   /** Ends the present {@link run} after the present instruction, or the next one at once. */
@@ -124,6 +127,10 @@ export class KernelCore implements MachineCore {
     return this.#machine.now;
   }
 
+  get debug(): Debugger | undefined {
+    return this.#machine.debug;
+  }
+
   get bufferedBytes(): number {
     return this.#machine.unreadBytes;
   }
@@ -139,7 +146,7 @@ export class KernelCore implements MachineCore {
       case "waiting":
         return { reason: exit.reason };
       case "stopped":
-        return { reason: "limit" };
+        return exit.hit === undefined ? { reason: "limit" } : { reason: "paused", hit: exit.hit };
       case "halted":
       case "restarting": // Whether to start it again is the embedder's to decide.
         return { reason: "halted", value: undefined };

@@ -5,6 +5,7 @@
  * written once here. Using it is a convenience: the contract is {@link VirtualMachine}.
  */
 import type { Counts } from "./counts.ts";
+import type { Debugger } from "./debugger.ts";
 import { StrategyError } from "./error.ts";
 import { isFinal, type Exit } from "./exit.ts";
 import type { TraceListener } from "./trace.ts";
@@ -36,6 +37,7 @@ export interface MachineCore {
   readonly timeNs?: number | undefined;
   counts(): Counts;
   readonly inspect: Inspector;
+  readonly debug?: Debugger | undefined;
   /** Gives memory back to the host. Called once. */
   dispose(): void;
 }
@@ -55,6 +57,7 @@ class LifeCycle implements VirtualMachine {
   readonly strategy: string;
   readonly input: Input;
   readonly inspect: Inspector;
+  readonly debug: Debugger | undefined;
   #state: MachineState = "created";
   #disposed = false;
   /** True inside `core.run`, which must not be entered again. */
@@ -75,6 +78,7 @@ class LifeCycle implements VirtualMachine {
     this.#trace = trace;
     this.input = this.#makeInput();
     this.inspect = this.#guarded(core.inspect);
+    this.debug = core.debug === undefined ? undefined : this.#guardedDebugger(core.debug);
   }
 
   get state(): MachineState {
@@ -191,7 +195,9 @@ class LifeCycle implements VirtualMachine {
     } finally {
       this.#inside = false;
     }
-    return isFinal(exit) ? exit : (this.#requested() ?? exit);
+    // A debugger's stop is told once, so it must not be lost to a pause that was asked for meanwhile.
+    const isTold = exit.reason === "paused" && !this.#stopRequested;
+    return isFinal(exit) || isTold ? exit : (this.#requested() ?? exit);
   }
 
   #requested(): Exit | undefined {
@@ -270,6 +276,33 @@ class LifeCycle implements VirtualMachine {
         return inspect.readMemory(linear, lengthBytes);
       },
     };
+  }
+
+  #guardedDebugger(debug: Debugger): Debugger {
+    return {
+      registers: () => {
+        this.#mustLive();
+        return debug.registers();
+      },
+      writeRegister: (name, value) => {
+        this.#mustRest("write a register of");
+        return debug.writeRegister(name, value);
+      },
+      writeMemory: (linear, bytes) => {
+        this.#mustRest("write memory of");
+        return debug.writeMemory(linear, bytes);
+      },
+      setStops: (stops) => {
+        this.#mustRest("set stops of");
+        debug.setStops(stops);
+      },
+    };
+  }
+
+  /** Nothing of a machine may change in the middle of an instruction. */
+  #mustRest(verb: string): void {
+    this.#mustLive();
+    if (this.#inside) throw this.#wrongState(verb, "a machine outside its own callbacks");
   }
 
   #mustBeRunnable(verb: string): void {

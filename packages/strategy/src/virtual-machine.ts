@@ -6,6 +6,7 @@
  * memory back to the host.
  */
 import type { Counts } from "./counts.ts";
+import type { Debugger } from "./debugger.ts";
 import type { Exit, Registers } from "./exit.ts";
 
 /** `created` → `running` ⇄ `paused` → `stopped`, or `crashed` when the guest broke its machine. */
@@ -67,6 +68,8 @@ export interface VirtualMachine extends Disposable {
   readonly timeNs: number | undefined;
   readonly input: Input;
   readonly inspect: Inspector;
+  /** What a debugger needs further. Undefined where a strategy does not have it. */
+  readonly debug: Debugger | undefined;
 
   /**
    * Runs the guest until it stops, waits or has spent the limit, which is honoured at exactly that unit.

@@ -33,8 +33,8 @@ import {
 const RUN_MAXIMUM = 64;
 const LINE_BYTES = 64;
 const LINE_SHIFT = 6;
-/** Room for a run's records with two control records each. */
-const RUN_BYTES = RECORD_BYTES * (RUN_MAXIMUM * 2 + 3);
+/** Room for a run's records with two control records each, and what ends it. */
+const RUN_BYTES = RECORD_BYTES * (RUN_MAXIMUM * 3 + 4);
 
 type Mode = 16 | 32 | 64;
 
@@ -58,6 +58,8 @@ export class CodeCache {
     { readonly frame: number; readonly mode: Mode; readonly offset: number }[]
   >();
   #free: number;
+  /** Offsets in a page at which a debugger may want to stop. */
+  #stopOffsets: ReadonlySet<number> = new Set();
   /** How often everything was forgotten, for statistics. */
   flushes = 0;
 
@@ -112,6 +114,20 @@ export class CodeCache {
     return this.#decodeRun(page, frame, offset, mode, nextPage) ? "decoded" : "fault";
   }
 
+  /** Puts a {@link CONTROL.breakpoint} in front of every instruction at one of these offsets in its page. */
+  setStopOffsets(offsets: ReadonlySet<number>): void {
+    this.#stopOffsets = offsets;
+    this.#flush();
+  }
+
+  /** Gives the address for the record of the instruction itself. */
+  #stopBefore(at: number, offset: number, lengthBytes: number): number {
+    if (!this.#stopOffsets.has(offset)) return at;
+    this.#writer.control(at, CONTROL.breakpoint, offset);
+    this.#u8[at + RECORD.length.offset] = lengthBytes;
+    return at + RECORD_BYTES;
+  }
+
   #decodeRun(page: number, frame: number, start: number, mode: Mode, nextPage: NextPage): boolean {
     const bytesAt = this.#layout.physicalBase + frame * FRAME_BYTES;
     const bytes = this.#u8.subarray(bytesAt, bytesAt + FRAME_BYTES);
@@ -154,11 +170,13 @@ export class CodeCache {
           return this.#decodeStraddling(page, frame, offset, mode, nextPage);
         }
         this.#u32[map + offset] = at;
+        at = this.#stopBefore(at, offset, INSTRUCTION_BYTES_MAXIMUM);
         at = this.#writer.raise(at, offset, result.fault === "UD" ? VECTOR.UD : VECTOR.GP);
         this.#markLines(frame, offset, Math.min(INSTRUCTION_BYTES_MAXIMUM, FRAME_BYTES - offset));
         break;
       }
       this.#u32[map + offset] = at;
+      at = this.#stopBefore(at, offset, result.lengthBytes);
       at = this.#writer.instruction(at, offset, result);
       this.#markLines(frame, offset, result.lengthBytes);
       decoded += 1;
@@ -195,6 +213,7 @@ export class CodeCache {
     const result = this.#decoder.decode(bytes, 0, INSTRUCTION_BYTES_MAXIMUM, { mode });
     let at = this.#free;
     this.#u32[(page >> 2) + offset] = at;
+    at = this.#stopBefore(at, offset, here);
     this.#writer.control(at, CONTROL.straddle, offset);
     this.#u64[(at + RECORD.immediate.offset) >> 3] = BigInt(next);
     const straddle = at;

@@ -20,6 +20,8 @@ export const LEFT = {
   recheck: 3,
   /** The current record's dispatch function has not been made yet. */
   handler: 4,
+  /** A debugger may want to stop before the instruction at RIP. */
+  breakpoint: 5,
 } as const;
 
 /** Handlers that no row has: they steer execution between records, and use no unit. */
@@ -40,8 +42,10 @@ export const CONTROL = {
   raise: 7,
   /** Leaves for the driver. */
   fixedRecheck: 8,
+  /** Leaves, so that the driver can see whether a debugger stops before the instruction of the next record. */
+  breakpoint: 9,
 } as const;
-export const CONTROL_COUNT = 9;
+export const CONTROL_COUNT = 10;
 /** A handler number is a dispatch function and, in its low bits, a place in it. */
 export const GROUP_SHIFT = 8;
 /** Handlers of one dispatch function. */
@@ -283,6 +287,13 @@ export function emitControl(
       body.branch(labels.decode);
       body.end();
       nextRecord();
+      return;
+    case CONTROL.breakpoint:
+      giveBack(body);
+      storeRip(body);
+      storeRemaining(body);
+      body.i32(LEFT.breakpoint);
+      body.return();
       return;
     case CONTROL.raise:
       body.get(LOCAL.processor);

@@ -133,7 +133,8 @@ export const ENGINE: Readonly<
     | "decodePhysical"
     | "segmentScratch"
     | "wideScratch"
-    | "crossingScratch",
+    | "crossingScratch"
+    | "watching",
     Slot
   >
 > = {
@@ -150,6 +151,8 @@ export const ENGINE: Readonly<
   /** Sixteen bytes for wide accesses that go the slow way. */
   wideScratch: { offset: 0x3d0, bytes: 16 },
   crossingScratch: { offset: 0x3e0, bytes: 16 },
+  /** 1 while a debugger watches data: accesses that go the slow way are then reported. */
+  watching: { offset: 0x3f8, bytes: 1 },
 };
 
 /** Records that no page owns, at fixed addresses: where `lookup` sends control when there is nothing to execute. */

@@ -86,6 +86,21 @@ function neededDenial(m: Recorder, access: Value): Value {
   return m.shiftLeft(kind, m.select(user, m.constant(USER_DENIAL_SHIFT), m.constant(0)));
 }
 
+/** Records code for addresses in a page of which a debugger watches something. */
+function whenWatched(m: Recorder, linear: Value, body: () => void): void {
+  m.when(m.state(ENGINE.watching), () => {
+    m.when(m.helper("watchesPage", halves(m, linear), "i32"), body);
+  });
+}
+
+/** Tells a debugger that watches data of an access. */
+function reportAccess(m: Recorder, linear: Value, bytes: Value, write: boolean): void {
+  m.when(m.state(ENGINE.watching), () => {
+    const [low, high] = halves(m, linear);
+    m.helper("watchAccess", [low, high, bytes, m.constantI32(write ? 1 : 0)]);
+  });
+}
+
 function copyEntry(m: Recorder, from: Value, to: Value): void {
   for (let offset = 0; offset < TLB_ENTRY_BYTES; offset += 8) {
     m.hostStore("i64.store", to, m.hostLoad("i64.load", from, offset), offset);
@@ -149,6 +164,7 @@ export const resolve: Routine = engineRoutine("resolve", ["i64", "i64"], "i32", 
     },
     () => m.set(denied, m.constant(ALL_DENIED)),
   );
+  whenWatched(m, linear, () => m.set(denied, m.constant(ALL_DENIED)));
   m.hostStore(
     "i64.store",
     first,
@@ -346,6 +362,7 @@ const translated: PageAccess = {
     const zero = m.constant(0);
     const entry = m.callNamed("resolve", "i32", false, [linear, access]);
     m.when(faulted(m), () => m.returnValue(zero));
+    reportAccess(m, linear, bytes, false);
     const physical = physicalOf(m, entry, linear);
     m.when(isRam(m, physical), () => {
       const host = hostOfPhysical(m, physical);
@@ -389,6 +406,7 @@ const translated: PageAccess = {
     const done = m.constantI32(0);
     const entry = m.callNamed("resolve", "i32", false, [linear, access]);
     m.when(faulted(m), () => m.returnValue(done));
+    reportAccess(m, linear, bytes, true);
     const physical = physicalOf(m, entry, linear);
     m.when(isRam(m, physical), () => {
       const host = hostOfPhysical(m, physical);
@@ -472,6 +490,7 @@ export const slowProbe: Routine = engineRoutine(
     });
     const physical = physicalOf(m, entry, linear);
     m.when(m.isFalse(isRam(m, physical)), () => m.returnValue(no));
+    whenWatched(m, linear, () => m.returnValue(no));
     const lines = m.hostLoad("i64.load", frameEntry(m, physical), FRAME_ENTRY.codeLines.offset);
     return m.select(m.isZero(lines), hostOfPhysical(m, physical), no);
   },

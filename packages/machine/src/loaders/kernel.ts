@@ -23,8 +23,16 @@ import { placeStartInfo } from "./start-info.ts";
  * - `flat`: bytes placed at 1 MiB and entered there like `elf64`.
  * - `bzimage`: a bzImage of Linux, entered by its 64-bit boot protocol; it decompresses itself.
  * - `bzimage32`: the same by the 32-bit boot protocol.
+ * - `xen-pv`: an ELF64 with Xen's notes, entered by a hypervisor as a paravirtual domain; a bare machine cannot.
  */
-export type KernelFormat = "elf64" | "pvh" | "multiboot" | "flat" | "bzimage" | "bzimage32";
+export type KernelFormat =
+  | "elf64"
+  | "pvh"
+  | "multiboot"
+  | "flat"
+  | "bzimage"
+  | "bzimage32"
+  | "xen-pv";
 
 export interface KernelImage {
   readonly image: Uint8Array;
@@ -115,6 +123,13 @@ export function loadKernel(
       const ebx = placeStartInfo(memory, kernel, rsdp);
       return { mode: "protected", eip, eax: 0, ebx, esi: 0, gdt };
     }
+    case "xen-pv":
+      throw new ImageError(
+        "kernel",
+        0,
+        "a kernel for a machine",
+        "a paravirtual one, which only a hypervisor can enter",
+      );
     case "multiboot": {
       const { eip, info } = loadMultiboot(memory, kernel);
       const gdt = placeGdt(memory, code32);

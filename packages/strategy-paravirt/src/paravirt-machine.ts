@@ -1,0 +1,529 @@
+/**
+ * One machine with one domain: a guest at CPL 3 on its own page tables, and Xen between it and the processor.
+ *
+ * The life of a trap: the processor leaves with a value where it would have entered ring 0; a handler does what the
+ * guest asked for, or makes the guest's kernel handle it; pending events are delivered on the way back. The host's
+ * timer is set to the first deadline of the domain's timers, and only its interrupt makes them expire.
+ */
+import { MonitorWork, PhysicalInterrupts } from "@ringside/hypervisor";
+import {
+  Processor,
+  segmentSlots,
+  SEGMENTS,
+  slots,
+  type PortIo,
+  type ProcessorExit,
+} from "@ringside/isa";
+import { frameBytes, Timeline } from "@ringside/machine";
+import {
+  GuestInspector,
+  processorCounts,
+  type Claim,
+  type Counts,
+  type Inspector,
+  type KernelMachine,
+  type KernelMachineExit,
+  type KernelMachineListeners,
+  type Registers,
+  type TranslationControls,
+} from "@ringside/strategy";
+import {
+  FLAT_CODE_SELECTOR,
+  FLAT_DATA_SELECTOR,
+  SHARED_INFO,
+  VCPU_INFO,
+  VCPU_INFO_COUNT,
+} from "./abi/domain.ts";
+import { buildDomain, type DomainImage } from "./boot/domain-builder.ts";
+import { DescriptorTables } from "./cpu/descriptors.ts";
+import { RegisterHalves } from "./cpu/registers.ts";
+import { Traps } from "./cpu/traps.ts";
+import { Vcpu } from "./cpu/vcpu.ts";
+import { DomainCounts } from "./domain-counts.ts";
+import { initialState, type Domain, type DomainState } from "./domain.ts";
+import { DomainClock, TIMER_DEVICE } from "./events/clock.ts";
+import { ConsoleRing } from "./events/console-ring.ts";
+import { EventChannels, VIRQ_TIMER } from "./events/event-channels.ts";
+import { RunStates } from "./events/run-states.ts";
+import { FrameTable, TYPE } from "./memory/frame-table.ts";
+import { GuestAccess } from "./memory/guest-access.ts";
+import { MachineMemory, xenFramesFor, type FrameOrder } from "./memory/machine-memory.ts";
+import { DESCRIPTOR_PAGES, GDT_LINEAR, LDT_LINEAR, XenArea } from "./memory/xen-area.ts";
+import { DirectPaging } from "./paging/direct-paging.ts";
+import { PageTypes } from "./paging/page-types.ts";
+
+const consoleDevice = "console";
+/** Nanoseconds from the host's sending to the guest's event. */
+const consoleLatency = 100;
+const CR4_PGE = 0x80n;
+/** Xen's page attribute table: WB, WT, UC-, UC, WC, WP, UC, UC. */
+const XEN_PAT = 0x0000_0501_0007_0406n;
+const UNUSABLE = 0x1_0000;
+const LDT_ATTRIBUTES = 0x82;
+/** A busy 64-bit task state segment, too short for an I/O bitmap. */
+const TASK_ATTRIBUTES = 0x8b;
+const FLAT_LIMIT = 0xffff_ffff;
+const SHUTDOWN_CRASH = 3;
+
+export interface ParavirtMachineOptions extends KernelMachineListeners {
+  readonly claim: Claim;
+  readonly memoryBytes: number;
+  readonly kernel: DomainImage;
+  readonly frames: FrameOrder;
+  /** What the calendar says at first, in seconds since 1970. */
+  readonly epochSeconds: number;
+}
+
+/** Bytes of the host that a guest takes: its memory and what Xen keeps for it. */
+export function hostBytesFor(memoryBytes: number): number {
+  return memoryBytes + xenFramesFor(memoryBytes / frameBytes) * frameBytes;
+}
+
+export class ParavirtMachine implements KernelMachine {
+  readonly processor: Processor;
+  readonly inspect: Inspector;
+  readonly #options: ParavirtMachineOptions;
+  readonly #timeline: Timeline;
+  readonly #physicalInterrupts: PhysicalInterrupts = new PhysicalInterrupts();
+  readonly #domain: Domain;
+  readonly #state: DomainState = initialState();
+  readonly #traps: Traps;
+  readonly #area: XenArea;
+  #stopRequested = false;
+  #inputEnded = false;
+  /** Times that a sleeping guest was visited: progress that the processor does not count. */
+  #visits = 0;
+  #unitsAtReset = 0;
+
+  /**
+   * @throws {ImageError} when a file of the guest is malformed or does not fit.
+   * @throws {RangeError} when the claim is smaller than {@link hostBytesFor} says.
+   */
+  constructor(options: ParavirtMachineOptions) {
+    const { claim, memoryBytes, onMark } = options;
+    const { physical } = claim.memory;
+    this.#options = options;
+    this.#timeline = new Timeline(this);
+    this.processor = new Processor({
+      memory: claim.memory,
+      ports: noPorts,
+      interrupts: this.#physicalInterrupts,
+      delivery: "monitor",
+      ...(onMark === undefined ? {} : { onMark }),
+    });
+    this.#physicalInterrupts.onRequest = (asserted) => this.processor.setInterruptRequest(asserted);
+    this.#timeline.onEarlier = (deadline) => {
+      this.processor.stopAt(Math.max(deadline - this.processor.idleUnits, this.processor.units));
+    };
+    const memory = new MachineMemory(
+      physical,
+      claim.frames,
+      memoryBytes / frameBytes,
+      options.frames,
+    );
+    this.#area = new XenArea(memory);
+    memory.keepOwn();
+    this.#domain = this.#makeDomain(memory);
+    this.#traps = new Traps(this.#domain);
+    this.inspect = new GuestInspector({
+      memory: {
+        sizeBytes: physical.sizeBytes,
+        isRam: (address) => this.#domain.frames.isOwned(Math.floor(address / frameBytes)),
+        peek: (address, lengthBytes) =>
+          address + lengthBytes <= physical.sizeBytes
+            ? physical.read(address, lengthBytes)
+            : new Uint8Array(lengthBytes),
+      },
+      registers: () => this.#registers(),
+      controls: () => this.#controls(),
+    });
+    this.#boot();
+  }
+
+  /** Guest time in nanoseconds; exact also inside callbacks. */
+  get now(): number {
+    return this.processor.units + this.processor.idleUnits;
+  }
+
+  /** Progress, which limits count: the processor's units and the visits while the guest slept. */
+  get units(): number {
+    return this.processor.units - this.#unitsAtReset + this.#visits;
+  }
+
+  get unreadBytes(): number {
+    return this.#domain.console.unreadBytes;
+  }
+
+  /** What the hypervisor keeps for the guest. */
+  get domain(): Domain {
+    return this.#domain;
+  }
+
+  counts(): Counts {
+    const { work, counts, vcpu, channels } = this.#domain;
+    const own: Record<string, number> = { ...work.flat(), ...counts.flat() };
+    for (const [kind, count] of vcpu.bounces) own[`bounces.${kind}`] = count;
+    if (channels.upcalls > 0) own["eventUpcalls"] = channels.upcalls;
+    return processorCounts(this.processor.counts(), this.units, own);
+  }
+
+  requestStop(): void {
+    this.#stopRequested = true;
+    this.processor.requestStop();
+  }
+
+  send(bytes: Uint8Array): void {
+    this.#domain.console.send(bytes);
+    this.#timeline.schedule(consoleDevice, "receive", this.now + consoleLatency);
+  }
+
+  endInput(): void {
+    this.#inputEnded = true;
+  }
+
+  run(limitUnits: number): KernelMachineExit {
+    return this.#run(this.units + limitUnits);
+  }
+
+  reset(): void {
+    this.#boot();
+  }
+
+  #makeDomain(memory: MachineMemory): Domain {
+    const { physical } = memory;
+    const { onDebug, onSerial, epochSeconds } = this.#options;
+    const { processor } = this;
+    const work = new MonitorWork();
+    const counts = new DomainCounts();
+    const frames = new FrameTable(physical.sizeBytes / frameBytes);
+    const access = new GuestAccess(physical, work);
+    const onFlush = (): void => frames.tlbFlushed();
+    const flushTlb = (): void => {
+      processor.flushTlb(true);
+      onFlush();
+    };
+    const flushPage = (linear: bigint): void => {
+      work.add("tlbInvalidations");
+      processor.invalidatePage(linear);
+    };
+    const descriptors = new DescriptorTables({
+      memory: physical,
+      frames,
+      area: this.#area,
+      work,
+      flushTlb,
+      onLdt: (entries) => this.#loadLdt(entries),
+    });
+    const types = new PageTypes({
+      memory: physical,
+      frames,
+      work,
+      flushTlb,
+      checkDescriptors: (frame) => descriptors.checkFrame(frame),
+      xenEntry: (slot) => this.#area.entry(slot),
+    });
+    descriptors.types = types;
+    const registers = new RegisterHalves(processor.state);
+    const vcpu = new Vcpu({
+      processor,
+      registers,
+      memory: physical,
+      access,
+      descriptors,
+      work,
+      onFlush,
+    });
+    const vcpuInfo = (): number => vcpu.info;
+    const channels = new EventChannels({ memory: physical, work, vcpuInfo });
+    const clock = new DomainClock({
+      memory: physical,
+      work,
+      timeline: this.#timeline,
+      epochSeconds,
+      vcpuInfo,
+    });
+    return {
+      state: this.#state,
+      processor,
+      physical,
+      memory,
+      frames,
+      access,
+      types,
+      paging: new DirectPaging(frames, types, work),
+      descriptors,
+      registers,
+      vcpu,
+      channels,
+      clock,
+      runStates: new RunStates(access, () => this.now),
+      console: new ConsoleRing({ memory: physical, work, onOutput: onSerial }),
+      work,
+      counts,
+      onLog: onDebug,
+      flushTlb,
+      flushPage,
+    };
+  }
+
+  #boot(): void {
+    const domain = this.#domain;
+    const { memory, frames, vcpu, channels, clock, console, types, paging, physical } = domain;
+    Object.assign(this.#state, initialState());
+    this.#stopRequested = false;
+    this.#inputEnded = false;
+    this.#visits = 0;
+    this.#timeline.clear();
+    this.processor.reset();
+    this.#unitsAtReset = this.processor.units;
+    this.processor.idleUnits = -this.processor.units;
+    this.#physicalInterrupts.reset();
+    memory.reset();
+    frames.clear();
+    domain.descriptors.reset();
+    vcpu.reset();
+    channels.reset();
+    clock.reset();
+    domain.runStates.reset();
+    console.reset();
+
+    for (const frame of memory.frames) frames.assign(frame);
+    const [sharedInfo = 0] = memory.takeOwn(1);
+    this.#share(sharedInfo);
+    this.#state.consolePort = channels.allocate({ kind: "interdomain", remote: 0, remotePort: 0 });
+    const start = buildDomain({
+      memory,
+      domain: this.#options.kernel,
+      sharedInfo,
+      consolePort: this.#state.consolePort,
+    });
+    console.page = start.consoleFrame * frameBytes;
+    // The other end of the ring writes to it whatever the guest does: it can be no page table.
+    if (types.get(start.consoleFrame, TYPE.WRITABLE) !== 0)
+      throw new Error("Bug in ringside: the console's page is a page table, please report.");
+    const pinned = paging.pin(start.root, 4);
+    if (pinned !== 0)
+      throw new Error(
+        `Bug in ringside: the first page tables are not valid (${pinned}), please report.`,
+      );
+    paging.getRoot(start.root);
+    vcpu.kernelRoot = start.root;
+    vcpu.kernelStack = halves(start.rsp);
+    clock.writeWallClock(sharedInfo * frameBytes);
+    clock.writeTime();
+    this.#enter(start.root, start.rip, start.rsp);
+    domain.access.root = start.root * frameBytes;
+    this.processor.state.rsi = start.startInfo;
+    physical.writeU8(vcpu.info + VCPU_INFO.upcallMask, 1);
+  }
+
+  /** A page of Xen's that the guest may map, writable for good. */
+  #share(frame: number): void {
+    const { frames, vcpu, channels, types, physical } = this.#domain;
+    frames.share(frame);
+    if (types.get(frame, TYPE.WRITABLE) !== 0)
+      throw new Error("Bug in ringside: shared_info cannot be shared, please report.");
+    channels.sharedInfo = frame * frameBytes;
+    vcpu.info = channels.sharedInfo + SHARED_INFO.vcpuInfo;
+    for (let index = 0; index < VCPU_INFO_COUNT; index += 1) {
+      const at = channels.sharedInfo + SHARED_INFO.vcpuInfo + index * VCPU_INFO.bytes;
+      physical.writeU8(at + VCPU_INFO.upcallMask, 1);
+    }
+  }
+
+  #enter(root: number, rip: bigint, rsp: bigint): void {
+    const { state } = this.processor;
+    state.enterLongMode({ cpl: 3, cr3: root * frameBytes, rip, rsp });
+    const flat = { base: 0n, limit: FLAT_LIMIT };
+    state.setSegment("cs", { ...flat, selector: FLAT_CODE_SELECTOR, attributes: 0xa0fb });
+    state.setSegment("ss", { ...flat, selector: FLAT_DATA_SELECTOR, attributes: 0xc0f3 });
+    for (const name of ["ds", "es", "fs", "gs"] as const) {
+      state.setSegment(name, { selector: 0, base: 0n, limit: 0, attributes: UNUSABLE });
+    }
+    state.setSegment("tr", { selector: 0, base: 0n, limit: 0, attributes: TASK_ATTRIBUTES });
+    state.setSegment("ldtr", { selector: 0, base: 0n, limit: 0, attributes: UNUSABLE });
+    state.set(slots.gdtrBase, GDT_LINEAR);
+    state.setNumber(slots.gdtrLimit, DESCRIPTOR_PAGES * frameBytes - 1);
+    state.setNumber(slots.idtrLimit, 0);
+    state.set(slots.pat, XEN_PAT);
+    // Pages of programs are global, so that they stay in the TLB on the way into the guest's kernel and back.
+    state.setControl("cr4", state.cr4 | CR4_PGE);
+  }
+
+  #loadLdt(entries: number): void {
+    const { state } = this.processor;
+    const ldtr = segmentSlots(SEGMENTS.indexOf("ldtr"));
+    state.set(ldtr.base, LDT_LINEAR);
+    state.setNumber(ldtr.limit, entries === 0 ? 0 : entries * 8 - 1);
+    state.setNumber(ldtr.attributes, entries === 0 ? UNUSABLE : LDT_ATTRIBUTES);
+    state.setNumber(ldtr.selector, entries === 0 ? 0 : 0xe050);
+  }
+
+  #run(end: number): KernelMachineExit {
+    const { vcpu } = this.#domain;
+    for (;;) {
+      if (vcpu.crashed !== undefined) {
+        this.#domain.console.drain();
+        return { reason: "crashed", why: vcpu.crashed };
+      }
+      if (this.#state.isShutDown) return this.#shutDown();
+      if (this.#stopRequested) {
+        this.#stopRequested = false;
+        return { reason: "stopped" };
+      }
+      const left = end - this.units;
+      if (left <= 0) return { reason: "limit" };
+      if (this.#state.sleep !== undefined) {
+        const over = this.#sleep();
+        if (over !== undefined) return over;
+        continue;
+      }
+      this.#armTimer();
+      const budget = Math.min(left, this.#physicalInterrupts.deadline - this.now);
+      this.#afterRun(this.processor.run(budget));
+    }
+  }
+
+  /** Sets the host's timer to the guest's first deadline; what is due interrupts at once. */
+  #armTimer(): void {
+    this.#physicalInterrupts.arm(this.#timeline.nextDeadline);
+    this.#physicalInterrupts.advance(this.now);
+  }
+
+  #afterRun(exit: ProcessorExit): void {
+    switch (exit.reason) {
+      case "limit":
+      case "stopped":
+        return;
+      case "event": {
+        const { event } = exit;
+        const { vcpu, work, counts } = this.#domain;
+        this.#options.onMonitorEntry?.(this.#traps.describe(event));
+        work.add("entries");
+        if (event.kind === "interrupt") {
+          vcpu.returnsFast = false;
+          this.#physicalInterrupts.acknowledge();
+          this.#expireDue();
+        } else if (event.kind === "nmi") {
+          throw new Error("Bug in ringside: the host has no source of NMIs, please report.");
+        } else this.#traps.handle(event);
+        // A domain that sleeps is woken by its events before they are delivered.
+        if (this.#state.sleep === undefined) vcpu.deliverEvents();
+        counts.returned(vcpu.returnsFast);
+        return;
+      }
+      case "halted":
+      case "shutdown":
+      case "extension":
+        throw new Error(
+          `Bug in ringside: a guest at CPL 3 left for its ${exit.reason}, please report.`,
+        );
+    }
+  }
+
+  /** Hands everything that is due to where it belongs. */
+  #expireDue(): void {
+    const { clock, channels, console } = this.#domain;
+    for (let due = this.#timeline.takeDue(); due !== undefined; due = this.#timeline.takeDue()) {
+      if (due.device === consoleDevice) {
+        if (console.fill()) channels.raise(this.#state.consolePort);
+      } else if (due.device === TIMER_DEVICE && due.event === "poll") {
+        this.#wake();
+      } else {
+        clock.expired(due.event, due.deadline);
+        clock.writeTime();
+        channels.raiseVirtualInterrupt(VIRQ_TIMER);
+      }
+    }
+  }
+
+  #wake(): void {
+    this.#state.sleep = undefined;
+    this.#domain.clock.cancelPollTimeout();
+    this.#domain.clock.writeTime();
+    this.#domain.runStates.enter("running");
+  }
+
+  /** The host sleeps until what can wake the guest; else says why there is nothing to wait for. */
+  #sleep(): KernelMachineExit | undefined {
+    const { vcpu, console, channels } = this.#domain;
+    // The other end of the console reads whether or not it was told.
+    console.drain();
+    this.#expireDue();
+    if (this.#isAwake()) {
+      if (this.#state.sleep !== undefined) this.#wake();
+      vcpu.deliverEvents();
+      return undefined;
+    }
+    if (this.#timeline.nextDeadline < Infinity) {
+      const skipped = this.#timeline.nextDeadline - this.now;
+      if (skipped > 0) this.processor.idleUnits += skipped;
+      this.#visits += 1;
+      return undefined;
+    }
+    const listens = channels.isOpen(this.#state.consolePort);
+    return { reason: listens && !this.#inputEnded ? "waiting" : "halted" };
+  }
+
+  #isAwake(): boolean {
+    const { vcpu, channels } = this.#domain;
+    const { sleep } = this.#state;
+    switch (sleep?.kind) {
+      case undefined:
+        return true;
+      case "block":
+        return vcpu.eventPending && !vcpu.eventsMasked;
+      case "poll":
+        return (
+          (vcpu.eventPending && !vcpu.eventsMasked) ||
+          sleep.ports.some((port) => channels.isPending(port))
+        );
+      case "down":
+        return false;
+    }
+  }
+
+  #shutDown(): KernelMachineExit {
+    this.#domain.console.drain();
+    const { shutdownCode = 0, isCodeLatched } = this.#state;
+    if (isCodeLatched) return { reason: "powered-off", value: shutdownCode };
+    if (shutdownCode === SHUTDOWN_CRASH)
+      return { reason: "crashed", why: "The guest's kernel says that it has crashed." };
+    return { reason: "powered-off", value: 0 };
+  }
+
+  #controls(): TranslationControls {
+    const { cr0, cr3, cr4, efer } = this.processor.state;
+    return { cr0, cr3, cr4, efer };
+  }
+
+  #registers(): Registers {
+    const { state } = this.processor;
+    return {
+      ...state.registers(),
+      cr2: state.cr2,
+      ...this.#controls(),
+      cs: BigInt(state.segment("cs").selector),
+      ss: BigInt(state.segment("ss").selector),
+      fs_base: state.fsBase,
+      gs_base: state.gsBase,
+      cpl: BigInt(state.cpl),
+    };
+  }
+}
+
+function halves(linear: bigint): { readonly low: number; readonly high: number } {
+  return { low: Number(linear & 0xffff_ffffn), high: Number(linear >> 32n) };
+}
+
+/** The host's own bus: ports are closed to CPL 3. */
+const noPorts: PortIo = {
+  read: (port) => notReached(port),
+  write: (port) => notReached(port),
+};
+
+function notReached(port: number): never {
+  throw new Error(
+    `Bug in ringside: a guest reached port 0x${port.toString(16)} of the host, please report.`,
+  );
+}
