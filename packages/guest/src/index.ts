@@ -32,6 +32,8 @@ export {
   nanoBenchmarks,
   nanoImage,
   programNames,
+  selftestGroups,
+  selftestImage,
   userProgram,
 } from "./images.ts";
 export { initrd, type InitrdEntry } from "./initrd.ts";

@@ -44,6 +44,7 @@ import {
 } from "./interpreter/layout.ts";
 import { EventCounts } from "./interpreter/event-counts.ts";
 import { StopPoints, type DebugHit, type Watchpoint } from "./interpreter/stop-points.ts";
+import { taskHelper, takePendingFault } from "./interpreter/task-helper.ts";
 import { Tlb } from "./interpreter/tlb.ts";
 import type { HostMemory } from "./memory/host-memory.ts";
 import { checkProfile, defaultProfile, type ProcessorProfile } from "./profile/profile.ts";
@@ -362,7 +363,7 @@ export class Processor {
 
   /** Whether the present instruction is at a breakpoint that was not reported yet; if so, notes that it now is. */
   #meetsBreakpoint(units: number): DebugHit | undefined {
-    const sum = this.state.rip + this.state.get(segmentSlots(1).effectiveBase);
+    const sum = this.state.rip + this.state.get(slots.fetchBase);
     const linear = BigInt.asUintN(this.state.mode === 64 ? 64 : 32, sum);
     if (!this.#stopPoints.breakpoints.has(linear)) return undefined;
     if (this.#reported?.linear === linear && this.#reported.units === units) return undefined;
@@ -415,6 +416,17 @@ export class Processor {
   /** INVLPG: drops the translations of a linear address, and of all parts of large pages. */
   invalidatePage(linear: bigint): void {
     this.#tlb.invalidate(BigInt.asUintN(64, linear));
+  }
+
+  // Monitors.
+
+  /**
+   * Goes on at another privilege level, as a monitor's IRET does: recomputes what follows from CS, SS, control registers
+   * and CPL after they were written raw, and moves the instruction counts to the new ring. Leaves the TLB alone.
+   */
+  enterLevel(level: 0 | 1 | 2 | 3): void {
+    this.#function("setPrivilegeLevel")(this.#base, BigInt(level));
+    this.#function("updateMode")(this.#base);
   }
 
   // Extensions.
@@ -606,7 +618,10 @@ export class Processor {
       this.#injected = undefined;
       return this.#deliverInjected(injected);
     }
+    const fault = takePendingFault(this.state);
+    if (fault !== undefined) return this.#raise(fault.vector, fault.errorCode);
     const shadowed = this.state.getNumber(slots.interruptShadow) !== SHADOW.none;
+    if (this.state.getNumber(slots.pendingDebug) !== 0) return this.#debugTrap(0n);
     const asked = this.#askAtBoundary(shadowed);
     if (asked !== undefined) return asked.exit;
     if (!shadowed) {
@@ -654,7 +669,7 @@ export class Processor {
       const event = decodeMonitorEvent(code, this.state.getNumber(slots.monitorVector));
       if (event !== undefined) return this.#leaveForMonitor(event);
     }
-    if (steps) return this.#singleStepTrap();
+    if (steps) return this.#debugTrap(DR6_SINGLE_STEP);
     return undefined;
   }
 
@@ -722,8 +737,11 @@ export class Processor {
     return this.#extensions.some(({ hooks }) => hooks.takesBlockedNmi?.() ?? false);
   }
 
-  #singleStepTrap(): ProcessorExit | undefined {
-    this.state.set(slots.dr6, this.state.get(slots.dr6) | DR6_SINGLE_STEP);
+  /** #DB for what is pending, and for `cause`. */
+  #debugTrap(cause: bigint): ProcessorExit | undefined {
+    const pending = this.state.get(slots.pendingDebug);
+    this.state.setNumber(slots.pendingDebug, 0);
+    this.state.set(slots.dr6, this.state.get(slots.dr6) | pending | cause);
     return this.#raise(VECTOR.DB, undefined);
   }
 
@@ -889,6 +907,13 @@ export class Processor {
       readTaskPriority: () => this.#interrupts.readTaskPriority(),
       writeTaskPriority: (priority = 0) => this.#interrupts.writeTaskPriority(priority),
       flushTlb: (includingGlobal = 0) => this.flushTlb(includingGlobal !== 0),
+      switchTask: taskHelper({
+        functionOf: (name) => this.#function(name),
+        base: this.#base,
+        state: () => this.state,
+        flushTlb: (includingGlobal) => this.flushTlb(includingGlobal),
+        raise: context.raise,
+      }),
       invalidatePage: () => this.invalidatePage(this.state.get(slots.scratch0)),
       cpuid: () => system().cpuid(),
       readMsr: (index = 0) => system().readMsr(index),
