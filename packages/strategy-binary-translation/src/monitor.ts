@@ -90,11 +90,16 @@ export class Monitor {
     return this.#where;
   }
 
+  /** The processor has executed an instruction that comes here, and has not come yet: its units were spent. */
+  get isLeaving(): boolean {
+    return this.#where !== "rest" && this.#o.processor.state.getNumber(slots.monitorEvent) !== 0;
+  }
+
   /** Whether the processor would run next: then the caller sets the timer, and says for how long. */
   prepare(): StepResult | undefined {
     const { interrupts, cpu } = this.#o;
     this.#steps = false;
-    if (interrupts.isPending) {
+    if (interrupts.isPending && !this.isLeaving) {
       const taken = this.#takePending();
       if (taken !== undefined) return taken;
     }
