@@ -18,6 +18,11 @@ interface StrategyEntry {
 /** The strategies that come with the command, in the order of the table's columns. */
 export const builtInStrategies: readonly StrategyEntry[] = [
   { id: "bare", load: async () => (await import("@ringside/strategy-bare")).bare },
+  {
+    id: "binary-translation",
+    load: async () => (await import("@ringside/strategy-binary-translation")).binaryTranslation,
+  },
+  { id: "paravirt", load: async () => (await import("@ringside/strategy-paravirt")).paravirt },
   { id: "vtx", load: async () => (await import("@ringside/strategy-vtx")).vtx },
   { id: "vtx:shadow", load: async () => (await import("@ringside/strategy-vtx")).vtxShadow },
   { id: "container", load: async () => (await import("@ringside/strategy-container")).container },

@@ -8,6 +8,7 @@ modules=${2:-src/images}
 
 scripts/build-kernel.sh "$images"
 scripts/build-nano.sh "$images"
+scripts/build-selftest.sh "$images"
 scripts/build-boot.sh "$images"
 make --silent -C user
 scripts/compiler-version.sh > "$images/compiler.txt"

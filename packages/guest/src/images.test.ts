@@ -1,7 +1,15 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { exitValues, frameTypes, markBase, marks, paths, ports } from "./abi.ts";
-import { kernelImage, kernelXenImage, nanoImage, programNames, userProgram } from "./images.ts";
+import {
+  kernelImage,
+  kernelXenImage,
+  nanoImage,
+  nanoXenImage,
+  programNames,
+  selftestImage,
+  userProgram,
+} from "./images.ts";
 import { unpackImage } from "./packed-image.ts";
 import { programCases } from "./program-cases.ts";
 import { programInitrd } from "./program-initrd.ts";
@@ -15,6 +23,8 @@ describe("images", () => {
       ["kernel", kernelImage()],
       ["kernel-xen", kernelXenImage()],
       ["nano", nanoImage()],
+      ["nano-xen", nanoXenImage()],
+      ["selftest", selftestImage()],
     ] as const) {
       const file = readFileSync(new URL(`images/${name}.elf`, guestFolder));
       expect([name, file.equals(image)]).toEqual([name, true]);

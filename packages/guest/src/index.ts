@@ -31,7 +31,11 @@ export {
   kernelXenImage,
   nanoBenchmarks,
   nanoImage,
+  nanoXenBenchmarks,
+  nanoXenImage,
   programNames,
+  selftestGroups,
+  selftestImage,
   userProgram,
 } from "./images.ts";
 export { initrd, type InitrdEntry } from "./initrd.ts";

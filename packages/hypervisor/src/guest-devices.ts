@@ -9,6 +9,8 @@ import type { GuestMemory } from "./guest-memory.ts";
 
 export class GuestDevices {
   readonly board: Board;
+  /** Told of each access to physical addresses that are not RAM. */
+  onDeviceMemory: (() => void) | undefined;
   readonly #memory: GuestMemory;
   readonly #regions: readonly MmioRegion[];
 
@@ -32,6 +34,7 @@ export class GuestDevices {
       this.#memory.read(gpa, bytes);
       return;
     }
+    this.onDeviceMemory?.();
     const region = this.#regionAt(gpa);
     bytes.fill(0xff);
     if (region === undefined) return;
@@ -48,6 +51,7 @@ export class GuestDevices {
       this.#memory.write(gpa, bytes);
       return;
     }
+    this.onDeviceMemory?.();
     const region = this.#regionAt(gpa);
     if (region === undefined) return;
     for (const { at, sizeBytes } of pieces(bytes.length)) {

@@ -18,6 +18,7 @@ export {
 export { monitorOperations, MonitorWork, type MonitorOperation } from "./monitor-work.ts";
 export { kickVector, PhysicalInterrupts, timerVector } from "./physical-interrupts.ts";
 export { ProcessorIdentity, type CpuidAnswer } from "./processor-identity.ts";
+export { ReservedRange, reservedBytes } from "./shadow-paging/reserved-range.ts";
 export {
   ShadowMmu,
   type ShadowAccess,

@@ -7,9 +7,12 @@
  */
 import {
   VirtualProcessor,
+  type DeliveryResult,
   type Emulation,
   type ProcessorProfile,
   type ProcessorState,
+  type VirtualEvent,
+  type WalkResult,
 } from "@ringside/isa";
 import type { GuestDevices } from "./guest-devices.ts";
 import type { MonitorWork } from "./monitor-work.ts";
@@ -59,6 +62,30 @@ export class InstructionEmulator {
           interrupts.readMsr(index) === undefined ? undefined : interrupts.writeMsr(index, value),
       },
     });
+  }
+
+  /**
+   * Registers of the processor that emulates. A strategy without another place for those that its guest cannot reach
+   * while it runs (control registers, segments, MSRs) may keep them here: what {@link VirtualCpu.load} leaves alone stays.
+   */
+  get state(): ProcessorState {
+    return this.#processor.state;
+  }
+
+  /** Delivers an event through the guest's own tables, at the RIP of `cpu`; exceptions on the way escalate. */
+  deliver(cpu: VirtualCpu, event: VirtualEvent): DeliveryResult {
+    cpu.load(this.#processor.state);
+    const result = this.#processor.deliver(event);
+    if (result.kind === "delivered") cpu.store(this.#processor.state);
+    return result;
+  }
+
+  /** Walks the guest's page tables by the control registers in {@link state}, setting A and D as an access would. */
+  walk(
+    linear: bigint,
+    access: { readonly write?: boolean; readonly execute?: boolean; readonly user?: boolean },
+  ): WalkResult {
+    return this.#processor.walk(linear, access);
   }
 
   /**

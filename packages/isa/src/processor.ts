@@ -44,6 +44,7 @@ import {
 } from "./interpreter/layout.ts";
 import { EventCounts } from "./interpreter/event-counts.ts";
 import { StopPoints, type DebugHit, type Watchpoint } from "./interpreter/stop-points.ts";
+import { taskHelper, takePendingFault } from "./interpreter/task-helper.ts";
 import { Tlb } from "./interpreter/tlb.ts";
 import type { HostMemory } from "./memory/host-memory.ts";
 import { checkProfile, defaultProfile, type ProcessorProfile } from "./profile/profile.ts";
@@ -362,7 +363,7 @@ export class Processor {
 
   /** Whether the present instruction is at a breakpoint that was not reported yet; if so, notes that it now is. */
   #meetsBreakpoint(units: number): DebugHit | undefined {
-    const sum = this.state.rip + this.state.get(segmentSlots(1).effectiveBase);
+    const sum = this.state.rip + this.state.get(slots.fetchBase);
     const linear = BigInt.asUintN(this.state.mode === 64 ? 64 : 32, sum);
     if (!this.#stopPoints.breakpoints.has(linear)) return undefined;
     if (this.#reported?.linear === linear && this.#reported.units === units) return undefined;
@@ -415,6 +416,17 @@ export class Processor {
   /** INVLPG: drops the translations of a linear address, and of all parts of large pages. */
   invalidatePage(linear: bigint): void {
     this.#tlb.invalidate(BigInt.asUintN(64, linear));
+  }
+
+  // Monitors.
+
+  /**
+   * Goes on at another privilege level, as a monitor's IRET does: recomputes what follows from CS, SS, control registers
+   * and CPL after they were written raw, and moves the instruction counts to the new ring. Leaves the TLB alone.
+   */
+  enterLevel(level: 0 | 1 | 2 | 3): void {
+    this.#function("setPrivilegeLevel")(this.#base, BigInt(level));
+    this.#function("updateMode")(this.#base);
   }
 
   // Extensions.
@@ -601,12 +613,17 @@ export class Processor {
     }
     const now = this.units;
     if (now >= this.#runEnd) return { reason: "limit" };
+    const rowEvent = this.#takeRowEvent();
+    if (rowEvent !== undefined) return rowEvent;
     const injected = this.#injected;
     if (injected !== undefined) {
       this.#injected = undefined;
       return this.#deliverInjected(injected);
     }
+    const fault = takePendingFault(this.state);
+    if (fault !== undefined) return this.#raise(fault.vector, fault.errorCode);
     const shadowed = this.state.getNumber(slots.interruptShadow) !== SHADOW.none;
+    if (this.state.getNumber(slots.pendingDebug) !== 0) return this.#debugTrap(0n);
     const asked = this.#askAtBoundary(shadowed);
     if (asked !== undefined) return asked.exit;
     if (!shadowed) {
@@ -648,14 +665,18 @@ export class Processor {
       this.#engine.loadHandler(this.#u16[(record + RECORD.handler.offset) >> 1] ?? 0);
       return undefined;
     }
-    const code = this.state.getNumber(slots.monitorEvent);
-    if (code !== 0) {
-      this.state.setNumber(slots.monitorEvent, 0);
-      const event = decodeMonitorEvent(code, this.state.getNumber(slots.monitorVector));
-      if (event !== undefined) return this.#leaveForMonitor(event);
-    }
-    if (steps) return this.#singleStepTrap();
+    if (this.state.getNumber(slots.monitorEvent) !== 0) return undefined;
+    if (steps) return this.#debugTrap(DR6_SINGLE_STEP);
     return undefined;
+  }
+
+  /** An instruction has left for the monitor: that takes a unit of its own, so it may be the next run's. */
+  #takeRowEvent(): ProcessorExit | undefined {
+    const code = this.state.getNumber(slots.monitorEvent);
+    if (code === 0) return undefined;
+    this.state.setNumber(slots.monitorEvent, 0);
+    const event = decodeMonitorEvent(code, this.state.getNumber(slots.monitorVector));
+    return event === undefined ? undefined : this.#leaveForMonitor(event);
   }
 
   /** Looks up one instruction of a segment that ends here, after which the driver asks again whether it does. */
@@ -722,8 +743,11 @@ export class Processor {
     return this.#extensions.some(({ hooks }) => hooks.takesBlockedNmi?.() ?? false);
   }
 
-  #singleStepTrap(): ProcessorExit | undefined {
-    this.state.set(slots.dr6, this.state.get(slots.dr6) | DR6_SINGLE_STEP);
+  /** #DB for what is pending, and for `cause`. */
+  #debugTrap(cause: bigint): ProcessorExit | undefined {
+    const pending = this.state.get(slots.pendingDebug);
+    this.state.setNumber(slots.pendingDebug, 0);
+    this.state.set(slots.dr6, this.state.get(slots.dr6) | pending | cause);
     return this.#raise(VECTOR.DB, undefined);
   }
 
@@ -889,6 +913,13 @@ export class Processor {
       readTaskPriority: () => this.#interrupts.readTaskPriority(),
       writeTaskPriority: (priority = 0) => this.#interrupts.writeTaskPriority(priority),
       flushTlb: (includingGlobal = 0) => this.flushTlb(includingGlobal !== 0),
+      switchTask: taskHelper({
+        functionOf: (name) => this.#function(name),
+        base: this.#base,
+        state: () => this.state,
+        flushTlb: (includingGlobal) => this.flushTlb(includingGlobal),
+        raise: context.raise,
+      }),
       invalidatePage: () => this.invalidatePage(this.state.get(slots.scratch0)),
       cpuid: () => system().cpuid(),
       readMsr: (index = 0) => system().readMsr(index),

@@ -276,7 +276,7 @@ export interface SemanticsBuilder {
   relativeTarget(operand: Operand): Value;
   /** Transfers to a relative operand's target; the decoded target is cached in the record. */
   jumpRelative(operand: Operand): void;
-  /** Transfers to a computed RIP within the current code segment; #GP(0) when it is not canonical. */
+  /** Transfers to a computed RIP within the current code segment; #GP(0) when it is not canonical, or beyond the limit of CS. */
   jumpTo(rip: Value): void;
   /** Goes on at the state's own `rip`, looked up afresh: after a change of CS, mode, paging or privilege. */
   resumeAt(rip: Value): void;

@@ -1,5 +1,5 @@
 /** The strategy's description, and how its machines are made. */
-import { ProgramConsole, programKernel } from "@ringside/guest";
+import { kernelXenImage, ProgramConsole, programKernel } from "@ringside/guest";
 import {
   createExclusive,
   KernelCore,
@@ -72,7 +72,7 @@ function create(
             claim,
             memoryBytes,
             frames: options.frames ?? "scrambled",
-            kernel: guest.kind === "kernel" ? guest : programKernel(guest),
+            kernel: guest.kind === "kernel" ? guest : programKernel(guest, kernelXenImage()),
             epochSeconds,
           }),
       }),

@@ -106,11 +106,11 @@ function cellTable(report: Report, shown: readonly Benchmark[], { dim }: Colours
       const text =
         result.modelledCycles === null
           ? eventsPerOperation(result, EVENTS_SHOWN).map(
-              ({ name, count }) => `${figure(count)} × ${name}`,
+              ({ name, count }) => `${name} × ${figure(count)}`,
             )
           : shares(result, report.profile, SHARES_SHOWN).map(
               ({ name, count, cycles }) =>
-                `${figure(count)} × ${name} ${dim(`= ${figure(cycles)}`)}`,
+                `${name} × ${figure(count)} ${dim(`= ${figure(cycles)}`)}`,
             );
       rows.push([
         benchmark.id,

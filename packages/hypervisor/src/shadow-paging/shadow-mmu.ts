@@ -13,7 +13,8 @@ import { slots, VirtualProcessor, type HostMemory } from "@ringside/isa";
 import type { TranslationControls } from "@ringside/strategy";
 import type { GuestMemory } from "../guest-memory.ts";
 import type { MonitorWork } from "../monitor-work.ts";
-import { keyOf, type Rights, type ShadowTable } from "./shadow-table.ts";
+import type { ReservedRange } from "./reserved-range.ts";
+import { keyOf, type Rights, type ShadowTable, type TableKind } from "./shadow-table.ts";
 
 export interface ShadowMmuOptions {
   readonly memory: HostMemory;
@@ -23,6 +24,8 @@ export interface ShadowMmuOptions {
   readonly tableFrames: readonly number[];
   /** Rights were taken away: the processor's TLB must forget them. */
   readonly flushTlb: () => void;
+  /** Part of the address space that is the hypervisor's in all shadows. */
+  readonly reserved?: ReservedRange;
 }
 
 export interface ShadowAccess {
@@ -37,9 +40,9 @@ export type ShadowFault =
   | { readonly kind: "true"; readonly vector: number; readonly errorCode: number | undefined }
   /** A translation was made: the guest tries again. */
   | { readonly kind: "hidden" }
-  /** A write to a page table of the guest: it must be emulated, and {@link ShadowMmu.written} told. */
+  /** A write to a page table of the guest or a watched frame: it must be emulated, and {@link ShadowMmu.written} told. */
   | { readonly kind: "traced"; readonly gpa: number }
-  /** There is no RAM: a device may answer. */
+  /** There is no RAM, or the hypervisor keeps the address to itself: the access must be emulated. */
   | { readonly kind: "device"; readonly gpa: number };
 
 const frameBytes = 4096;
@@ -72,6 +75,7 @@ export class ShadowMmu {
   readonly #guest: GuestMemory;
   readonly #work: MonitorWork;
   readonly #flushTlb: () => void;
+  readonly #reserved: ReservedRange | undefined;
   readonly #walker: VirtualProcessor;
   readonly #allFrames: readonly number[];
   #freeFrames: number[];
@@ -80,13 +84,15 @@ export class ShadowMmu {
   readonly #traced = new Map<number, Set<ShadowTable>>();
   /** Entries that map a guest frame writable, by its number; some may be stale. */
   readonly #writers = new Map<number, Set<number>>();
+  /** Frame numbers that others want to hear of writes to. */
+  readonly #watched = new Set<number>();
   /** Of the address space that the processor is in. */
   #root: ShadowTable | undefined;
   /** The guest's A and D flags are being set: that takes nothing from a shadow. */
   #walking = false;
 
   constructor(options: ShadowMmuOptions) {
-    const { memory, guest, work, tableFrames, flushTlb } = options;
+    const { memory, guest, work, tableFrames, flushTlb, reserved } = options;
     if (tableFrames.length < 8) {
       throw new RangeError(
         `${tableFrames.length} frames are too few for shadow tables. Give at least 8.`,
@@ -96,6 +102,7 @@ export class ShadowMmu {
     this.#guest = guest;
     this.#work = work;
     this.#flushTlb = flushTlb;
+    this.#reserved = reserved;
     this.#allFrames = tableFrames;
     this.#freeFrames = [...tableFrames];
     this.#walker = this.#makeWalker();
@@ -109,17 +116,46 @@ export class ShadowMmu {
   /** Physical address for CR3 of the shadow of the guest's tables at `cr3`. Load it again after any other call here. */
   root(cr3: bigint): number {
     const frame = Number((cr3 & addressMask) >> 12n);
-    this.#root = this.#table(frame, 4, { writable: true, user: true, executable: true }, "");
+    const rights = { writable: true, user: true, executable: true };
+    this.#root = this.#table({
+      frame,
+      level: 4,
+      rights,
+      leadsToReserved: this.#reserved !== undefined,
+    });
     return this.#root.frame;
   }
 
   /** True when a write to this guest-physical address must come to {@link written}. */
   isTraced(gpa: number): boolean {
-    return this.#traced.has(Math.floor(gpa / frameBytes));
+    return this.#isTracedFrame(Math.floor(gpa / frameBytes));
+  }
+
+  #isTracedFrame(frame: number): boolean {
+    return this.#traced.has(frame) || this.#watched.has(frame);
+  }
+
+  /** Traces writes to a frame that is no page table, until {@link unwatch}. */
+  watch(gpa: number): void {
+    const frame = Math.floor(gpa / frameBytes);
+    if (this.#watched.has(frame)) return;
+    this.#watched.add(frame);
+    this.#protect(frame);
+  }
+
+  unwatch(gpa: number): void {
+    // Shadows become writable again when a write asks for it.
+    this.#watched.delete(Math.floor(gpa / frameBytes));
   }
 
   /** The processor could not make an access on the shadow of the guest's present tables. */
   fault(controls: TranslationControls, linear: bigint, access: ShadowAccess): ShadowFault {
+    const fault = this.#judge(controls, linear, access);
+    this.#work.addFault(fault.kind);
+    return fault;
+  }
+
+  #judge(controls: TranslationControls, linear: bigint, access: ShadowAccess): ShadowFault {
     const { state } = this.#walker;
     state.set(slots.cr0, controls.cr0);
     state.set(slots.cr3, controls.cr3);
@@ -132,7 +168,9 @@ export class ShadowMmu {
       return { kind: "true", vector: walked.vector, errorCode: walked.errorCode };
     }
     const gpa = walked.physical;
-    if (!this.#guest.isRam(gpa)) return { kind: "device", gpa };
+    if (!this.#guest.isRam(gpa) || this.#reserved?.contains(linear) === true) {
+      return { kind: "device", gpa };
+    }
     if (access.write && this.isTraced(gpa)) return { kind: "traced", gpa };
     this.#fill(controls, linear, gpa, access);
     // A new table traces its frame; the page itself may be one.
@@ -183,7 +221,7 @@ export class ShadowMmu {
     // CR0.WP = 0: the supervisor writes what is read-only, and users must not reach that shadow.
     const overrides =
       access.write && !access.user && !rights.writable && (controls.cr0 & writeProtect) === 0n;
-    const isWritable = (rights.writable || overrides) && isDirty && !this.#traced.has(frame);
+    const isWritable = (rights.writable || overrides) && isDirty && !this.#isTracedFrame(frame);
     const entry =
       BigInt(this.#guest.hostFrame(gpa)) |
       present |
@@ -202,10 +240,16 @@ export class ShadowMmu {
     const rights = path.rights[Math.min(depth, path.rights.length - 1)];
     if (rights === undefined)
       throw new Error("Bug in ringside: a path without rights, please report.");
-    const guestFrame = path.tables[depth];
-    if (guestFrame !== undefined) return this.#table(guestFrame, level, rights, "");
-    const isDirty = (path.leaf & dirtyFlag) !== 0n;
-    return this.#table(firstFrameOf(path, level, linear), level, rights, `large-${isDirty}-`);
+    const leadsToReserved = this.#reserved?.isBelow(level, linear) ?? false;
+    const frame = path.tables[depth];
+    if (frame !== undefined) return this.#table({ frame, level, rights, leadsToReserved });
+    return this.#table({
+      frame: firstFrameOf(path, level, linear),
+      level,
+      rights,
+      leadsToReserved,
+      large: { isDirty: (path.leaf & dirtyFlag) !== 0n },
+    });
   }
 
   #link(above: ShadowTable, index: number, below: ShadowTable): void {
@@ -218,8 +262,8 @@ export class ShadowMmu {
     this.#write(at, BigInt(below.frame) | present | writableFlag | userFlag | accessedDirty);
   }
 
-  #table(frame: number, level: number, rights: Rights, part: string): ShadowTable {
-    const key = keyOf(frame, level, rights, part);
+  #table(kind: TableKind): ShadowTable {
+    const key = keyOf(kind);
     const known = this.#tables.get(key);
     if (known !== undefined) return known;
     if (this.#freeFrames.length === 0) this.clear();
@@ -228,15 +272,18 @@ export class ShadowMmu {
       throw new Error("Bug in ringside: no frame for a shadow, please report.");
     this.#memory.physical.fill(host, 0, frameBytes);
     this.#work.add("pagesCleared");
+    const { frame, level, leadsToReserved, large: part } = kind;
     const table: ShadowTable = {
       key,
       frame: host,
       level,
-      guestFrame: part === "" ? frame : undefined,
+      guestFrame: part === undefined ? frame : undefined,
+      reservedIndex: leadsToReserved ? this.#reserved?.indexAt(level) : undefined,
       parents: new Map(),
       children: new Map(),
       idleWrites: 0,
     };
+    if (table.reservedIndex !== undefined) this.#empty(table, table.reservedIndex);
     this.#tables.set(key, table);
     if (table.guestFrame !== undefined) {
       setOf(this.#traced, frame).add(table);
@@ -276,15 +323,22 @@ export class ShadowMmu {
       child.parents.delete(at);
       if (child.parents.size === 0) this.#discard(child);
     }
-    this.#write(at, 0n);
+    this.#empty(table, index);
+  }
+
+  /** Takes an entry's translation away: nothing is there any more, or what the hypervisor has there. */
+  #empty(table: ShadowTable, index: number): void {
+    const below = index === table.reservedIndex ? this.#reserved?.entryAt(table.level) : undefined;
+    this.#write(table.frame + index * 8, below ?? 0n);
   }
 
   /** Gives a table back, and all below that nothing else leads to. */
   #discard(table: ShadowTable): void {
     if (!this.#tables.delete(table.key)) return;
     for (const [at, parent] of table.parents) {
-      parent.children.delete((at - parent.frame) / 8);
-      this.#write(at, 0n);
+      const index = (at - parent.frame) / 8;
+      parent.children.delete(index);
+      this.#empty(parent, index);
     }
     table.parents.clear();
     for (const [index, child] of table.children) {

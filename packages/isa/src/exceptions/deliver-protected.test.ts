@@ -116,7 +116,7 @@ describe("Delivery in 32-bit protected mode", () => {
   });
 
   test.each([
-    ["a task gate", 0xe5, SELECTOR.code32, 0x30 * 8 + 2],
+    ["a task gate that names no TSS", 0xe5, SELECTOR.code32, SELECTOR.code32],
     ["a gate to a data segment", 0xee, SELECTOR.data, SELECTOR.data],
   ])("raises #GP for %s", (_, flags, selector, errorCode) => {
     const bench = protectedMode("int 0x30");

@@ -1,30 +1,19 @@
 /**
  * Delivery in legacy protected mode: 8-byte gates, 16-bit and 32-bit handlers.
  *
- * Differs from the SDM: task gates raise #GP with the gate's error code; there is no hardware task switching.
- *
  * Intel SDM Vol. 3A §6.12.1, "Exception- or Interrupt-Handler Procedures".
  */
-import { ATTRIBUTES } from "../segmentation/attributes.ts";
-import {
-  attributesOf,
-  baseOf,
-  dplOf,
-  isNullSelector,
-  isWritableData,
-  limitOf,
-  markAccessed,
-  readDescriptor,
-  selectorError,
-} from "../segmentation/descriptor.ts";
+import { dplOf, limitOf, markAccessed, selectorError } from "../segmentation/descriptor.ts";
+import { innerStack, isBigType, stackWriter } from "../segmentation/inner-stack.ts";
 import {
   nullSegment,
   segmentFromDescriptor,
   setSegment,
 } from "../segmentation/segment-register.ts";
-import { requireStackRoom } from "../segmentation/stack-room.ts";
+import { isTaskGate, switchToTask, taskOfGate } from "../segmentation/task-gate.ts";
+import { TASK_SWITCH } from "../segmentation/task-switch.ts";
 import { RFLAGS } from "../profile/registers.ts";
-import type { Privilege, SemanticsBuilder, Value } from "../semantics.ts";
+import type { SemanticsBuilder, Value } from "../semantics.ts";
 import { segmentSlots, slots } from "../state/layout.ts";
 import {
   clearHandlerFlags,
@@ -32,7 +21,6 @@ import {
   csSlots,
   readHandlerSegment,
   requirePresent,
-  SS,
   ssSlots,
   trSlots,
   withPrivilege,
@@ -60,14 +48,49 @@ export function deliverProtected(m: SemanticsBuilder, delivery: Delivery): void 
 
   const flags = m.and(m.shiftRightUnsigned(gate, m.constant(40)), m.constant(0xff));
   // Types 6, 7, 14 and 15: S = 0 and bits 2:1 set, whatever the size bit and the trap bit are.
-  m.raiseWhen(m.notEqual(m.and(flags, m.constant(0x16)), m.constant(6)), "GP", idtError);
+  const isGate = m.equal(m.and(flags, m.constant(0x16)), m.constant(6));
+  const isTask = isTaskGate(m, m.and(flags, m.constant(0x1f)));
+  m.raiseWhen(m.isFalse(m.either(isGate, isTask)), "GP", idtError);
   const refusesSoftware = m.both(
     m.equal(delivery.kind, m.constant(EVENT.SOFTWARE)),
     m.lessThanUnsigned(dplOf(m, flags), m.state(slots.cpl)),
   );
   m.raiseWhen(refusesSoftware, "GP", idtError);
   m.raiseWhen(m.isFalse(hasBits(m, flags, 0x80n)), "NP", idtError);
+  m.when(
+    isTask,
+    () => deliverToTask(m, delivery, gate),
+    () => deliverThroughGate(m, delivery, gate, flags),
+  );
+}
 
+/** A task of its own handles the event; an error code is pushed on its stack. */
+function deliverToTask(m: SemanticsBuilder, delivery: Delivery, gate: Value): void {
+  const kind = m.select(
+    m.equal(delivery.kind, m.constant(EVENT.SOFTWARE)),
+    m.constant(TASK_SWITCH.SOFTWARE_EVENT),
+    m.constant(TASK_SWITCH.EVENT),
+  );
+  switchToTask(m, taskOfGate(m, gate), kind, delivery.returnRip, delivery.savedFlags);
+  m.setState(slots.interruptShadow, m.constant(0));
+  m.when(delivery.hasErrorCode, () => {
+    const isBig = isBigType(m, m.state(trSlots.attributes));
+    const mask = m.state(slots.stackMask);
+    const old = m.register(4, 64);
+    const place = { base: m.state(ssSlots.effectiveBase), mask };
+    const stack = stackWriter(m, place, old, isBig, "stack");
+    stack.push(delivery.errorCode);
+    m.setRegister(4, m.or(m.and(old, m.not(mask)), m.get(stack.pointer)), 64);
+  });
+}
+
+function deliverThroughGate(
+  m: SemanticsBuilder,
+  delivery: Delivery,
+  gate: Value,
+  flags: Value,
+): void {
+  const { external } = delivery;
   const selector = m.and(m.shiftRightUnsigned(gate, m.constant(16)), m.constant(0xffff));
   const handler = readHandlerSegment(m, selector, external);
   const isVirtual8086 = hasBits(m, m.state(slots.flagsSystem), RFLAGS.VM);
@@ -89,11 +112,12 @@ export function deliverProtected(m: SemanticsBuilder, delivery: Delivery): void 
     handler.isInner,
     () => pushToInnerStack(m, { delivery, level: handler.level, isBig, isVirtual8086 }),
     () => {
-      const stack = { base: m.state(ssSlots.effectiveBase), mask: m.state(slots.stackMask) };
-      const pointer = m.variable(m.and(m.register(4, 64), stack.mask));
-      const push = pusher(m, stack, pointer, isBig, "stack");
-      pushReturn(m, delivery, push);
-      setStackPointer(m, m.get(pointer), stack.mask);
+      const mask = m.state(slots.stackMask);
+      const old = m.register(4, 64);
+      const place = { base: m.state(ssSlots.effectiveBase), mask };
+      const stack = stackWriter(m, place, old, isBig, "stack");
+      pushReturn(m, delivery, (value) => stack.push(value));
+      m.setRegister(4, m.or(m.and(old, m.not(mask)), m.get(stack.pointer)), 64);
     },
   );
 
@@ -109,106 +133,40 @@ export function deliverProtected(m: SemanticsBuilder, delivery: Delivery): void 
   m.setState(slots.rip, target);
 }
 
-interface StackPlace {
-  readonly base: Value;
-  readonly mask: Value;
-}
-
-type Push = (value: Value) => void;
-
-function pusher(
-  m: SemanticsBuilder,
-  stack: StackPlace,
-  pointer: ReturnType<SemanticsBuilder["variable"]>,
-  isBig: Value,
-  privilege: Privilege,
-): Push {
-  const linear = (): Value => m.and(m.add(stack.base, m.get(pointer)), m.state(slots.linearMask));
-  return (value) => {
-    const bytes = m.select(isBig, m.constant(4), m.constant(2));
-    m.set(pointer, m.and(m.subtract(m.get(pointer), bytes), stack.mask));
-    m.when(
-      isBig,
-      () => m.store(linear(), 4, value, privilege),
-      () => m.store(linear(), 2, value, privilege),
-    );
-  };
-}
-
-function pushReturn(m: SemanticsBuilder, delivery: Delivery, push: Push): void {
+function pushReturn(m: SemanticsBuilder, delivery: Delivery, push: (value: Value) => void): void {
   push(delivery.savedFlags);
   push(m.state(csSlots.selector));
   push(delivery.returnRip);
   m.when(delivery.hasErrorCode, () => push(delivery.errorCode));
 }
 
-/** Writes the low bits of RSP that the stack's size covers. */
-function setStackPointer(m: SemanticsBuilder, pointer: Value, mask: Value): void {
-  m.setRegister(4, m.or(m.and(m.register(4, 64), m.not(mask)), m.and(pointer, mask)), 64);
-}
-
 /** A frame for a handler of an inner level. */
-interface InnerStack {
+interface InnerFrame {
   readonly delivery: Delivery;
   readonly level: Value;
   readonly isBig: Value;
   readonly isVirtual8086: Value;
 }
 
-/** Switches to the stack that the 32-bit TSS names for `level`. Intel SDM Vol. 3A §7.2.1, "Task-State Segment (TSS)". */
-function pushToInnerStack(
-  m: SemanticsBuilder,
-  { delivery, level, isBig, isVirtual8086 }: InnerStack,
-): void {
-  const { external } = delivery;
-  const field = m.add(m.shiftLeft(level, m.constant(3)), m.constant(4));
-  const tssError = selectorError(m, m.state(trSlots.selector), external);
-  m.raiseWhen(
-    m.lessThanUnsigned(m.state(trSlots.limit), m.add(field, m.constant(5))),
-    "TS",
-    tssError,
+/**
+ * Switches to the stack that the TSS names for the handler's level. Data segments of virtual-8086 mode are saved as well.
+ * Intel SDM Vol. 3B §21.3.1.1, "Handling an Interrupt or Exception Through a Protected-Mode Trap or Interrupt Gate".
+ */
+function pushToInnerStack(m: SemanticsBuilder, frame: InnerFrame): void {
+  const { delivery, isVirtual8086 } = frame;
+  const items = m.add(
+    m.select(isVirtual8086, m.constant(9), m.constant(5)),
+    m.select(delivery.hasErrorCode, m.constant(1), m.constant(0)),
   );
-  const tss = m.state(trSlots.base);
-  const newEsp = m.load(m.add(tss, field), 4, "system");
-  const selector = m.load(m.add(tss, m.add(field, m.constant(4))), 2, "system");
-  const ssError = selectorError(m, selector, external);
-  m.raiseWhen(isNullSelector(m, selector), "TS", external);
-  const found = readDescriptor(m, selector, "TS", external);
-  const attributes = attributesOf(m, found.bits);
-  const fits = m.both(
-    isWritableData(m, attributes),
-    m.both(m.equal(m.and(selector, m.constant(3)), level), m.equal(dplOf(m, attributes), level)),
-  );
-  m.raiseWhen(m.isFalse(fits), "TS", ssError);
-  m.raiseWhen(m.isFalse(hasBits(m, attributes, ATTRIBUTES.PRESENT)), "SS", ssError);
-
-  const mask = m.select(
-    hasBits(m, attributes, ATTRIBUTES.BIG),
-    m.constant(0xffff_ffffn),
-    m.constant(0xffff),
-  );
-  const stack = { base: baseOf(m, found.bits), mask };
-  const pointer = m.variable(m.and(newEsp, mask));
-  const items = m.select(isVirtual8086, m.constant(9), m.constant(5));
-  const withCode = m.add(items, m.fromCondition(m.isFalse(m.isZero(delivery.hasErrorCode))));
-  const bytes = m.shiftLeft(withCode, m.select(isBig, m.constant(2), m.constant(1)), 64);
-  requireStackRoom(
-    m,
-    { attributes, limit: limitOf(m, found.bits), pointer: m.get(pointer), bytes },
-    ssError,
-  );
-  const push = pusher(m, stack, pointer, isBig, "system");
+  const stack = innerStack(m, frame.level, items, frame.isBig, delivery.external);
   m.when(isVirtual8086, () => {
-    for (const index of [GS, FS, DS, ES]) push(m.state(segmentSlots(index).selector));
+    for (const index of [GS, FS, DS, ES]) stack.push(m.state(segmentSlots(index).selector));
   });
-  push(m.state(ssSlots.selector));
-  push(m.and(m.register(4, 64), m.constant(0xffff_ffffn)));
-  pushReturn(m, delivery, push);
-
-  markAccessed(m, found);
-  setSegment(m, SS, segmentFromDescriptor(m, selector, found.bits));
+  stack.push(m.state(ssSlots.selector));
+  stack.push(m.truncate(m.register(4, 64), 32));
+  pushReturn(m, delivery, (value) => stack.push(value));
+  stack.enter();
   m.when(isVirtual8086, () => {
     for (const index of [GS, FS, DS, ES]) setSegment(m, index, nullSegment(m, m.constant(0)));
   });
-  m.setRegister(4, m.or(m.and(newEsp, m.not(mask)), m.get(pointer)), 64);
 }

@@ -10,6 +10,8 @@ import { hasBits } from "./mode.ts";
 
 /** Offset in a TSS, 32-bit or 64-bit, of the 16-bit offset of the bitmap. */
 const BITMAP_POINTER = 0x66;
+/** The type bit that tells a 32-bit or 64-bit TSS from a 16-bit one. */
+const BIG_TSS = 8n;
 
 /** Parameters: port, and bytes of the access (1, 2 or 4). Raises #GP(0) unless all of its ports are allowed. */
 export const checkPorts: Routine = {
@@ -30,7 +32,11 @@ export const checkPorts: Routine = {
     );
     m.when(m.both(asksBitmap, hasBits(m, m.state(slots.cr0), CR0.PE)), () => {
       const limit = m.state(tr.limit);
-      const pointerFits = m.lessThanUnsigned(m.constant(BITMAP_POINTER), limit);
+      // A 16-bit TSS has no bitmap.
+      const pointerFits = m.both(
+        m.lessThanUnsigned(m.constant(BITMAP_POINTER), limit),
+        hasBits(m, m.state(tr.attributes), BIG_TSS),
+      );
       m.raiseWhen(m.isFalse(pointerFits), "GP", m.constant(0));
       const bitmap = m.load(m.add(m.state(tr.base), m.constant(BITMAP_POINTER)), 2, "system");
       const byteOffset = m.add(bitmap, m.shiftRightUnsigned(port, m.constant(3)));

@@ -15,6 +15,7 @@ import {
   returnToParagraph,
   returnToVirtual8086,
 } from "../segmentation/paragraph.ts";
+import { returnToPreviousTask } from "../segmentation/task-gate.ts";
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
 import { recheckWhenPending } from "./control-registers.ts";
@@ -177,11 +178,7 @@ function iretInParagraphs(m: SemanticsBuilder, bytes: 2 | 4 | 8): void {
   m.resumeAt(m.state(slots.rip));
 }
 
-/**
- * IRET: 64-bit code always pops SS:RSP, other code only when it returns to an outer level.
- *
- * Differs from the SDM: returns to a nested task (NT = 1) and to virtual-8086 mode raise #GP(0) outside IA-32e mode, too.
- */
+/** IRET: 64-bit code always pops SS:RSP, other code only when it returns to an outer level. */
 export const iret: Instruction = {
   mnemonic: "iret",
   reference: "Intel SDM Vol. 2A, IRET/IRETD/IRETQ—Interrupt Return",
@@ -205,7 +202,15 @@ export const iret: Instruction = {
     m.setState(slots.nmiBlocked, m.constant(0));
     requireVirtual8086Iopl(m);
     if (m.mode !== 64) m.when(m.isFalse(isProtected(m)), () => iretInParagraphs(m, bytes));
-    m.raiseWhen(hasBits(m, m.state(slots.flagsSystem), RFLAGS.NT), "GP", m.constant(0));
+    const isNested = hasBits(m, m.state(slots.flagsSystem), RFLAGS.NT);
+    if (m.mode !== 64) {
+      m.when(m.both(isNested, m.isZero(m.state(slots.longMode))), () => {
+        returnToPreviousTask(m, m.nextRip());
+        m.resumeAt(m.state(slots.rip));
+      });
+    }
+    // There are no tasks in IA-32e mode.
+    m.raiseWhen(isNested, "GP", m.constant(0));
     const rip = m.peek(bytes, 0);
     const cs = m.and(m.peek(bytes, bytes), m.constant(0xffff));
     const flags = m.peek(bytes, 2 * bytes);

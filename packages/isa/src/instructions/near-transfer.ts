@@ -2,14 +2,27 @@
  * JMP, CALL and RET within the code segment. Transfers to other segments are in a file of their own.
  *
  * Intel SDM Vol. 2A, "JMP—Jump" and "CALL—Call Procedure"; Vol. 2B, "RET—Return From Procedure". In 64-bit mode
- * operands are 64 bits whatever the prefixes, as on Intel's processors. A target that is not canonical faults before
- * anything is pushed or popped.
+ * operands are 64 bits whatever the prefixes, as on Intel's processors.
  */
 import { opcodes, type Instruction } from "../dsl.ts";
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";
+import { segmentSlots } from "../state/layout.ts";
 
-function requireCanonical(m: SemanticsBuilder, target: Value): void {
-  if (m.mode === 64) m.raiseWhen(m.isFalse(m.isCanonical(target)), "GP", m.constant(0n));
+const CS = 1;
+
+/** #GP(0) before anything is pushed or popped when the target is not canonical, or beyond the limit of CS. */
+function requireReachable(m: SemanticsBuilder, target: Value): void {
+  const isOutside =
+    m.mode === 64
+      ? m.isFalse(m.isCanonical(target))
+      : m.lessThanUnsigned(m.state(segmentSlots(CS).limit), target);
+  m.raiseWhen(isOutside, "GP", m.constant(0n));
+}
+
+/** Target of a relative operand, of which an operand size of 16 bits keeps the lower half. */
+function nearTarget(m: SemanticsBuilder, target: Operand): Value {
+  const rip = m.relativeTarget(target);
+  return m.mode !== 64 && m.width === 16 ? m.truncate(rip, 16) : rip;
 }
 
 /** Bytes of a return address. */
@@ -20,7 +33,7 @@ function slotBytes(m: SemanticsBuilder): 2 | 4 | 8 {
 
 /** Jumps to a relative target; with an operand size of 16 bits the upper half of EIP is cleared. */
 export function jumpNear(m: SemanticsBuilder, target: Operand): void {
-  if (m.mode !== 64 && m.width === 16) m.jumpTo(m.truncate(m.relativeTarget(target), 16));
+  if (m.mode !== 64 && m.width === 16) m.jumpTo(nearTarget(m, target));
   else m.jumpRelative(target);
 }
 
@@ -66,12 +79,13 @@ export const call: Instruction = {
 
   semantics(m: SemanticsBuilder, target: Operand) {
     if (target.kind === "relative") {
+      if (m.mode !== 64) requireReachable(m, nearTarget(m, target));
       m.push(m.nextRip(), slotBytes(m));
       jumpNear(m, target);
       return;
     }
     const rip = m.read(target);
-    requireCanonical(m, rip);
+    requireReachable(m, rip);
     m.push(m.nextRip(), slotBytes(m));
     m.jumpTo(rip);
   },
@@ -96,7 +110,7 @@ export const ret: Instruction = {
   semantics(m: SemanticsBuilder, released?: Operand) {
     const bytes = slotBytes(m);
     const rip = m.peek(bytes);
-    requireCanonical(m, rip);
+    requireReachable(m, rip);
     const own = m.constant(bytes);
     m.moveStackPointer(released === undefined ? own : m.add(own, m.read(released), 64));
     m.jumpTo(rip);

@@ -18,7 +18,7 @@ import {
   TLB_ENTRY,
 } from "./layout.ts";
 import { CONTROL } from "./dispatch-function.ts";
-import { engineRoutine, frameEntry, isRam } from "./engine-routine.ts";
+import { engineRoutine, faulted, frameEntry, isRam } from "./engine-routine.ts";
 import { tlbSet } from "./translation.ts";
 
 const PAGE_OFFSET = 0xfff;
@@ -166,6 +166,13 @@ export const link: Routine = engineRoutine("link", ["i32"], "i32", (m, ...values
     m.and(m.add(m.state(slots.codePageRip), offset, 64), m.state(slots.ripMask)),
   );
   const target = m.callNamed("lookup", "i32", false, []);
+  // Beyond the limit of CS the jump itself faults, not what it leads to.
+  m.when(m.both(isMarked(m, m.state(slots.fetchBase)), faulted(m)), () => {
+    const here = m.hostLoad("i64.load16_u", record, RECORD.thisOffset.offset);
+    const isBeyond = m.lessThanUnsigned(m.state(segmentSlots(1).limit), m.state(slots.rip));
+    const rip = m.and(m.add(m.state(slots.codePageRip), here, 64), m.state(slots.ripMask));
+    m.setState(slots.rip, m.select(isBeyond, rip, m.state(slots.rip)));
+  });
   const samePage = m.isZero(m.shiftRightUnsigned(offset, m.constant(12)));
   const decoded = m.lessThanUnsigned(m.constantI32(FIXED_RECORDS_END - 1), target);
   m.when(m.both(samePage, decoded), () =>

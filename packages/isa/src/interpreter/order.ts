@@ -1,7 +1,7 @@
 /**
  * Handlers by how often they run, the frequent ones first.
  *
- * The first dispatch function holds the first 247 forms, and whatever leaves it pays for a tail call; with frequent
+ * The first dispatch function holds about the first 250 forms, and whatever leaves it pays for a tail call; with frequent
  * handlers spread over several functions the interpreter is half as fast. The list is measured (see
  * docs/decisions/0005-handlers-by-frequency.md); forms that are not in it follow in the order of the table, 64-bit ones first, 16-bit ones last.
  */

@@ -27,6 +27,7 @@ import { expression, maskOf } from "./expression-recorder.ts";
 import { StateRecorder } from "./state-recorder.ts";
 import type { AccessKind, Expression, Field, OrderedExpression, PureExpression } from "./tree.ts";
 
+const CODE_SEGMENT = segmentSlots(1);
 const STACK_SEGMENT = segmentSlots(2);
 
 function accessOf(privilege: Privilege): AccessKind {
@@ -450,6 +451,10 @@ export class Recorder extends StateRecorder implements SemanticsBuilder {
     if (this.mode === 64)
       this.raiseWhen(this.isFalse(this.isCanonical(rip)), "GP", this.constant(0));
     const target = this.mode === 64 ? rip : this.and(rip, this.state(slots.ripMask));
+    if (this.mode !== 64) {
+      const isBeyond = this.lessThanUnsigned(this.state(CODE_SEGMENT.limit), target);
+      this.raiseWhen(isBeyond, "GP", this.constant(0));
+    }
     this.resumeAt(target);
   }
 

@@ -1,7 +1,5 @@
 /**
- * Far JMP and CALL: to code segments, and through 64-bit call gates.
- *
- * Differs from the SDM: task gates, TSS descriptors and 16-bit and 32-bit call gates raise #GP with their selector.
+ * Far JMP and CALL: to code segments, through call gates, and to other tasks.
  *
  * Intel SDM Vol. 2A, "JMP—Jump" and "CALL—Call Procedure" (operation); Vol. 3A §5.8, "Privilege Level Checking When
  * Transferring Program Control Between Code Segments"; §5.8.3.1, "IA-32e Mode Call Gates".
@@ -23,16 +21,19 @@ import {
   selectorError,
   type FoundDescriptor,
 } from "./descriptor.ts";
+import { transferThroughLegacyGate } from "./legacy-gate.ts";
 import { nullSegment, segmentFromDescriptor, setSegment } from "./segment-register.ts";
+import { isAvailableTss, isTaskGate, switchToTask, taskOfGate } from "./task-gate.ts";
 
 const CS = 1;
 const SS = 2;
+const CALL_GATE_16 = 4;
 
 /** What {@link transferFar} did. */
 export const TRANSFER = {
   /** The state's `rip`, CS and, for calls through gates, the stack are those of the target. */
   DONE: 0,
-  /** The selector names a call gate, and monitor delivery is on: nothing was changed. */
+  /** The selector names a gate or a TSS, and monitor delivery is on: nothing was changed. */
   GATE_FOR_MONITOR: 1,
 } as const;
 
@@ -69,15 +70,25 @@ export const transferFar: Routine = {
           isCode(m, attributes),
           () => transferToSegment(transfer, found, attributes),
           () => {
-            const wanted = m.constant(SYSTEM_TYPE.CALL_GATE);
             const type = m.and(attributes, m.constant(ATTRIBUTES.TYPE | ATTRIBUTES.CODE_OR_DATA));
-            const isGate = m.both(m.equal(type, wanted), m.state(slots.longMode));
-            m.raiseWhen(m.isFalse(isGate), "GP", selectorError(m, selector));
+            const isBigGate = m.equal(type, m.constant(SYSTEM_TYPE.CALL_GATE));
+            const isLegacyType = m.either(
+              m.equal(type, m.constant(CALL_GATE_16)),
+              m.either(isTaskGate(m, type), isAvailableTss(m, type)),
+            );
+            const isLegacy = m.both(isLegacyType, m.isZero(m.state(slots.longMode)));
+            m.raiseWhen(m.isFalse(m.either(isBigGate, isLegacy)), "GP", selectorError(m, selector));
             checkGate(transfer, attributes);
             m.when(
               m.state(slots.monitorDelivery),
               () => m.set(outcome, m.constant(TRANSFER.GATE_FOR_MONITOR)),
-              () => transferThroughGate(transfer, found),
+              () => {
+                m.when(
+                  m.state(slots.longMode),
+                  () => transferThroughGate(transfer, found),
+                  () => transferThroughLegacySystem(transfer, found, type),
+                );
+              },
             );
           },
         );
@@ -168,6 +179,28 @@ function checkGate(transfer: Transfer, attributes: Value): void {
   );
   m.raiseWhen(refused, "GP", error);
   m.raiseWhen(m.isFalse(hasBits(m, attributes, ATTRIBUTES.PRESENT)), "NP", error);
+}
+
+/** A call gate, a task gate or a TSS outside IA-32e mode. */
+function transferThroughLegacySystem(
+  transfer: Transfer,
+  found: FoundDescriptor,
+  type: Value,
+): void {
+  const { m, isCall, nextRip, selector } = transfer;
+  const switchTo = (task: Value): void =>
+    switchToTask(m, task, isCall, nextRip, m.readFlagsRegister());
+  m.when(
+    isTaskGate(m, type),
+    () => switchTo(taskOfGate(m, found.bits)),
+    () => {
+      m.when(
+        isAvailableTss(m, type),
+        () => switchTo(selector),
+        () => transferThroughLegacyGate(m, { gate: found.bits, attributes: type, isCall, nextRip }),
+      );
+    },
+  );
 }
 
 function transferThroughGate(transfer: Transfer, gate: FoundDescriptor): void {

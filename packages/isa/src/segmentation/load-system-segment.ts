@@ -21,6 +21,7 @@ import { nullSegment, setSegment } from "./segment-register.ts";
 
 const LDTR = 6;
 const TR = 7;
+const TSS_AVAILABLE_16 = 1n;
 /** Bits of a selector that say which table: system descriptors lie in the GDT. */
 const TABLE_INDICATOR = 4n;
 
@@ -46,11 +47,7 @@ export const loadLdt: Routine = {
   },
 };
 
-/**
- * LTR. Parameter: the selector. Marks the TSS busy in the GDT. Raises #GP and #NP with the selector.
- *
- * Differs from the SDM: 16-bit TSSs raise #GP.
- */
+/** LTR. Parameter: the selector. Marks the TSS busy in the GDT. Raises #GP and #NP with the selector. */
 export const loadTaskRegister: Routine = {
   name: "loadTaskRegister",
   parameters: ["i64"],
@@ -61,7 +58,13 @@ export const loadTaskRegister: Routine = {
     m.raiseWhen(isNullSelector(m, selector), "GP", m.constant(0));
     const found = readSystemDescriptor(m, selector);
     const attributes = attributesOf(m, found.bits);
-    requireType(m, selector, attributes, SYSTEM_TYPE.TSS_AVAILABLE);
+    // 16-bit TSSs exist outside IA-32e mode.
+    const examined = m.select(
+      m.state(slots.longMode),
+      attributes,
+      m.or(attributes, m.constant(SYSTEM_TYPE.TSS_AVAILABLE ^ TSS_AVAILABLE_16)),
+    );
+    requireType(m, selector, examined, SYSTEM_TYPE.TSS_AVAILABLE);
     const base = systemBase(m, selector, found);
     const typeLinear = m.add(found.linear, m.constant(5));
     const busyBit = SYSTEM_TYPE.TSS_BUSY ^ SYSTEM_TYPE.TSS_AVAILABLE;

@@ -33,6 +33,7 @@ import {
   WASM_PAGE_BYTES,
 } from "../interpreter/layout.ts";
 import { RecordWriter } from "../interpreter/record-writer.ts";
+import { taskHelper, takePendingFault } from "../interpreter/task-helper.ts";
 import { ACCESS_EXECUTE, ACCESS_USER, ACCESS_WRITE } from "../paging/tag.ts";
 import { defaultProfile, type ProcessorProfile } from "../profile/profile.ts";
 import { resetRegisters } from "../profile/reset.ts";
@@ -70,7 +71,7 @@ export interface VirtualProcessorOptions {
 /** What one emulated instruction did. */
 export type Emulation =
   | { readonly kind: "retired"; readonly mnemonic: string; readonly lengthBytes: number }
-  /** It raised an exception; the state is as before it. Deliver it, or handle it. */
+  /** It raised an exception; the state is as before it, or, when a task switch did, that of the new task. Deliver it, or handle it. */
   | {
       readonly kind: "fault";
       readonly vector: number;
@@ -167,6 +168,13 @@ export class VirtualProcessor {
       readTaskPriority: () => accessors.readTaskPriority(),
       writeTaskPriority: (priority = 0) => accessors.writeTaskPriority(priority),
       flushTlb: (includingGlobal = 0) => accessors.flushTlb(includingGlobal !== 0),
+      switchTask: taskHelper({
+        functionOf: (name) => this.#function(name),
+        base: BLOCK,
+        state: () => this.state,
+        flushTlb: accessors.flushTlb,
+        raise: context.raise,
+      }),
       invalidatePage: () => accessors.invalidatePage(this.state.get(slots.scratch0)),
       cpuid: () => system.cpuid(),
       readMsr: (index = 0) => system.readMsr(index),
@@ -236,6 +244,13 @@ export class VirtualProcessor {
     this.#writer.control(after, CONTROL.decode, offset + decoded.lengthBytes);
     const left = this.#execute();
     if (left === LEFT.fault) return this.#fault();
+    const met = takePendingFault(state);
+    if (met !== undefined)
+      return {
+        kind: "fault",
+        ...met,
+        linear: met.vector === VECTOR.PF ? state.get(slots.faultLinear) : 0n,
+      };
     const code = state.getNumber(slots.monitorEvent);
     if (code !== 0) {
       state.setNumber(slots.monitorEvent, 0);

@@ -107,6 +107,8 @@ export type SlotName =
   | "fetchBase"
   | "limitInPage"
   | "stepsToLimit"
+  | "pendingFault"
+  | "pendingDebug"
   | "readMask"
   | "writeMask"
   | "executeMask"
@@ -210,6 +212,10 @@ export const slots: Readonly<Record<SlotName, Slot>> = {
   limitInPage: slot(0x390, 1),
   /** 1 while the driver looks up one instruction because of that. */
   stepsToLimit: slot(0x391, 1),
+  /** An exception that a task switch met in the new task, raised at the next boundary (interpreter/task-helper.ts); or 0. */
+  pendingFault: slot(0x394, 4),
+  /** DR6 bits of a debug trap that is taken at the next boundary; 0 without one. */
+  pendingDebug: slot(0x398, 4),
 
   /** Bits of a TLB tag that an access at the current CPL must find clear. */
   readMask: slot(0x0c8, 8),

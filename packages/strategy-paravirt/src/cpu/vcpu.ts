@@ -57,7 +57,7 @@ const FLAT_CODE = 0xa0fb;
 const FLAT_DATA = 0xc0f3;
 const FLAT_LIMIT = 0xffff_ffff;
 
-/** Set in the flags of an IRET frame: the way in was SYSCALL, so RCX and R11 are not restored. */
+/** Set in the flags of an IRET frame: the way in was SYSCALL, and SYSRET is good enough as the way out. */
 const IN_SYSCALL = 1 << 8;
 const iretFrameBytes = 72;
 
@@ -320,12 +320,13 @@ export class Vcpu {
     registers.set(RSP, ...word(7));
     registers.set(RAX, ...word(0));
     this.returnsFast = (flags & IN_SYSCALL) !== 0;
-    if (!this.returnsFast) {
-      registers.set(R11, ...word(1));
-      registers.set(RCX, ...word(2));
-    }
+    const newFlags = (rflags & FLAGS_DEFINED & ~IRET_CLEARED) | INTERRUPT_FLAG | 2;
+    // SYSRET takes RIP and RFLAGS from RCX and R11.
+    registers.set(RCX, ...word(this.returnsFast ? 4 : 2));
+    if (this.returnsFast) registers.set(R11, newFlags, 0);
+    else registers.set(R11, ...word(1));
     this.setEventsMasked((rflags & INTERRUPT_FLAG) === 0);
-    this.#state.rflags = BigInt((rflags & FLAGS_DEFINED & ~IRET_CLEARED) | INTERRUPT_FLAG | 2);
+    this.#state.rflags = BigInt(newFlags);
     const fault = this.#loadSelectors((cs & 0xffff) | 3, (ss & 0xffff) | 3);
     if (fault !== undefined) this.inject(VECTOR.GP, fault);
     else if (!isCanonical(registers.ripHigh)) this.inject(VECTOR.GP, 0);

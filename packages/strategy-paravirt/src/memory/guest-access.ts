@@ -42,7 +42,11 @@ export class GuestAccess {
     this.#words = new Uint32Array(memory.buffer, memory.baseOffset, memory.sizeBytes / 4);
   }
 
-  /** Physical address behind a linear one, or -1. Sets the accessed bits, and the dirty one for a write. */
+  /**
+   * Physical address behind a linear one, or -1. Sets the accessed bits, and the dirty one for a write.
+   *
+   * The walk is not counted: on hardware the processor makes it, and mostly finds the translation in its TLB.
+   */
   translate(low: number, high: number, write: boolean): number {
     if (!isCanonical(high) || (high >= XEN_HIGH_FIRST && high <= XEN_HIGH_LAST)) return -1;
     const needed = PRESENT | USER | (write ? WRITABLE : 0);
@@ -51,7 +55,6 @@ export class GuestAccess {
     for (const level of levels) {
       at = table + indexAt(level, low, high) * 8;
       const entry = this.#words[at >> 2] ?? 0;
-      this.#work.add("tableReads");
       if ((entry & needed) !== needed) return -1;
       const touched = entry | ACCESSED | (write && level === 1 ? DIRTY : 0);
       if (touched !== entry) this.#memory.writeU32(at, touched >>> 0);
@@ -65,11 +68,11 @@ export class GuestAccess {
   leafEntry(low: number, high: number): number {
     if (!isCanonical(high) || (high >= XEN_HIGH_FIRST && high <= XEN_HIGH_LAST)) return -1;
     let table = this.root;
+    this.#work.add("tableReads");
     for (const level of levels) {
       const at = table + indexAt(level, low, high) * 8;
       if (level === 1) return at;
       const entry = this.#words[at >> 2] ?? 0;
-      this.#work.add("tableReads");
       if ((entry & PRESENT) === 0) return -1;
       const upper = this.#words[(at >> 2) + 1] ?? 0;
       table = (upper & FRAME_HIGH) * 0x1_0000_0000 + ((entry & FRAME_LOW) >>> 0);

@@ -69,6 +69,8 @@ export class DirectPaging {
     const oldLow = types.readLow(at);
     const oldHigh = types.readHigh(at);
     const low = (preserve ? newLow | (oldLow & (ACCESSED | DIRTY)) : newLow) >>> 0;
+    this.#work.add("tableReads");
+    this.#work.add("tableWrites");
     this.#work.add("validations");
     const fixed = fixedLow(low, level);
     const fixedUpper = fixedHigh(low, high, level);

@@ -21,7 +21,10 @@ import {
   type Level,
 } from "./entry.ts";
 
-export const entriesPerTable = 512;
+const entriesPerTable = 512;
+/** Entries that one access to the cache brings: a scan of a table costs an access for each line. */
+const entriesPerLine = 8;
+const linesPerTable: number = entriesPerTable / entriesPerLine;
 
 export interface PageTypesOptions {
   readonly memory: PhysicalMemory;
@@ -101,13 +104,14 @@ export class PageTypes {
   /** Validates a whole table. On failure nothing is held. */
   #admit(frame: number, level: Level): number {
     const base = frame * frameBytes;
-    this.#work.add("validations", entriesPerTable);
+    this.#work.add("tableReads", linesPerTable);
     for (let index = 0; index < entriesPerTable; index += 1) {
       if (level === 4 && isXenSlot(index)) continue;
       const at = base + index * 8;
       const low = this.#words[at >> 2] ?? 0;
       if ((low & PRESENT) === 0) continue;
       const high = this.#words[(at >> 2) + 1] ?? 0;
+      this.#work.add("validations");
       const result = this.getEntry(low, high, level);
       if (result < 0) {
         this.#releaseFirst(frame, level, index);
@@ -131,6 +135,7 @@ export class PageTypes {
 
   #releaseFirst(frame: number, level: Level, count: number): void {
     const base = frame * frameBytes;
+    this.#work.add("tableReads", Math.ceil(count / entriesPerLine));
     for (let index = 0; index < count; index += 1) {
       if (level === 4 && isXenSlot(index)) continue;
       const at = (base + index * 8) >> 2;

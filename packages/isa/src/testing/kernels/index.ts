@@ -1,5 +1,15 @@
 /** The kernels that check themselves, topic by topic. */
+import { gates } from "./gates.ts";
 import { realMode } from "./real-mode.ts";
 import type { Kernel } from "./rom.ts";
+import { segmentation } from "./segmentation.ts";
+import { taskSwitch } from "./task-switch.ts";
+import { virtual8086Mode } from "./virtual-8086.ts";
 
-export const kernels: readonly Kernel[] = [realMode];
+export const kernels: readonly Kernel[] = [
+  realMode,
+  segmentation,
+  gates,
+  taskSwitch,
+  virtual8086Mode,
+];

@@ -1,0 +1,577 @@
+/**
+ * The monitor: what runs when the processor comes back, and what decides where the guest goes on.
+ *
+ * The guest is in one of three places. In the cache, the processor runs translated kernel code at CPL 1. In a program
+ * it runs the guest's own code at CPL 3. At rest its registers are with the hypervisor, at an instruction boundary: there
+ * instructions are emulated and events delivered.
+ */
+import type {
+  GuestDevices,
+  GuestMemory,
+  InstructionEmulator,
+  ShadowMmu,
+} from "@ringside/hypervisor";
+import type { PhysicalInterrupts, VirtualInterrupts } from "@ringside/hypervisor";
+import {
+  RFLAGS,
+  slots,
+  VECTOR,
+  type MonitorEvent,
+  type Processor,
+  type ProcessorExit,
+  type VirtualEvent,
+} from "@ringside/isa";
+import type { CachedExit, TranslationCache } from "./cache/translation-cache.ts";
+import type { Region } from "./cache/region.ts";
+import type { VirtualCpuSlots } from "./cache/virtual-cpu-slots.ts";
+import { isCanonical, type CodeSpace } from "./code-space.ts";
+import { addTo, type TranslationCounts } from "./counts.ts";
+import type { GuestCpu } from "./guest-cpu.ts";
+import { calloutBytes, calloutVector } from "./translator/unit-builder.ts";
+
+export interface MonitorOptions {
+  readonly processor: Processor;
+  readonly region: Region;
+  readonly slots: VirtualCpuSlots;
+  readonly cache: TranslationCache;
+  readonly code: CodeSpace;
+  readonly cpu: GuestCpu;
+  readonly mmu: ShadowMmu;
+  readonly memory: GuestMemory;
+  readonly devices: GuestDevices;
+  readonly emulator: InstructionEmulator;
+  readonly interrupts: VirtualInterrupts;
+  readonly physicalInterrupts: PhysicalInterrupts;
+  readonly counts: TranslationCounts;
+  /** Told why the processor came back. */
+  readonly onEntry: ((why: string) => void) | undefined;
+}
+
+/** What a step came to: nothing to report, or how the guest's machine ended or stopped. */
+export type StepResult =
+  | { readonly kind: "ran" }
+  /** Work of the hypervisor alone: an event was delivered, or an instruction emulated. */
+  | { readonly kind: "served" }
+  | { readonly kind: "halted" }
+  | { readonly kind: "crashed"; readonly why: string };
+
+type Fault = Extract<MonitorEvent, { kind: "exception" }>;
+
+const ran: StepResult = { kind: "ran" };
+const served: StepResult = { kind: "served" };
+const halted: StepResult = { kind: "halted" };
+/** Page-fault error code. Intel SDM Vol. 3A §4.7, "Page-Fault Exceptions". */
+const wasWrite = 2;
+const wasUser = 4;
+const wasFetch = 16;
+const singleStep = 0x4000n;
+const systemCallBytes = 2n;
+const postPort = 0x80;
+
+export class Monitor {
+  readonly #o: MonitorOptions;
+  #where: "cache" | "program" | "rest" = "rest";
+  /** The monitor was called by translated code, and has not resumed the guest since. */
+  #calledOut = false;
+  /** The guest is in the middle of an instruction, and something is to be delivered behind it. */
+  #steps = false;
+  /** A repeated instruction is being emulated, one iteration at a time. */
+  #repeats = false;
+  /** A write of the guest was to a traced frame, or to a device. */
+  #needed = false;
+  #pendingShown = 0;
+  #waitingShown = 0;
+
+  constructor(options: MonitorOptions) {
+    this.#o = options;
+    this.#showPostPort();
+  }
+
+  /** Where the guest is; for inspection. */
+  get where(): "cache" | "program" | "rest" {
+    return this.#where;
+  }
+
+  /** The processor has executed an instruction that comes here, and has not come yet: its units were spent. */
+  get isLeaving(): boolean {
+    return this.#where !== "rest" && this.#o.processor.state.getNumber(slots.monitorEvent) !== 0;
+  }
+
+  /** Whether the processor would run next: then the caller sets the timer, and says for how long. */
+  prepare(): StepResult | undefined {
+    const { interrupts, cpu } = this.#o;
+    this.#steps = false;
+    if (interrupts.isPending && !this.isLeaving) {
+      const taken = this.#takePending();
+      if (taken !== undefined) return taken;
+    }
+    if (this.#where !== "rest") return undefined;
+    if (this.#repeats) return this.#emulate();
+    if (cpu.isInKernel && (cpu.state.get(slots.flagsSystem) & RFLAGS.TF) !== 0n) {
+      return this.#stepKernel();
+    }
+    return this.#enter();
+  }
+
+  /** Runs the processor for at most `units`. */
+  run(units: number): StepResult {
+    const { processor } = this.#o;
+    if (this.#where === "cache") this.#showInterrupts();
+    const exit = processor.run(this.#steps ? 1 : units);
+    if (this.#where === "cache") this.#readTaskPriority();
+    return this.#afterRun(exit);
+  }
+
+  /** Puts the guest's registers where the hypervisor keeps them, as far as they can be without it going on. */
+  #takePending(): StepResult | undefined {
+    const { interrupts, cpu, processor } = this.#o;
+    const { state } = cpu;
+    const nmiBlocked = state.getNumber(slots.nmiBlocked) !== 0;
+    const nmi = interrupts.isNmiPending && !nmiBlocked;
+    if (this.#where === "cache") {
+      if (!nmi && !cpu.interruptsOpenInCache) return undefined;
+      if (!this.#leaveCacheAtBoundary()) {
+        this.#steps = true;
+        return undefined;
+      }
+    } else if (this.#where === "program") {
+      const isShadowed = processor.state.getNumber(slots.interruptShadow) !== 0;
+      const open = (processor.state.get(slots.flagsSystem) & RFLAGS.IF) !== 0n;
+      if (isShadowed || (!nmi && !open)) {
+        // A program that closes interrupts itself (IOPL 3) opens them without telling.
+        this.#steps = true;
+        return undefined;
+      }
+      this.#leaveProgram();
+    }
+    const interruptsEnabled = (state.get(slots.flagsSystem) & RFLAGS.IF) !== 0n;
+    const shadowed = state.getNumber(slots.interruptShadow) !== 0;
+    if (shadowed && (nmi || interruptsEnabled)) {
+      state.setNumber(slots.interruptShadow, 0);
+      return this.#emulate();
+    }
+    const event = interrupts.take({ interruptsEnabled, shadowed, nmiBlocked });
+    switch (event.kind) {
+      case "interrupt":
+        return this.#deliver({ vector: event.vector, kind: "external" });
+      case "nmi":
+        return this.#deliver({ vector: VECTOR.NMI, kind: "nmi" });
+      default:
+        return undefined;
+    }
+  }
+
+  #leaveCacheAtBoundary(): boolean {
+    const { region, cache, processor } = this.#o;
+    const offset = region.codeOffset(processor.state.rip);
+    const found = offset === undefined ? undefined : cache.placeAt(offset);
+    if (found === undefined || !found.place.isBoundary || found.place.offset !== offset) {
+      return false;
+    }
+    this.#leaveCache(found.place.guestRip);
+    return true;
+  }
+
+  #leaveCache(guestRip: bigint, spilled: Parameters<GuestCpu["leaveCache"]>[1] = []): void {
+    this.#o.cpu.leaveCache(guestRip, spilled);
+    this.#o.cpu.state.setNumber(slots.interruptShadow, 0);
+    this.#where = "rest";
+  }
+
+  #leaveProgram(): void {
+    this.#o.cpu.leaveProgram();
+    this.#o.cpu.state.setNumber(slots.interruptShadow, 0);
+    this.#where = "rest";
+  }
+
+  /** The guest goes on at its RIP: in the cache, or in a program. */
+  #enter(): StepResult | undefined {
+    const { cpu, code, counts, region } = this.#o;
+    const { state } = cpu;
+    state.setNumber(slots.interruptShadow, 0);
+    const level = state.cpl;
+    if (level === 3) {
+      this.#loadRoot();
+      cpu.enterProgram();
+      if (this.#calledOut) counts.programsAfterCallouts += 1;
+      this.#calledOut = false;
+      this.#where = "program";
+      return undefined;
+    }
+    const unsuitable = whyNotTranslated(level, state.mode, state.cr0);
+    if (unsuitable !== undefined) return crash(unsuitable);
+    code.settleDoubts();
+    const entry = code.entry(state.rip);
+    if (entry === undefined) return this.#deliverFetchFault();
+    this.#loadRoot();
+    cpu.enterCache(region.code + BigInt(entry.offset));
+    this.#calledOut = false;
+    this.#where = "cache";
+    return undefined;
+  }
+
+  /** Fetching at RIP faults, or finds no memory. */
+  #deliverFetchFault(): StepResult {
+    const { emulator, cpu } = this.#o;
+    const { rip } = cpu.state;
+    if (!isCanonical(rip)) return this.#deliverException(VECTOR.GP, 0, 0n);
+    const walked = emulator.walk(rip, { execute: true });
+    if (walked.kind === "translated") {
+      return this.#deliver({ vector: VECTOR.UD, kind: "exception" });
+    }
+    return this.#deliverException(walked.vector, walked.errorCode, rip);
+  }
+
+  #afterRun(exit: ProcessorExit): StepResult {
+    switch (exit.reason) {
+      case "limit":
+      case "stopped":
+        return ran;
+      case "event":
+        return this.#where === "cache"
+          ? this.#fromCache(exit.event)
+          : this.#fromProgram(exit.event);
+      case "halted":
+      case "shutdown":
+      case "extension":
+        throw new Error(`Bug in ringside: the guest's processor ${exit.reason}, please report.`);
+    }
+  }
+
+  // From the cache.
+
+  #fromCache(event: MonitorEvent): StepResult {
+    const { processor, region, cache, counts } = this.#o;
+    this.#calledOut = event.kind === "software-interrupt" && event.vector === calloutVector;
+    if (!this.#calledOut) counts.traps += 1;
+    switch (event.kind) {
+      case "interrupt":
+        return this.#physicalInterrupt();
+      case "nmi":
+        // The host has no source of them.
+        return ran;
+      case "exception":
+        return this.#cacheFault(event);
+      case "software-interrupt": {
+        const offset = region.codeOffset(processor.state.rip - BigInt(calloutBytes.length));
+        const exit =
+          event.vector === calloutVector && offset !== undefined ? cache.exitAt(offset) : undefined;
+        return exit === undefined ? this.#strayed() : this.#callOut(exit);
+      }
+      case "syscall":
+      case "sysenter":
+      case "call-gate":
+        return this.#strayed();
+    }
+  }
+
+  #callOut(cached: CachedExit): StepResult {
+    const { counts, onEntry, slots: virtual, cache, code } = this.#o;
+    const { exit, unit } = cached;
+    const name = exit.kind === "emulate" ? `emulate.${exit.mnemonic}` : exit.kind;
+    addTo(counts.callouts, name);
+    onEntry?.(`callout ${name}`);
+    switch (exit.kind) {
+      case "continuation": {
+        const entry = code.entry(exit.target);
+        if (entry === undefined) {
+          this.#leaveCache(exit.target);
+          return this.#deliverFetchFault();
+        }
+        cache.chain(cached, entry);
+        this.#goTo(entry.offset);
+        return ran;
+      }
+      case "lookup":
+        return this.#lookUp(exit.guestRip, virtual.get("target"), exit.stackBytes);
+      case "emulate": {
+        this.#leaveCache(exit.guestRip);
+        this.#needed = false;
+        const result = this.#emulate();
+        code.noteCallout(exit.guestRip, this.#needed, unit);
+        return result;
+      }
+      case "pending":
+        this.#leaveCache(exit.next);
+        return ran;
+    }
+  }
+
+  #lookUp(guestRip: bigint, target: bigint, stackBytes: bigint): StepResult {
+    const { cpu, code, cache, counts } = this.#o;
+    counts.lookupMisses += 1;
+    if (!isCanonical(target)) {
+      // The branch itself faults, and has not moved the stack pointer.
+      this.#leaveCache(guestRip);
+      cpu.state.rsp = BigInt.asUintN(64, cpu.state.rsp - stackBytes);
+      return this.#deliverException(VECTOR.GP, 0, 0n);
+    }
+    const entry = code.entry(target);
+    if (entry === undefined) {
+      this.#leaveCache(target);
+      return this.#deliverFetchFault();
+    }
+    cache.remember(target, entry.offset);
+    this.#goTo(entry.offset);
+    return ran;
+  }
+
+  /** Translated code goes on elsewhere in the cache. */
+  #goTo(offset: number): void {
+    const { processor, region } = this.#o;
+    processor.state.rip = region.code + BigInt(offset);
+  }
+
+  #cacheFault(fault: Fault): StepResult {
+    const { processor, region, cache, cpu, mmu, code, onEntry } = this.#o;
+    const offset = region.codeOffset(processor.state.rip);
+    const found = offset === undefined ? undefined : cache.placeAt(offset);
+    if (found === undefined) return this.#strayed();
+    onEntry?.(`exception ${fault.vector} in the kernel`);
+    const { unit, place } = found;
+    if (fault.vector !== VECTOR.PF) {
+      this.#leaveCache(place.guestRip, place.spilled);
+      return this.#deliverException(fault.vector, fault.errorCode, 0n);
+    }
+    const error = fault.errorCode ?? 0;
+    const access = { write: (error & wasWrite) !== 0, user: false, execute: false };
+    const shadow = mmu.fault(cpu.state, fault.linear, access);
+    addTo(this.#o.counts.faults, shadow.kind);
+    switch (shadow.kind) {
+      case "hidden":
+        this.#retry(fault.linear);
+        return ran;
+      case "true":
+        this.#leaveCache(place.guestRip, place.spilled);
+        return this.#deliverException(shadow.vector, shadow.errorCode, fault.linear);
+      case "traced":
+      case "device":
+        this.#leaveCache(place.guestRip, place.spilled);
+        code.noteTrap(place.guestRip, unit);
+        return this.#emulate();
+    }
+  }
+
+  /** The guest got out of its translation, by overwriting the virtual CPU's slots. */
+  #strayed(): StepResult {
+    const { rip } = this.#o.processor.state;
+    return crash(
+      `The guest's kernel broke out of its translation and ran at 0x${rip.toString(16)}: it must have written into the translator's region.`,
+    );
+  }
+
+  // From programs.
+
+  #fromProgram(event: MonitorEvent): StepResult {
+    const { cpu, counts, onEntry } = this.#o;
+    counts.traps += 1;
+    if (event.kind === "interrupt") return this.#physicalInterrupt();
+    if (event.kind === "nmi") return ran;
+    if (event.kind === "exception" && event.vector === VECTOR.PF) return this.#programFault(event);
+    this.#leaveProgram();
+    switch (event.kind) {
+      case "exception":
+        onEntry?.(`exception ${event.vector} in a program`);
+        if (event.vector === VECTOR.GP) return this.#emulate(); // Perhaps a port that the guest's kernel allows.
+        if (event.vector === VECTOR.DB) cpu.takeDebugStatus();
+        return this.#deliverException(event.vector, event.errorCode, 0n);
+      case "software-interrupt":
+        onEntry?.(`INT ${event.vector} in a program`);
+        cpu.state.rip = BigInt.asUintN(
+          64,
+          cpu.state.rip - this.#softwareInterruptBytes(event.vector),
+        );
+        return this.#emulate();
+      case "syscall":
+      case "sysenter":
+        onEntry?.(event.kind);
+        cpu.state.rip = BigInt.asUintN(64, cpu.state.rip - systemCallBytes);
+        return this.#emulate();
+      case "call-gate":
+        return crash(
+          "A program went through a call gate, which is not implemented under translation.",
+        );
+    }
+  }
+
+  #programFault(fault: Fault): StepResult {
+    const { cpu, mmu, counts, onEntry } = this.#o;
+    onEntry?.(`exception ${fault.vector} in a program`);
+    const error = fault.errorCode ?? 0;
+    const access = {
+      write: (error & wasWrite) !== 0,
+      // A load of a segment reads the descriptor table with the supervisor's rights.
+      user: (error & wasUser) !== 0,
+      execute: (error & wasFetch) !== 0,
+    };
+    const shadow = mmu.fault(cpu.state, fault.linear, access);
+    addTo(counts.faults, shadow.kind);
+    if (shadow.kind === "hidden") {
+      this.#retry(fault.linear);
+      return ran;
+    }
+    this.#leaveProgram();
+    if (shadow.kind === "true") {
+      return this.#deliverException(shadow.vector, shadow.errorCode, fault.linear);
+    }
+    return this.#emulate();
+  }
+
+  /** Length of the INT in front of RIP: INT3 and INT1 have one byte. */
+  #softwareInterruptBytes(vector: number): bigint {
+    const { emulator, memory, cpu } = this.#o;
+    const opcode = vector === VECTOR.BP ? 0xcc : vector === VECTOR.DB ? 0xf1 : undefined;
+    if (opcode === undefined) return 2n;
+    const walked = emulator.walk(BigInt.asUintN(64, cpu.state.rip - 1n), { user: true });
+    if (walked.kind === "fault" || !memory.isRam(walked.physical)) return 2n;
+    return memory.peek(walked.physical, 1)[0] === opcode ? 1n : 2n;
+  }
+
+  // Both.
+
+  #physicalInterrupt(): StepResult {
+    this.#o.onEntry?.("interrupt");
+    this.#o.physicalInterrupts.acknowledge();
+    this.#o.devices.board.dispatchDue();
+    return ran;
+  }
+
+  /** A translation was made: the access happens again. */
+  #retry(linear: bigint): void {
+    this.#o.processor.invalidatePage(linear);
+    this.#loadRoot();
+  }
+
+  #loadRoot(): void {
+    const { mmu, cpu, processor } = this.#o;
+    const root = BigInt(mmu.root(cpu.state.cr3));
+    if (root !== processor.state.cr3) processor.state.setControl("cr3", root);
+  }
+
+  // At rest.
+
+  /** A write of a handler or an emulated instruction reached guest memory. */
+  noteWrite(gpa: number): void {
+    if (this.#o.mmu.isTraced(gpa)) this.#needed = true;
+  }
+
+  /** A device was reached through memory. */
+  noteDevice(): void {
+    this.#needed = true;
+  }
+
+  /** Executes the one instruction at RIP for the guest; of a repeated one, an iteration. */
+  #emulate(): StepResult {
+    const { emulator, cpu, mmu, code } = this.#o;
+    const { state } = cpu;
+    const before = state.rip;
+    const { cr0, cr4, efer } = state;
+    const emulation = emulator.emulate(cpu);
+    this.#repeats = false;
+    switch (emulation.kind) {
+      case "event":
+        throw new Error(
+          "Bug in ringside: an emulated instruction left for a monitor, please report.",
+        );
+      case "fault":
+        return this.#deliverException(emulation.vector, emulation.errorCode, emulation.linear);
+      case "retired":
+        if (state.cr0 !== cr0 || state.cr4 !== cr4 || state.efer !== efer) {
+          // What a shadow may be depends on them.
+          mmu.clear();
+          code.doubtAll();
+        }
+        if (emulation.mnemonic.startsWith("out")) this.#showPostPort();
+        if (state.getNumber(slots.halted) !== 0) {
+          state.setNumber(slots.halted, 0);
+          return halted;
+        }
+        this.#repeats = state.rip === before && repeated.has(emulation.mnemonic);
+        return served;
+    }
+  }
+
+  /** Executes one instruction of a kernel that traces itself. */
+  #stepKernel(): StepResult {
+    const { state } = this.#o.cpu;
+    const result = this.#emulate();
+    if (result.kind !== "served") return result;
+    state.set(slots.dr6, state.get(slots.dr6) | singleStep);
+    return this.#deliver({ vector: VECTOR.DB, kind: "exception" });
+  }
+
+  #deliverException(vector: number, errorCode: number | undefined, linear: bigint): StepResult {
+    return this.#deliver({
+      vector,
+      kind: "exception",
+      ...(errorCode === undefined ? {} : { errorCode }),
+      ...(vector === VECTOR.PF ? { linear } : {}),
+    });
+  }
+
+  #deliver(event: VirtualEvent): StepResult {
+    const { emulator, cpu, counts } = this.#o;
+    this.#repeats = false;
+    counts.deliveries += 1;
+    const result = emulator.deliver(cpu, event);
+    return result.kind === "delivered" ? served : crash(result.why);
+  }
+
+  // What translated code is shown.
+
+  #showPostPort(): void {
+    // Port 0x80 holds what was written to it last: reading it does nothing else.
+    this.#o.slots.setNumber("postPort", this.#o.devices.readPort(postPort, 1));
+  }
+
+  #showInterrupts(): void {
+    const { interrupts, devices, slots: virtual } = this.#o;
+    const pending = interrupts.isPending ? 1 : 0;
+    if (pending !== this.#pendingShown) {
+      this.#pendingShown = pending;
+      virtual.setNumber("pending", pending);
+    }
+    const { apic } = devices.board.interrupts;
+    const priority = apic.readTaskPriority();
+    if (virtual.getNumber("taskPriority") !== priority) {
+      virtual.setNumber("taskPriority", priority);
+    }
+    const waiting = apic.waitingClass <= priority ? apic.waitingClass : 0;
+    if (waiting !== this.#waitingShown) {
+      this.#waitingShown = waiting;
+      virtual.setNumber("waitingClass", waiting);
+    }
+  }
+
+  #readTaskPriority(): void {
+    const { interrupts } = this.#o.devices.board;
+    const priority = this.#o.slots.getNumber("taskPriority") & 0xf;
+    if (priority !== interrupts.readTaskPriority()) interrupts.writeTaskPriority(priority);
+  }
+}
+
+/** Instructions that a REP prefix repeats: RIP stays until they are done. */
+const repeated: ReadonlySet<string> = new Set([
+  "movs",
+  "stos",
+  "lods",
+  "cmps",
+  "scas",
+  "ins",
+  "outs",
+]);
+
+function crash(why: string): StepResult {
+  return { kind: "crashed", why };
+}
+
+/** Why the kernel's code cannot be translated; undefined when it can. */
+function whyNotTranslated(level: number, mode: number, cr0: bigint): string | undefined {
+  if (level !== 0)
+    return `The guest runs code at privilege level ${level}, which is not translated.`;
+  if (mode !== 64)
+    return `The guest's kernel runs ${mode}-bit code; only 64-bit code is translated.`;
+  if (cr0 >> 31n === 0n)
+    return "The guest turned paging off, and only code behind paging is translated.";
+  return undefined;
+}

@@ -1,0 +1,4 @@
+import { describeStrategy } from "@ringside/conformance/vitest";
+import { paravirt } from "./index.ts";
+
+describeStrategy(paravirt);
