@@ -157,8 +157,7 @@ function ringOf({ rings }: Counts): number | undefined {
 function wordsOf(names: readonly string[]): ReadonlyMap<EventRole, readonly EventWords[]> {
   const byRole = new Map<EventRole, EventWords[]>();
   for (const name of names) {
-    // Before a monitor, SYSCALL is told as what the monitor gets.
-    if (name === "mnemonics.syscall" && names.includes("monitor.syscall")) continue;
+    if (isToldOtherwise(name, names)) continue;
     const words = wordsFor(name);
     if (words === undefined) continue;
     const known = byRole.get(words.role) ?? [];
@@ -166,6 +165,18 @@ function wordsOf(names: readonly string[]): ReadonlyMap<EventRole, readonly Even
     byRole.set(words.role, known);
   }
   return byRole;
+}
+
+/** Events that are counted by two names are told by the one that says more. */
+function isToldOtherwise(name: string, names: readonly string[]): boolean {
+  // Before a monitor, an instruction that would enter ring 0 is told as what the monitor gets.
+  if (name === "mnemonics.syscall") return names.includes("monitor.syscall");
+  const isInt = name === "mnemonics.int" || name === "mnemonics.int3";
+  const hasInt = names.some((other) => other.startsWith("monitor.software-interrupts."));
+  if (isInt && hasInt) return true;
+  // A callout is an INT.
+  const isGiven = name.startsWith("monitor.software-interrupts.");
+  return isGiven && names.some((other) => other.startsWith("callouts."));
 }
 
 /** Runs in one ring grow together; all else stands by itself. */

@@ -11,11 +11,12 @@ import {
   countsBetween,
   Host,
   type Counts,
+  type Guest,
   type Strategy,
   type VirtualMachine,
 } from "@ringside/strategy";
 import type { Benchmark } from "../comparison/benchmarks.ts";
-import { guestOf } from "../comparison/guests.ts";
+import { guestFor } from "../comparison/guests.ts";
 import { hostBytesFor } from "../host-size.ts";
 import { countNames } from "./count-names.ts";
 import { wordsFor } from "./words.ts";
@@ -51,12 +52,14 @@ interface Marks {
  * @param operations How many operations are done before, so that what only the first ones pay is over. At least 1.
  */
 export function walkOperation(strategy: Strategy, benchmark: Benchmark, operations: number): Walk {
-  const run = { strategy, benchmark: { ...benchmark, operations } };
-  const acceptance = strategy.accepts(guestOf(run.benchmark));
-  if (!acceptance.accepted) return { kind: "not-walked", reason: acceptance.reason };
+  const choice = guestFor(strategy, { ...benchmark, operations });
+  const longer = guestFor(strategy, { ...benchmark, operations: operations + 1 });
+  if (choice.kind === "not-applicable") return { kind: "not-walked", reason: choice.reason };
+  if (longer.kind === "not-applicable") return { kind: "not-walked", reason: longer.reason };
 
+  const run = { strategy, guest: choice.guest };
   const marks = marksOf(run);
-  const more = marksOf({ strategy, benchmark: { ...benchmark, operations: operations + 1 } });
+  const more = marksOf({ strategy, guest: longer.guest });
   if (typeof marks === "string") return { kind: "not-walked", reason: marks };
   if (typeof more === "string") return { kind: "not-walked", reason: more };
   const length = Math.max(1, more.end - more.middle - (marks.end - marks.middle));
@@ -74,7 +77,7 @@ export function walkOperation(strategy: Strategy, benchmark: Benchmark, operatio
 
 interface Run {
   readonly strategy: Strategy;
-  readonly benchmark: Benchmark;
+  readonly guest: Guest;
 }
 
 /** The marks of a run to the end, or what went wrong. */
@@ -162,11 +165,10 @@ function nextInstruction({ inspect }: VirtualMachine): string | undefined {
 }
 
 function withMachine<T>(
-  { strategy, benchmark }: Run,
+  { strategy, guest }: Run,
   use: (machine: VirtualMachine) => T,
   onMark: (event: { readonly id: number; readonly units: number }) => void = () => {},
 ): T {
-  const guest = guestOf(benchmark);
   const host = Host.create({ memoryBytes: hostBytesFor(guest) });
   using machine = strategy.create(host, guest, { trace: { mark: onMark } });
   machine.input.end();
