@@ -62,23 +62,22 @@ export interface Difference {
   readonly theirs: bigint;
 }
 
-/**
- * What differs, in the order of {@link valuesOf}.
- *
- * @param undefinedFlags Bits of RFLAGS that the last instruction left undefined.
- */
+/** Bits that the last instruction left undefined, by register. */
+export type Undefined = ReadonlyMap<string, bigint>;
+
+/** What differs, in the order of {@link valuesOf}. */
 export function differences(
   ours: Values,
   theirs: Values,
-  undefinedFlags = 0n,
+  undefinedBits: Undefined = new Map(),
 ): readonly Difference[] {
   const found: Difference[] = [];
-  const mask = comparedFlags & ~undefinedFlags;
   for (const [name, value] of ours) {
     const other = theirs.get(name);
     if (other === undefined) continue;
-    const isSame = name === "eflags" ? (value & mask) === (other & mask) : value === other;
-    if (!isSame) found.push({ name, ours: value, theirs: other });
+    const compared = name === "eflags" ? comparedFlags : -1n;
+    const mask = compared & ~(undefinedBits.get(name) ?? 0n);
+    if ((value & mask) !== (other & mask)) found.push({ name, ours: value, theirs: other });
   }
   return found;
 }

@@ -13,7 +13,13 @@ import {
   type Registers,
   type VirtualMachine,
 } from "@ringside/strategy";
-import { differences, valuesOf, type Difference, type Values } from "./compared-registers.ts";
+import {
+  differences,
+  valuesOf,
+  type Difference,
+  type Undefined,
+  type Values,
+} from "./compared-registers.ts";
 import type { Qemu } from "./qemu.ts";
 
 /** Instructions whose results come from outside, or depend on which processor it is. */
@@ -113,7 +119,7 @@ export async function lockstep(
     await client.step();
     theirs = await client.registers();
     progress.compared += 1;
-    const differing = differences(ours, theirs, undefinedFlags(before.decoded));
+    const differing = differences(ours, theirs, undefinedBits(before.decoded));
     if (differing.length > 0 && !isFromOutside(machine, before))
       return { ...progress, outcome: "different", differing, ours, theirs, recent };
     if (differing.length > 0) progress.copied += 1;
@@ -160,9 +166,16 @@ export function codeMode(registers: Registers): CodeMode {
   return (attributes & 0x4000n) === 0n ? 16 : 32;
 }
 
-function undefinedFlags(decoded: Decoded | undefined): bigint {
+/** C0, C2 and C3 of the x87 status word: only comparisons and FPREM define them. */
+const conditionCodes = 0x4500n;
+
+function undefinedBits(decoded: Decoded | undefined): Undefined {
   const flags = decoded?.form.instruction.flags?.undefined ?? [];
-  return flags.reduce((bits, flag) => bits | (flagBits[flag] ?? 0n), 0n);
+  const bits = new Map([["eflags", flags.reduce((sum, flag) => sum | (flagBits[flag] ?? 0n), 0n)]]);
+  const mnemonic = decoded?.form.mnemonic ?? "";
+  if (mnemonic.startsWith("f") && !/^f(u?com|tst|xam|prem|ldcw|ldenv|rstor|xrstor)/u.test(mnemonic))
+    bits.set("fstat", conditionCodes);
+  return bits;
 }
 
 /** Whether the instruction asked something outside of processor and memory, or is only approximate. */

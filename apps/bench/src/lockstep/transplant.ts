@@ -77,7 +77,7 @@ export async function transplant(machine: Transplanted, qemu: Qemu): Promise<voi
   await set("k_gs_base", read("kernel_gs_base"));
   await set("cr2", read("cr2"));
   await set("eflags", read("rflags"));
-  for (const [name, value] of valuesOf(registers)) if (/^r/u.test(name)) await set(name, value);
+  for (const [name, value] of valuesOf(registers)) if (name.startsWith("r")) await set(name, value);
 
   const left = differences(valuesOf(registers), await client.registers());
   if (left.length > 0) {
