@@ -165,6 +165,8 @@ export class VirtualProcessor {
       portRead: (port = 0, bytes = 0) => accessors.readPort(port & 0xffff, portSize(bytes)),
       portWrite: (port = 0, bytes = 0, value = 0) =>
         accessors.writePort(port & 0xffff, portSize(bytes), value >>> 0),
+      // Breakpoints are met by processors that run code.
+      debugRegisters: () => 0,
       readTaskPriority: () => accessors.readTaskPriority(),
       writeTaskPriority: (priority = 0) => accessors.writeTaskPriority(priority),
       flushTlb: (includingGlobal = 0) => accessors.flushTlb(includingGlobal !== 0),
@@ -173,6 +175,7 @@ export class VirtualProcessor {
         base: BLOCK,
         state: () => this.state,
         flushTlb: accessors.flushTlb,
+        readDebugRegisters: () => undefined,
         raise: context.raise,
       }),
       invalidatePage: () => accessors.invalidatePage(this.state.get(slots.scratch0)),
