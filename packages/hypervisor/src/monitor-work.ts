@@ -25,12 +25,6 @@ export const monitorOperations = [
   /** A field of the virtual-machine control structure. */
   "vmreads",
   "vmwrites",
-  /** An instruction of the guest, put into a translation cache. */
-  "translated",
-  /** A translation looked for by the monitor itself, not by translated code. */
-  "lookups",
-  /** A jump of translated code, pointed elsewhere. */
-  "patches",
   /** An entry of a page table that a paravirtual guest wants, judged. */
   "validations",
   /** What the monitor keeps about one frame, read or changed: owner, type, counts. */
@@ -42,6 +36,7 @@ export type MonitorOperation = (typeof monitorOperations)[number];
 export class MonitorWork {
   readonly #counts = new Map<MonitorOperation, number>();
   readonly #emulated = new Map<string, number>();
+  readonly #faults = new Map<string, number>();
 
   add(operation: MonitorOperation, count = 1): void {
     this.#counts.set(operation, (this.#counts.get(operation) ?? 0) + count);
@@ -52,11 +47,17 @@ export class MonitorWork {
     this.#emulated.set(mnemonic, (this.#emulated.get(mnemonic) ?? 0) + 1);
   }
 
+  /** A page fault was found to be the guest's own (`true`), the shadow's (`hidden`), on a traced page, or a device's. */
+  addFault(kind: string): void {
+    this.#faults.set(kind, (this.#faults.get(kind) ?? 0) + 1);
+  }
+
   /** By dotted name, such as `monitor.guestWords` and `monitor.emulated.mov`. */
   flat(): Readonly<Record<string, number>> {
     const flat: Record<string, number> = {};
     for (const [name, count] of this.#counts) flat[`monitor.${name}`] = count;
     for (const [mnemonic, count] of this.#emulated) flat[`monitor.emulated.${mnemonic}`] = count;
+    for (const [kind, count] of this.#faults) flat[`faults.${kind}`] = count;
     return flat;
   }
 }

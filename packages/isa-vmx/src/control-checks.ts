@@ -144,6 +144,13 @@ const execution: readonly EntryCheck[] = [
       !view.hasSecondary(SECONDARY.ENABLE_VPID) || view.number("VIRTUAL_PROCESSOR_ID") !== 0,
   },
   {
+    name: "unrestricted-guest-without-ept",
+    field: "SECONDARY_CONTROLS",
+    reference: EXECUTION,
+    expected: "have unrestricted guest 0 while EPT is not enabled",
+    holds: (view) => !view.isUnrestricted || ept(view),
+  },
+  {
     name: "ept-memory-type",
     field: "EPT_POINTER",
     reference: EXECUTION,
@@ -231,8 +238,8 @@ const entry: readonly EntryCheck[] = [
     holds(view) {
       const { isValid, type, vector, hasErrorCode } = injection(view);
       if (!isValid) return true;
-      const isProtected = (view.get("GUEST_CR0") & 1n) !== 0n;
-      const wants = type === TYPE.HARDWARE_EXCEPTION && WITH_ERROR_CODE.has(vector) && isProtected;
+      const isRealMode = view.isUnrestricted && (view.number("GUEST_CR0") & 1) === 0;
+      const wants = type === TYPE.HARDWARE_EXCEPTION && WITH_ERROR_CODE.has(vector) && !isRealMode;
       return hasErrorCode === wants;
     },
   },

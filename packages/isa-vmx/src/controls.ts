@@ -41,6 +41,7 @@ export const SECONDARY = {
   ENABLE_RDTSCP: 0x8,
   ENABLE_VPID: 0x20,
   WBINVD_EXITING: 0x40,
+  UNRESTRICTED_GUEST: 0x80,
 } as const;
 
 export const EXIT_CONTROL = {

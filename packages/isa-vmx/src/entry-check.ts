@@ -1,5 +1,6 @@
 /** What the checks of VM entry share: how one is written, and what it looks at. */
 import type { VmxCapabilities } from "./capabilities.ts";
+import { SECONDARY } from "./controls.ts";
 import { FIELDS, fieldOf, type FieldKey, type VmcsField } from "./fields.ts";
 import type { GuardedMemory, Vmcs } from "./vmcs.ts";
 import type { EntryFailure } from "./vmx-control.ts";
@@ -86,6 +87,12 @@ export class EntryView {
     return this.context.memory;
   }
 
+  /** Address of the current VMCS, which no field holds. */
+  get currentRegion(): bigint {
+    this.readsMemory = true;
+    return BigInt(this.vmcs.region);
+  }
+
   /** Whether one of a control field's bits is 1. The secondary controls are 0 unless they are activated. */
   control(key: FieldKey, bit: number): boolean {
     return (this.number(key) & bit) !== 0;
@@ -99,6 +106,11 @@ export class EntryView {
 
   hasSecondary(bit: number): boolean {
     return (this.secondary & bit) !== 0;
+  }
+
+  /** Whether the guest may be outside protected mode, and without paging. */
+  get isUnrestricted(): boolean {
+    return this.hasSecondary(SECONDARY.UNRESTRICTED_GUEST);
   }
 
   /** Whether an address has no bits beyond the processor's physical-address width, and is aligned. */

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { haswell, sandyBridge } from "./capabilities.ts";
 import { controlChecks } from "./control-checks.ts";
-import { ENTRY_CONTROL, EXIT_CONTROL, PIN, PRIMARY } from "./controls.ts";
+import { ENTRY_CONTROL, EXIT_CONTROL, PIN, PRIMARY, SECONDARY } from "./controls.ts";
 import { EXIT } from "./exit-reasons.ts";
 import type { FieldKey } from "./fields.ts";
 import { guestChecks } from "./guest-checks.ts";
@@ -57,6 +57,10 @@ const controls: Readonly<Record<string, Violation>> = {
   },
   "nmi-window-without-virtual-nmis": (bench) =>
     bench.enable("PRIMARY_CONTROLS", PRIMARY.NMI_WINDOW_EXITING),
+  "unrestricted-guest-without-ept": (bench) => {
+    bench.enable("SECONDARY_CONTROLS", SECONDARY.UNRESTRICTED_GUEST);
+    bench.disable("SECONDARY_CONTROLS", SECONDARY.ENABLE_EPT);
+  },
   "vpid-zero": set("VIRTUAL_PROCESSOR_ID", 0),
   "ept-memory-type": flip("EPT_POINTER", 1),
   "ept-walk-length": flip("EPT_POINTER", 0x20),
@@ -133,10 +137,26 @@ const virtual8086: Violation = (bench) => {
     bench.set(`GUEST_${name}_ACCESS_RIGHTS`, 0xf3);
   }
 };
+const unrestricted: Violation = (bench) =>
+  bench.enable("SECONDARY_CONTROLS", SECONDARY.UNRESTRICTED_GUEST);
+/** A guest in real mode, valid in everything. Its data segments are as RESET leaves them. */
+const realMode: Violation = (bench) => {
+  unrestricted(bench);
+  bench.disable("VM_ENTRY_CONTROLS", ENTRY_CONTROL.IA32E_MODE_GUEST);
+  bench.set("GUEST_CR0", 0x20);
+  bench.set("GUEST_CR4", 0x2000);
+  for (const name of ["CS", ...DATA] as const) {
+    bench.set(`GUEST_${name}_SELECTOR`, 0x1003);
+    bench.set(`GUEST_${name}_BASE`, 0x1_0030);
+    bench.set(`GUEST_${name}_LIMIT`, 0xffff);
+    bench.set(`GUEST_${name}_ACCESS_RIGHTS`, 0x93);
+  }
+};
 const halted = set("GUEST_ACTIVITY_STATE", 1);
 
 const guest: Readonly<Record<string, Violation>> = {
   "guest-cr0-fixed-bits": flip("GUEST_CR0", 0x20),
+  "guest-cr0-paging-unprotected": both(unrestricted, flip("GUEST_CR0", 1)),
   "guest-cr4-fixed-bits": flip("GUEST_CR4", 0x2000),
   "guest-debugctl": both(loadDebug, set("GUEST_IA32_DEBUGCTL", 4)),
   "long-guest-paging": flip("GUEST_CR4", 0x20),
@@ -181,6 +201,13 @@ const guest: Readonly<Record<string, Violation>> = {
     ]),
   ),
   "guest-cs-dpl": set("GUEST_CS_ACCESS_RIGHTS", 0xa0fb),
+  // CS is the data segment of a guest that has left real mode: protection comes with DPL 0.
+  "guest-ss-dpl-real-mode": both(
+    unrestricted,
+    legacy,
+    set("GUEST_CS_ACCESS_RIGHTS", 0xc093),
+    set("GUEST_SS_ACCESS_RIGHTS", 0xc0f3),
+  ),
   "guest-ss-dpl": both(
     set("GUEST_SS_ACCESS_RIGHTS", 0xc0f3),
     set("GUEST_CS_ACCESS_RIGHTS", 0xa0fb),
@@ -253,6 +280,7 @@ const guest: Readonly<Record<string, Violation>> = {
     set("GUEST_PENDING_DEBUG_EXCEPTIONS", 0x4000),
   ),
   "vmcs-link-pointer": set("VMCS_LINK_POINTER", HOST.msrArea),
+  "vmcs-link-pointer-current": set("VMCS_LINK_POINTER", HOST.vmcs),
   ...Object.fromEntries(
     [0, 1, 2, 3].map((index) => [
       `guest-pdpte${index}`,
@@ -267,11 +295,13 @@ const UNREACHABLE: ReadonlySet<string> = new Set([
   "long-guest-of-legacy-host",
   // PCIDE is not in the profile: it is a fixed bit of CR4.
   "legacy-guest-pcide",
+  "host-cr4-pcide",
 ]);
 
 /** Exit qualifications that are not 0. */
 const QUALIFICATIONS: Readonly<Record<string, bigint>> = {
   "vmcs-link-pointer": 4n,
+  "vmcs-link-pointer-current": 4n,
   "guest-pdpte0": 2n,
   "guest-pdpte1": 2n,
   "guest-pdpte2": 2n,
@@ -291,6 +321,10 @@ describe("VM entry", () => {
     const virtual = new GuestBench();
     virtual8086(virtual);
     expect(virtual.control.launch()).toEqual({ kind: "entered" });
+    // Where the processor has unrestricted guests, each state without protection and paging, and a selector of any RPL.
+    const real = new GuestBench();
+    realMode(real);
+    expect(real.control.launch()).toEqual({ kind: "entered" });
   });
 
   for (const [stage, error, violations, checks] of [
@@ -363,7 +397,7 @@ describe("VM entry", () => {
     bench.set("GUEST_CR0", 0x8001_0013n);
     bench.control.launch();
     expect(bench.control.lastEntryFailure?.message).toBe(
-      'VM entry failed at its checks of the guest-state: guest CR0 (GUEST_CR0) is 0x80010013. It must not set a bit that VMX operation does not support, and set PE, NE and PG (Intel SDM Vol. 3C §26.3.1.1, "Checks on Guest Control Registers, Debug Registers, and MSRs").',
+      'VM entry failed at its checks of the guest-state: guest CR0 (GUEST_CR0) is 0x80010013. It must not set a bit that VMX operation does not support, and set NE, and PE and PG in a guest that is not unrestricted (Intel SDM Vol. 3C §26.3.1.1, "Checks on Guest Control Registers, Debug Registers, and MSRs").',
     );
   });
 

@@ -19,6 +19,7 @@ const NON_REGISTER = 'Intel SDM Vol. 3C §26.3.1.5, "Checks on Guest Non-Registe
 const PDPTES =
   'Intel SDM Vol. 3C §26.3.1.6, "Checks on Guest Page-Directory-Pointer-Table Entries"';
 
+const CR0_PE = 1n;
 const CR0_PG = 0x8000_0000n;
 const CR4_PAE = 0x20n;
 const CR4_PCIDE = 0x2_0000n;
@@ -63,8 +64,21 @@ const registers: readonly EntryCheck[] = [
     name: "guest-cr0-fixed-bits",
     field: "GUEST_CR0",
     reference: REGISTERS,
-    expected: "not set a bit that VMX operation does not support, and set PE, NE and PG",
-    holds: (view) => isFixed(view.get("GUEST_CR0"), CR0_FIXED),
+    expected:
+      "not set a bit that VMX operation does not support, and set NE, and PE and PG in a guest that is not unrestricted",
+    holds(view) {
+      const { mustBeOne, mayBeOne } = CR0_FIXED;
+      const freed = view.isUnrestricted ? CR0_PE | CR0_PG : 0n;
+      return isFixed(view.get("GUEST_CR0"), { mustBeOne: mustBeOne & ~freed, mayBeOne });
+    },
+  },
+  {
+    name: "guest-cr0-paging-unprotected",
+    field: "GUEST_CR0",
+    reference: REGISTERS,
+    expected: "set PE while it sets PG",
+    holds: (view) =>
+      (view.get("GUEST_CR0") & CR0_PG) === 0n || (view.get("GUEST_CR0") & CR0_PE) !== 0n,
   },
   {
     name: "guest-cr4-fixed-bits",
@@ -351,6 +365,17 @@ const nonRegister: readonly EntryCheck[] = [
         view.memory.readU32(Number(pointer)) === view.context.capabilities.revision
       );
     },
+  },
+  {
+    name: "vmcs-link-pointer-current",
+    field: "VMCS_LINK_POINTER",
+    reference: NON_REGISTER,
+    expected: "not point to the current VMCS",
+    qualification: 4n,
+    // Which VMCS that is can change while no field does.
+    holds: (view) =>
+      view.get("VMCS_LINK_POINTER") === 0xffff_ffff_ffff_ffffn ||
+      view.get("VMCS_LINK_POINTER") !== view.currentRegion,
   },
 ];
 

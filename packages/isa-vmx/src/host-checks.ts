@@ -17,6 +17,7 @@ const ADDRESS_SPACE = 'Intel SDM Vol. 3C §26.2.4, "Checks Related to Address-Sp
 const EFER_LME = 0x100n;
 const EFER_LMA = 0x400n;
 const CR4_PAE = 0x20n;
+const CR4_PCIDE = 0x2_0000n;
 
 /** Whether a value has the bits that VMX operation fixes. */
 export function isFixed(value: bigint, { mustBeOne, mayBeOne }: FixedBits): boolean {
@@ -149,6 +150,13 @@ export const hostChecks: readonly EntryCheck[] = [
     expected: "have IA-32e mode guest 0 while the host address-space size is 0",
     holds: (view) =>
       isLongHost(view) || !view.control("VM_ENTRY_CONTROLS", ENTRY_CONTROL.IA32E_MODE_GUEST),
+  },
+  {
+    name: "host-cr4-pcide",
+    field: "HOST_CR4",
+    reference: ADDRESS_SPACE,
+    expected: "have PCIDE 0 while the host address-space size is 0",
+    holds: (view) => isLongHost(view) || (view.get("HOST_CR4") & CR4_PCIDE) === 0n,
   },
   {
     name: "host-cr4-pae",

@@ -284,9 +284,18 @@ function fromControl(m: SemanticsBuilder, destination: Operand, source: Operand)
 }
 
 /** #GP(0) where a value has bits that VMX operation fixes otherwise. Intel SDM Vol. 3C §23.8, "Restrictions on VMX Operation". */
-function requireFixed(m: SemanticsBuilder, value: Value, mustBeOne: bigint): void {
-  const missing = m.notEqual(m.and(value, m.constant(mustBeOne)), m.constant(mustBeOne));
-  m.raiseWhen(missing, "GP", m.constant(0));
+function requireFixed(m: SemanticsBuilder, value: Value, mustBeOne: Value): void {
+  m.raiseWhen(m.notEqual(m.and(value, mustBeOne), mustBeOne), "GP", m.constant(0));
+}
+
+/** PE and PG are an unrestricted guest's own. */
+function cr0MustBeOne(m: SemanticsBuilder): Value {
+  const { mustBeOne } = CR0_FIXED;
+  return m.select(
+    has(m, vmx.secondary, SECONDARY.UNRESTRICTED_GUEST),
+    m.constant(mustBeOne & ~(CR0.PE | CR0.PG)),
+    m.constant(mustBeOne),
+  );
 }
 
 /** Writes CR0 or CR4 in VMX operation: the guest's own bits, or an exit when it changes one that the hypervisor owns. */
@@ -295,16 +304,19 @@ function writeMasked(
   register: Slot,
   mask: Slot,
   value: Value,
-  writing: { readonly routine: Routine; readonly mustBeOne: bigint },
+  writing: { readonly routine: Routine; readonly mustBeOne: (m: SemanticsBuilder) => Value },
 ): void {
   const owned = m.state(mask);
   const merged = m.or(m.and(value, m.not(owned, 64)), m.and(m.state(register), owned));
-  requireFixed(m, merged, writing.mustBeOne);
+  requireFixed(m, merged, writing.mustBeOne(m));
   m.call(writing.routine, merged);
 }
 
-const CR0_WRITE = { routine: writeCr0, mustBeOne: CR0_FIXED.mustBeOne } as const;
-const CR4_WRITE = { routine: writeCr4, mustBeOne: CR4.VMXE } as const;
+const CR0_WRITE = { routine: writeCr0, mustBeOne: cr0MustBeOne } as const;
+const CR4_WRITE = {
+  routine: writeCr4,
+  mustBeOne: (m: SemanticsBuilder) => m.constant(CR4.VMXE),
+} as const;
 
 function toControl(m: SemanticsBuilder, destination: Operand, source: Operand): void {
   m.when(m.both(m.state(vmx.operation), isSupervisor(m)), () => {

@@ -15,6 +15,8 @@ const LONG = 0x2000;
 const BIG = 0x4000;
 const GRANULAR = 0x8000;
 const RESERVED = 0xfffe_0f00;
+/** Type of accessed, writable data, which CS has in real mode. */
+const DATA_TYPE = 3;
 /** Access rights of every segment in virtual-8086 mode. */
 const V8086_RIGHTS = 0xf3;
 
@@ -74,8 +76,8 @@ const selectors: readonly EntryCheck[] = [
   check(
     "guest-ss-rpl",
     "GUEST_SS_SELECTOR",
-    "have the RPL of CS outside virtual-8086 mode",
-    (view) => isVirtual8086(view) || rplOf(view, "SS") === rplOf(view, "CS"),
+    "have the RPL of CS outside virtual-8086 mode, in a guest that is not unrestricted",
+    (view) => isVirtual8086(view) || view.isUnrestricted || rplOf(view, "SS") === rplOf(view, "CS"),
   ),
 ];
 
@@ -139,8 +141,11 @@ function typeChecks(register: Register): EntryCheck {
     return check(
       name,
       field,
-      "have type 9, 11, 13 or 15: accessed code",
-      (view) => !isChecked(view, "CS") || [9, 11, 13, 15].includes(typeOf(view, "CS")),
+      "have type 9, 11, 13 or 15: accessed code; or 3, accessed data, in an unrestricted guest",
+      (view) =>
+        !isChecked(view, "CS") ||
+        [9, 11, 13, 15].includes(typeOf(view, "CS")) ||
+        (typeOf(view, "CS") === DATA_TYPE && view.isUnrestricted),
     );
   }
   if (register === "SS") {
@@ -163,13 +168,19 @@ function dplChecks(register: Register): readonly EntryCheck[] {
   const field = rightsOf(register);
   if (register === "CS") {
     return [
-      check(name, field, "have the DPL of SS, or at most that for conforming code", (view) => {
-        if (!isChecked(view, "CS")) return true;
-        const isConforming = typeOf(view, "CS") >= 13;
-        return isConforming
-          ? dplOf(view, "CS") <= dplOf(view, "SS")
-          : dplOf(view, "CS") === dplOf(view, "SS");
-      }),
+      check(
+        name,
+        field,
+        "have the DPL of SS, at most that for conforming code, 0 for data",
+        (view) => {
+          if (!isChecked(view, "CS")) return true;
+          if (typeOf(view, "CS") === DATA_TYPE) return dplOf(view, "CS") === 0;
+          const isConforming = typeOf(view, "CS") >= 13;
+          return isConforming
+            ? dplOf(view, "CS") <= dplOf(view, "SS")
+            : dplOf(view, "CS") === dplOf(view, "SS");
+        },
+      ),
     ];
   }
   if (register === "SS") {
@@ -177,10 +188,19 @@ function dplChecks(register: Register): readonly EntryCheck[] {
       check(
         name,
         field,
-        "have the RPL of SS as its DPL",
+        "have the RPL of SS as its DPL in a guest that is not unrestricted",
         (view) =>
           // Unusable or not.
-          isVirtual8086(view) || dplOf(view, "SS") === rplOf(view, "SS"),
+          isVirtual8086(view) || view.isUnrestricted || dplOf(view, "SS") === rplOf(view, "SS"),
+      ),
+      check(
+        "guest-ss-dpl-real-mode",
+        field,
+        "have DPL 0 while CR0.PE is 0 or CS is data",
+        (view) =>
+          isVirtual8086(view) ||
+          dplOf(view, "SS") === 0 ||
+          ((view.number("GUEST_CR0") & 1) !== 0 && typeOf(view, "CS") !== DATA_TYPE),
       ),
     ];
   }
@@ -188,9 +208,10 @@ function dplChecks(register: Register): readonly EntryCheck[] {
     check(
       name,
       field,
-      "have a DPL of at least the RPL, unless it is conforming code",
+      "have a DPL of at least the RPL, unless it is conforming code or the guest is unrestricted",
       (view) =>
         !isChecked(view, register) ||
+        view.isUnrestricted ||
         typeOf(view, register) > 11 ||
         dplOf(view, register) >= rplOf(view, register),
     ),

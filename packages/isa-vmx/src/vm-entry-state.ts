@@ -36,6 +36,7 @@ const {
 export const CR0_KEPT: bigint = CR0.CD | CR0.NW | CR0.ET;
 /** Access rights without reserved bits. */
 const RIGHTS_MASK = 0x1_f0ff;
+const CR0_PG = 0x8000_0000;
 const EFER_LMA = 0x400n;
 const EFER_LME = 0x100n;
 /** DR7: bits 15:14, 12 and 11 read as 0, bit 10 as 1. */
@@ -106,9 +107,9 @@ export function loadGuestState(context: ExtensionContext, words: StateWords, vmc
   }
   if ((entry & ENTRY_CONTROL.LOAD_EFER) !== 0) state.set(slots.efer, vmcs.read(GUEST_IA32_EFER));
   else {
-    const long = EFER_LMA | EFER_LME;
-    // Paging is always on in a guest, so LME follows LMA.
-    state.set(slots.efer, (state.efer & ~long) | (isLong ? long : 0n));
+    // LMA is as the control says; LME follows it where paging is on.
+    const changed = (vmcs.low(GUEST_CR0) & CR0_PG) === 0 ? EFER_LMA : EFER_LMA | EFER_LME;
+    state.set(slots.efer, (state.efer & ~changed) | (isLong ? changed : 0n));
   }
   if ((entry & ENTRY_CONTROL.LOAD_PAT) !== 0) state.set(slots.pat, vmcs.read(GUEST_IA32_PAT));
   state.rflags = vmcs.read(GUEST_RFLAGS);

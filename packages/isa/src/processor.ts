@@ -654,6 +654,8 @@ export class Processor {
     }
     const now = this.units;
     if (now >= this.#runEnd) return { reason: "limit" };
+    const rowEvent = this.#takeRowEvent();
+    if (rowEvent !== undefined) return rowEvent;
     const injected = this.#injected;
     if (injected !== undefined) {
       this.#injected = undefined;
@@ -715,14 +717,18 @@ export class Processor {
       this.#engine.loadHandler(this.#u16[(record + RECORD.handler.offset) >> 1] ?? 0);
       return undefined;
     }
-    const code = this.state.getNumber(slots.monitorEvent);
-    if (code !== 0) {
-      this.state.setNumber(slots.monitorEvent, 0);
-      const event = decodeMonitorEvent(code, this.state.getNumber(slots.monitorVector));
-      if (event !== undefined) return this.#leaveForMonitor(event);
-    }
+    if (this.state.getNumber(slots.monitorEvent) !== 0) return undefined;
     if (steps) return this.#debugTrap(DR6_SINGLE_STEP);
     return undefined;
+  }
+
+  /** An instruction has left for the monitor: that takes a unit of its own, so it may be the next run's. */
+  #takeRowEvent(): ProcessorExit | undefined {
+    const code = this.state.getNumber(slots.monitorEvent);
+    if (code === 0) return undefined;
+    this.state.setNumber(slots.monitorEvent, 0);
+    const event = decodeMonitorEvent(code, this.state.getNumber(slots.monitorVector));
+    return event === undefined ? undefined : this.#leaveForMonitor(event);
   }
 
   /** Looks up one instruction of a segment that ends here, after which the driver asks again whether it does. */

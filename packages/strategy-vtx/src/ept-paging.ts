@@ -15,7 +15,7 @@ const blockedByNmi = 8;
 export class EptPaging implements Paging {
   readonly controls: PagingControls = {
     primary: 0,
-    secondary: SECONDARY.ENABLE_EPT | SECONDARY.ENABLE_VPID,
+    secondary: SECONDARY.ENABLE_EPT | SECONDARY.ENABLE_VPID | SECONDARY.UNRESTRICTED_GUEST,
     cr0Held: 0n,
     // The guest's exceptions are its own.
     exceptionBitmap: 0,

@@ -9,6 +9,7 @@ import { EXIT, exitName, type VmExit } from "@ringside/isa-vmx";
 import type { Events } from "./events.ts";
 import type { Paging } from "./paging.ts";
 import type { Vmcs } from "./vmcs.ts";
+import { cr0Restricted } from "./vmcs-setup.ts";
 import type { VtxCpu } from "./vtx-cpu.ts";
 
 /** What an exit came to. */
@@ -144,8 +145,8 @@ function answerCpuid({ physical, identity, cpu }: ExitContext): void {
 /** A write that would change a bit of CR0 or CR4 that VMX holds. */
 export function changeControls(context: ExitContext): Handled {
   const handled = emulate(context);
-  const shadow = context.vmcs.read("CR0_READ_SHADOW");
-  if ((shadow & 0x8000_0001n) === 0x8000_0001n) return handled;
+  const held = context.paging.controls.cr0Held & cr0Restricted;
+  if ((context.vmcs.read("CR0_READ_SHADOW") & held) === held) return handled;
   return {
     kind: "crashed",
     why: "The guest turned paging or protection off, which needs a processor with unrestricted guests.",

@@ -1,11 +1,14 @@
 /** Guests that try to get out, or to break the hypervisor: nothing outside their frames changes, and the host lives. */
 import { assemble } from "@ringside/isa";
-import { Host, type Exit, type Guest } from "@ringside/strategy";
+import { Host, type Exit, type Guest, type Strategy } from "@ringside/strategy";
 import { describe, expect, test } from "vitest";
-import { vtx } from "./index.ts";
+import { vtx, vtxShadow } from "./index.ts";
 
 const memoryBytes = 4 << 20;
 const hostBytes = 8 << 20;
+const strategies = [vtx, vtxShadow];
+/** What frames of the host hold that nobody has been given. */
+const canary = 0xc5;
 
 const flat = (image: Uint8Array): Guest => ({
   kind: "kernel",
@@ -18,11 +21,24 @@ const flat = (image: Uint8Array): Guest => ({
 const assembled = (source: string): Guest =>
   flat(assemble(`mov rsp, 0x200000\n${source}`, { address: 0x10_0000n }).bytes);
 
-function run(guest: Guest, limitUnits = 1_000_000): { readonly exit: Exit; readonly host: Host } {
+function run(
+  strategy: Strategy,
+  guest: Guest,
+  limitUnits = 1_000_000,
+): { readonly exit: Exit; readonly host: Host } {
   const host = Host.create({ memoryBytes: hostBytes });
-  using machine = vtx.create(host, guest);
+  host.memory.physical.fill(0, canary, hostBytes);
+  using machine = strategy.create(host, guest);
   machine.input.end();
   return { exit: machine.run(limitUnits), host };
+}
+
+/** Frames of the host that still hold nothing but canaries. */
+function untouchedFrames({ memory: { physical } }: Host): number {
+  let frames = 0;
+  for (let at = 0; at < hostBytes; at += 4096)
+    if (physical.read(at, 4096).every((byte) => byte === canary)) frames += 1;
+  return frames;
 }
 
 const powerOff = `
@@ -66,13 +82,16 @@ const countFaults = `
   start:
 `;
 
-describe("a guest that writes wherever it can", () => {
-  const pattern = 0x5a17_c3e9_0dd5_ba5en;
+describe.each(strategies)(
+  "a guest of $id that reaches for memory that is not its own",
+  (strategy) => {
+    const pattern = 0x5a17_c3e9_0dd5_ba5en;
 
-  test("changes no byte outside its own frames", () => {
-    // All of its RAM above 3 MiB, then a word in each 4 KiB up to 64 MiB and in each 2 MiB up to 4 GiB.
-    const { exit, host } = run(
-      assembled(`
+    test("writes to no frame but its own", () => {
+      // All of its RAM above 3 MiB, then a word in each 4 KiB up to 64 MiB and in each 2 MiB up to 4 GiB.
+      const { exit, host } = run(
+        strategy,
+        assembled(`
         mov rax, 0x5a17c3e90dd5ba5e
         mov rdi, 0x380000
         mov ecx, ${(memoryBytes - 0x38_0000) / 8}
@@ -92,21 +111,100 @@ describe("a guest that writes wherever it can", () => {
         xor eax, eax
         ${powerOff}
       `),
-    );
-    expect(exit).toEqual({ reason: "halted", value: 0 });
-    const { physical } = host.memory;
-    let words = 0;
-    for (let at = 0; at < physical.sizeBytes; at += 8) {
-      if (physical.readU64(at) === pattern) words += 1;
-    }
-    // Exactly those of its RAM, and none in tables, control structures or free memory.
-    expect(words).toBe((memoryBytes - 0x38_0000) / 8);
-  });
-});
+      );
+      expect(exit).toEqual({ reason: "halted", value: 0 });
+      const { physical } = host.memory;
+      let words = 0;
+      for (let at = 0; at < physical.sizeBytes; at += 8) {
+        if (physical.readU64(at) === pattern) words += 1;
+      }
+      // Exactly those of its RAM, and none in tables, control structures or free memory.
+      expect(words).toBe((memoryBytes - 0x38_0000) / 8);
+    });
 
-describe("a guest that misuses the architecture", () => {
+    test("reads nothing but ones where it has no RAM, and leaves every other frame as it was", () => {
+      // RAX gathers what all words from the end of its RAM to 64 MiB have in common.
+      const { exit, host } = run(
+        strategy,
+        assembled(`
+        mov rax, -1
+        mov rdi, ${memoryBytes}
+      again:
+        and rax, [rdi]
+        mov [rdi + 8], rdi
+        add rdi, 0x1000
+        cmp rdi, 0x4000000
+        jb again
+        inc rax
+        ${powerOff}
+      `),
+        10_000_000,
+      );
+      expect(exit).toEqual({ reason: "halted", value: 0 });
+      // The guest itself, and tables of the hypervisor.
+      expect(untouchedFrames(host)).toBeGreaterThan(hostBytes / 4096 - 300);
+    });
+
+    test("finds nothing behind page tables that point to the host's frames", () => {
+      // Frame numbers of the host, as a guest that knows the host would write them: 2 MiB pages over all of 1 GiB.
+      const { exit, host } = run(
+        strategy,
+        assembled(`
+        mov rdi, 0x300000
+        mov rax, 0x301007
+        mov [rdi], rax
+        mov rdi, 0x301000
+        mov rax, 0x87
+        mov ecx, 512
+        mov rdx, 0x302007
+        mov [rdi], rdx
+        mov rdi, 0x302000
+      fill:
+        mov [rdi], rax
+        add rax, 0x200000
+        add rdi, 8
+        loop fill
+        mov rax, 0x300000
+        mov cr3, rax
+        mov rdi, ${memoryBytes}
+        mov rax, 0x5a17c3e90dd5ba5e
+      write:
+        mov [rdi], rax
+        add rdi, 0x1000
+        cmp rdi, 0x2000000
+        jb write
+        xor eax, eax
+        ${powerOff}
+      `),
+        10_000_000,
+      );
+      expect(exit).toEqual({ reason: "halted", value: 0 });
+      expect(untouchedFrames(host)).toBeGreaterThan(hostBytes / 4096 - 300);
+    });
+
+    test("gives a guest that writes over its own page tables a fault, and the host nothing", () => {
+      const { exit, host } = run(
+        strategy,
+        assembled(`
+        mov rdi, cr3
+        mov rax, 0x5a17c3e90dd5ba5e
+        mov ecx, 512
+        rep stosq
+        mov rax, cr3
+        mov cr3, rax
+        nop
+      `),
+      );
+      expect(exit.reason).toBe("crashed");
+      expect(untouchedFrames(host)).toBeGreaterThan(hostBytes / 4096 - 300);
+    });
+  },
+);
+
+describe.each(strategies)("a guest of $id that misuses the architecture", (strategy) => {
   test("gets #UD for each VMX instruction", () => {
     const { exit } = run(
+      strategy,
       assembled(`
         ${countFaults}
         mov ebx, 3
@@ -130,6 +228,7 @@ describe("a guest that misuses the architecture", () => {
 
   test("gets #GP for model-specific registers that its processor does not have", () => {
     const { exit } = run(
+      strategy,
       assembled(`
         ${countFaults}
         mov ebx, 2
@@ -150,12 +249,16 @@ describe("a guest that misuses the architecture", () => {
   });
 
   test("crashes alone when it turns paging off", () => {
-    const { exit } = run(assembled("mov rax, cr0\n and eax, 0x7fffffff\n mov cr0, rax\n hlt"));
+    const { exit } = run(
+      strategy,
+      assembled("mov rax, cr0\n and eax, 0x7fffffff\n mov cr0, rax\n hlt"),
+    );
     expect(exit.reason).toBe("crashed");
   });
 
   test("crashes alone with tables for its events where no RAM is", () => {
     const { exit } = run(
+      strategy,
       assembled(`
         mov rsi, 0x301000
         mov word [rsi], 0xfff
@@ -169,22 +272,23 @@ describe("a guest that misuses the architecture", () => {
   });
 
   test("crashes alone with its stack in device memory when an exception comes", () => {
-    const { exit } = run(assembled(`${countFaults}\n mov rsp, 0xfee00800\n ud2`));
+    const { exit } = run(strategy, assembled(`${countFaults}\n mov rsp, 0xfee00800\n ud2`));
     expect(exit.reason).toBe("crashed");
   });
 
   test("crashes alone with page tables where no RAM is", () => {
-    const { exit } = run(assembled("mov rax, 0x80000000\n mov cr3, rax\n nop\n nop"));
+    const { exit } = run(strategy, assembled("mov rax, 0x80000000\n mov cr3, rax\n nop\n nop"));
     expect(exit.reason).toBe("crashed");
   });
 
   test("crashes alone when it executes device memory", () => {
-    const { exit } = run(assembled("mov rax, 0xfee00000\n jmp rax"));
+    const { exit } = run(strategy, assembled("mov rax, 0xfee00000\n jmp rax"));
     expect(exit.reason).toBe("crashed");
   });
 
   test("copies strings out of device memory and back", () => {
     const { exit } = run(
+      strategy,
       assembled(`
         mov rsi, 0xfee00030
         mov rdi, 0x301000
@@ -203,7 +307,83 @@ describe("a guest that misuses the architecture", () => {
   });
 });
 
-describe("a guest of random bytes", () => {
+describe.each(strategies)("a guest of $id that floods its hypervisor", (strategy) => {
+  test.each([0x1234_5678, 0x9abc_def1])(
+    "with exits of garbage ends or spends its limit, and the host lives (seed %i)",
+    (seed) => {
+      // Ports, registers and leaves out of a generator; every fault goes on behind the instruction.
+      const { exit, host } = run(
+        strategy,
+        assembled(`
+          ${countFaults}
+          mov r8d, ${seed}
+        again:
+          imul r8d, r8d, 1664525
+          add r8d, 1013904223
+          mov eax, r8d
+          mov edx, r8d
+          shr edx, 16
+          mov r9d, r8d
+          shr r9d, 29
+          mov ebx, 1
+          cmp dx, 0xf4
+          je again
+          cmp dx, 0x604
+          je again
+          cmp r9d, 0
+          je input
+          cmp r9d, 1
+          je output
+          mov ebx, 2
+          mov ecx, r8d
+          cmp r9d, 2
+          je identify
+          cmp r9d, 3
+          je read
+          cmp r9d, 4
+          je write
+          mov ebx, 3
+          movzx eax, al
+          cmp r9d, 5
+          je priority
+          mov eax, r8d
+          mov rdi, 0xfee00000
+          and eax, 0xff0
+          mov ebx, 6
+          cmp eax, 0x300
+          je again
+          mov [rdi + rax], r8d
+          jmp again
+        input:
+          in al, dx
+          jmp again
+        output:
+          out dx, ax
+          jmp again
+        identify:
+          cpuid
+          jmp again
+        read:
+          rdmsr
+          jmp again
+        write:
+          cmp ecx, 0xc0000080
+          je again
+          wrmsr
+          jmp again
+        priority:
+          db 0x44, 0x0f, 0x22, 0xc0
+          jmp again
+        `),
+        500_000,
+      );
+      expect(exit).toEqual({ reason: "limit" });
+      expect(untouchedFrames(host)).toBeGreaterThan(hostBytes / 4096 - 300);
+    },
+  );
+});
+
+describe.each(strategies)("a guest of $id made of random bytes", (strategy) => {
   /** Numerical Recipes' generator: the same guests on every host. */
   function randomBytes(seed: number, length: number): Uint8Array {
     let state = seed;
@@ -216,7 +396,7 @@ describe("a guest of random bytes", () => {
   test.each(Array.from({ length: 24 }, (_, seed) => seed + 1))(
     "ends or spends its limit (seed %i)",
     (seed) => {
-      const { exit } = run(flat(randomBytes(seed, 4096)), 100_000);
+      const { exit } = run(strategy, flat(randomBytes(seed, 4096)), 100_000);
       expect(["halted", "crashed", "limit", "waiting"]).toContain(exit.reason);
     },
   );

@@ -5,7 +5,7 @@ import type { ExitContext, Handled } from "./exit-handlers.ts";
 export interface PagingControls {
   readonly primary: number;
   readonly secondary: number;
-  /** Bits of CR0 that the hypervisor holds at 1. */
+  /** Bits of CR0 that the hypervisor holds at 1 beside NE. */
   readonly cr0Held: bigint;
   readonly exceptionBitmap: number;
 }

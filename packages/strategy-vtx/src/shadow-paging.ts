@@ -14,6 +14,7 @@ import {
   type Handled,
 } from "./exit-handlers.ts";
 import type { Paging, PagingControls } from "./paging.ts";
+import { cr0Restricted } from "./vmcs-setup.ts";
 import type { Vmcs } from "./vmcs.ts";
 
 const resume: Handled = { kind: "resume" };
@@ -30,8 +31,8 @@ export class ShadowPaging implements Paging {
   readonly controls: PagingControls = {
     primary: PRIMARY.CR3_LOAD_EXITING | PRIMARY.CR3_STORE_EXITING | PRIMARY.INVLPG_EXITING,
     secondary: 0,
-    // A guest without write protection gets it from the shadows.
-    cr0Held: CR0.WP,
+    // Shadows are for guests in IA-32e mode. One without write protection gets it from them.
+    cr0Held: cr0Restricted | CR0.WP,
     exceptionBitmap: pageFaultBit,
   };
   readonly #vmcs: Vmcs;

@@ -17,8 +17,10 @@ import { frameBytes } from "@ringside/machine";
 import type { PagingControls } from "./paging.ts";
 import type { Vmcs } from "./vmcs.ts";
 
-/** CR0 bits that VMX holds at 1: PE, NE and PG. Intel SDM Vol. 3D Appendix A.7, "VMX-Fixed Bits in CR0". */
-export const cr0Fixed = 0x8000_0021n;
+/** CR0.NE, which VMX holds at 1. Intel SDM Vol. 3D Appendix A.7, "VMX-Fixed Bits in CR0". */
+const cr0Fixed = 0x20n;
+/** PE and PG, which it holds at 1 too unless the guest is unrestricted. */
+export const cr0Restricted = 0x8000_0001n;
 /** CR4.VMXE, which VMX holds at 1 and the guest must not see. */
 export const cr4Fixed = 0x2000n;
 
@@ -47,11 +49,7 @@ const exit =
   EXIT_CONTROL.LOAD_PAT |
   EXIT_CONTROL.SAVE_EFER |
   EXIT_CONTROL.LOAD_EFER;
-const entry =
-  ENTRY_CONTROL.LOAD_DEBUG_CONTROLS |
-  ENTRY_CONTROL.IA32E_MODE_GUEST |
-  ENTRY_CONTROL.LOAD_PAT |
-  ENTRY_CONTROL.LOAD_EFER;
+const entry = ENTRY_CONTROL.LOAD_DEBUG_CONTROLS | ENTRY_CONTROL.LOAD_PAT | ENTRY_CONTROL.LOAD_EFER;
 
 /** Adds the bits that the processor wants set. */
 function adjusted(wanted: number, { mustBeOne }: ControlCapability): number {
@@ -61,6 +59,16 @@ function adjusted(wanted: number, { mustBeOne }: ControlCapability): number {
 /** The primary controls with no window open. */
 export function primaryControls(capabilities: VmxCapabilities, paging: PagingControls): number {
   return adjusted(primary | paging.primary, capabilities.primary);
+}
+
+/** Bits of CR0 that the guest does not own. */
+export function cr0HeldBits({ cr0Held }: PagingControls): bigint {
+  return cr0Fixed | cr0Held;
+}
+
+/** VM-entry controls for a guest whose IA32_EFER.LMA is this. */
+export function entryControls({ entry: capability }: VmxCapabilities, isLong: boolean): number {
+  return adjusted(entry | (isLong ? ENTRY_CONTROL.IA32E_MODE_GUEST : 0), capability);
 }
 
 export function writeControls(
@@ -73,12 +81,11 @@ export function writeControls(
   vmcs.write("PRIMARY_CONTROLS", primaryControls(capabilities, paging));
   vmcs.write("SECONDARY_CONTROLS", adjusted(secondary | paging.secondary, capabilities.secondary));
   vmcs.write("VM_EXIT_CONTROLS", adjusted(exit, capabilities.exit));
-  vmcs.write("VM_ENTRY_CONTROLS", adjusted(entry, capabilities.entry));
   vmcs.write("MSR_BITMAP", pages.msrBitmap);
   vmcs.write("VIRTUAL_APIC_ADDRESS", pages.virtualApic);
   vmcs.write("VMCS_LINK_POINTER", 0xffff_ffff_ffff_ffffn);
   // The guest owns all of CR0 and CR4 but what is held; it reads those bits from the read shadows.
-  vmcs.write("CR0_GUEST_HOST_MASK", cr0Fixed | paging.cr0Held);
+  vmcs.write("CR0_GUEST_HOST_MASK", cr0HeldBits(paging));
   vmcs.write("CR4_GUEST_HOST_MASK", cr4Fixed);
   vmcs.write("EXCEPTION_BITMAP", paging.exceptionBitmap);
 }

@@ -5,6 +5,7 @@
  * Reads and writes as few fields as the work at hand needs, since each costs.
  */
 import {
+  EFER,
   SEGMENTS,
   segmentSlots,
   slots,
@@ -12,10 +13,10 @@ import {
   type SegmentName,
 } from "@ringside/isa";
 import type { VirtualCpu } from "@ringside/hypervisor";
-import type { FieldKey } from "@ringside/isa-vmx";
+import type { FieldKey, VmxCapabilities } from "@ringside/isa-vmx";
 import type { TranslationControls } from "@ringside/strategy";
 import type { Paging } from "./paging.ts";
-import { cr0Fixed, cr4Fixed } from "./vmcs-setup.ts";
+import { cr0HeldBits, cr4Fixed, entryControls } from "./vmcs-setup.ts";
 import type { Vmcs } from "./vmcs.ts";
 
 /** Code segment: 64-bit. */
@@ -49,12 +50,16 @@ export class VtxCpu implements VirtualCpu {
   readonly #cr0Held: bigint;
   /** What the read-shadow fields hold; only the hypervisor writes them. */
   readonly #readShadows = { CR0: 0n, CR4: 0n };
+  readonly #capabilities: VmxCapabilities;
+  /** IA32_EFER as it was loaded last. */
+  #efer = 0n;
 
-  constructor(vmcs: Vmcs, physical: ProcessorState, paging: Paging) {
+  constructor(vmcs: Vmcs, physical: ProcessorState, paging: Paging, capabilities: VmxCapabilities) {
     this.#vmcs = vmcs;
     this.#physical = physical;
     this.#paging = paging;
-    this.#cr0Held = cr0Fixed | paging.controls.cr0Held;
+    this.#capabilities = capabilities;
+    this.#cr0Held = cr0HeldBits(paging.controls);
   }
 
   /** What the guest reads of CR0 or CR4 where the processor has `real`. */
@@ -97,6 +102,7 @@ export class VtxCpu implements VirtualCpu {
     state.set(slots.tscOffset, vmcs.read("TSC_OFFSET"));
     this.#loadSegments(state);
     // Last: it recomputes what follows from all of these.
+    this.#efer = controls.efer;
     state.setControl("efer", controls.efer);
     state.rflags = vmcs.read("GUEST_RFLAGS");
   }
@@ -112,6 +118,8 @@ export class VtxCpu implements VirtualCpu {
     this.#change("TSC_OFFSET", state.get(slots.tscOffset));
     this.#storeControl("CR0", state.cr0, this.#cr0Held);
     this.#storeControl("CR4", state.cr4, cr4Fixed);
+    // Turning paging on or off enters or leaves IA-32e mode.
+    if (state.efer !== this.#efer) this.#storeEfer(state.efer);
     const blocked = vmcs.readNumber("GUEST_INTERRUPTIBILITY_STATE");
     if ((blocked & shadows) !== 0) vmcs.write("GUEST_INTERRUPTIBILITY_STATE", blocked & ~shadows);
   }
@@ -126,7 +134,7 @@ export class VtxCpu implements VirtualCpu {
     vmcs.write("GUEST_IDTR_LIMIT", state.get(slots.idtrLimit));
     this.#paging.writeCr3(state.cr3);
     vmcs.write("GUEST_DR7", state.get(slots.dr7));
-    vmcs.write("GUEST_IA32_EFER", state.efer);
+    this.#storeEfer(state.efer);
     vmcs.write("GUEST_IA32_PAT", state.get(slots.pat));
     vmcs.write("GUEST_IA32_SYSENTER_CS", 0);
     vmcs.write("GUEST_IA32_SYSENTER_ESP", 0);
@@ -135,6 +143,13 @@ export class VtxCpu implements VirtualCpu {
     vmcs.write("GUEST_INTERRUPTIBILITY_STATE", 0);
     vmcs.write("GUEST_PENDING_DEBUG_EXCEPTIONS", 0);
     this.store(state);
+  }
+
+  #storeEfer(efer: bigint): void {
+    this.#efer = efer;
+    this.#vmcs.write("GUEST_IA32_EFER", efer);
+    const isLong = (efer & EFER.LMA) !== 0n;
+    this.#vmcs.write("VM_ENTRY_CONTROLS", entryControls(this.#capabilities, isLong));
   }
 
   #storeControl(register: "CR0" | "CR4", value: bigint, held: bigint): void {

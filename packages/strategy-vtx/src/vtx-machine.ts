@@ -261,7 +261,7 @@ export class VtxMachine implements KernelMachine {
     writeMsrBitmap(memory.physical, msrBitmap);
 
     const paging = this.#makePaging();
-    const cpu = new VtxCpu(this.#vmcs, this.processor.state, paging);
+    const cpu = new VtxCpu(this.#vmcs, this.processor.state, paging, capabilities);
     hostStateDefaults(this.#control);
     writeControls(this.#vmcs, capabilities, { msrBitmap, virtualApic }, paging.controls);
     paging.start();

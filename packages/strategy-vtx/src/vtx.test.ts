@@ -11,9 +11,10 @@ import {
   type CreateOptions,
   type Exit,
   type Guest,
+  type KernelGuest,
 } from "@ringside/strategy";
 import { describe, expect, test } from "vitest";
-import { vtx } from "./index.ts";
+import { vtx, vtxShadow } from "./index.ts";
 
 const memoryBytes = 16 << 20;
 const hostBytes = 17 << 20;
@@ -37,7 +38,7 @@ function run(guest: Guest, trace: CreateOptions["trace"] = {}): Ran {
   return { exit, log, counts: machine.counts(), marks };
 }
 
-const nano = (name: string): Guest => ({
+const nano = (name: string): KernelGuest => ({
   kind: "kernel",
   format: "elf64",
   image: nanoImage(),
@@ -216,9 +217,11 @@ describe("counts and trace", () => {
   });
 });
 
-test("a kernel that starts without paging is refused, with the reason", () => {
-  const acceptance = vtx.accepts({ ...nano("in"), format: "pvh" } as Guest);
-  expect(acceptance).toMatchObject({
+test("kernels that start without paging are for EPT; without it they are refused, with the reason", () => {
+  const guest: Guest = { ...nano("divzero"), format: "pvh" };
+  expect(vtx.accepts(guest)).toEqual({ accepted: true });
+  expect(run(guest).exit).toEqual({ reason: "halted", value: 0 });
+  expect(vtxShadow.accepts(guest)).toMatchObject({
     accepted: false,
     reason: expect.stringContaining("unrestricted"),
   });

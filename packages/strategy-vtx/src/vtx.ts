@@ -7,6 +7,7 @@ import {
   type CreateOptions,
   type Guest,
   type Host,
+  type KernelFormat,
   type Strategy,
   type VirtualMachine,
 } from "@ringside/strategy";
@@ -49,15 +50,16 @@ function strategy(
       exclusive: true,
     },
     capabilities: { programs: true, kernels: true, selfModifyingCode: true },
-    accepts,
+    accepts: (guest) => accepts(guest, paging),
     create: (host, guest, options = {}) => create(id, paging, host, guest, options),
   };
 }
 
-function accepts(guest: Guest): Acceptance {
-  if (guest.kind === "program" || guest.format === "elf64" || guest.format === "flat") {
-    return { accepted: true };
-  }
+/** Formats whose kernels are entered in IA-32e mode, which shadow page tables are for. */
+const longFormats: ReadonlySet<KernelFormat> = new Set(["elf64", "flat", "bzimage"]);
+
+function accepts(guest: Guest, paging: PagingKind): Acceptance {
+  if (guest.kind === "program") return { accepted: true };
   if (guest.format === "xen-pv") {
     return {
       accepted: false,
@@ -65,9 +67,10 @@ function accepts(guest: Guest): Acceptance {
         "A paravirtual kernel asks Xen for what VT-x does by itself. Use the paravirt strategy.",
     };
   }
+  if (paging === "ept" || longFormats.has(guest.format)) return { accepted: true };
   return {
     accepted: false,
-    reason: `A kernel in the format ${guest.format} starts without paging, which needs a processor with unrestricted guests. Use its 64-bit entry (elf64).`,
+    reason: `A kernel in the format ${guest.format} starts without paging, which needs a processor with unrestricted guests. Use its 64-bit entry (elf64 or bzimage), or the vtx strategy.`,
   };
 }
 
@@ -84,7 +87,7 @@ function create(
     host,
     guest,
     options,
-    accepts,
+    accepts: (guest) => accepts(guest, paging),
     hostBytes: hostBytesFor(memoryBytes, paging),
     core: (claim) =>
       new KernelCore({

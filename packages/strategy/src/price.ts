@@ -25,6 +25,9 @@ export interface Price {
   readonly parts: readonly PricePart[];
 }
 
+/** Profiles that were found to price nothing twice: whoever prices unit by unit asks very often. */
+const checkedProfiles = new WeakSet<CostProfile>();
+
 /**
  * Prices what was counted.
  *
@@ -32,7 +35,10 @@ export interface Price {
  * @throws {RangeError} when the profile prices something twice.
  */
 export function price(counts: Counts, profile: CostProfile, unmodelled?: string): Price {
-  checkCostProfile(profile);
+  if (!checkedProfiles.has(profile)) {
+    checkCostProfile(profile);
+    checkedProfiles.add(profile);
+  }
   const parts = profile.constants
     .map((constant) => {
       const count = countOf(counts, profile, constant);

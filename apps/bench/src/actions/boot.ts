@@ -4,13 +4,13 @@ import { ImageError } from "@ringside/machine";
 import {
   Host,
   StrategyError,
-  type Exit,
   type KernelGuest,
   type OutputListeners,
   type Strategy,
   type VirtualMachine,
 } from "@ringside/strategy";
 import { crashReport } from "../boot/crash-report.ts";
+import { runDebugged, type DebuggedExit } from "../boot/debug-port.ts";
 import { checkInitrd } from "../boot/initrd-file.ts";
 import { kernelFormat } from "../boot/kernel-file.ts";
 import { MachineLoop } from "../boot/machine-loop.ts";
@@ -60,9 +60,10 @@ export async function boot(options: BootOptions): Promise<void> {
     end("interrupted");
   });
   const started = performance.now();
-  let exit: Exit;
+  let exit: DebuggedExit;
   try {
-    exit = await loop.run();
+    exit =
+      options.gdb === undefined ? await loop.run() : await runDebugged(machine, loop, options.gdb);
   } finally {
     disconnect();
     clearTimeout(timer);
@@ -128,7 +129,7 @@ function connectInput(
 }
 
 function statusOf(
-  exit: Exit,
+  exit: DebuggedExit,
   ending: Ending | undefined,
   machine: VirtualMachine,
   options: BootOptions,
@@ -137,7 +138,7 @@ function statusOf(
     process.stderr.write(`ringside: ${crashReport(exit.why, exit.registers, machine.inspect)}`);
     return STATUS.aborted;
   }
-  if (ending === "found" || ending === "left") return 0;
+  if (exit.reason === "killed" || ending === "found" || ending === "left") return 0;
   if (exit.reason === "halted") {
     if (options.until !== undefined) {
       process.stderr.write(`ringside: The guest ended and had not written "${options.until}".\n`);

@@ -24,9 +24,16 @@ export class MachineLoop {
   readonly #realTime: boolean;
   #wake: (() => void) | undefined;
   #ended = false;
+  #pauseRequested = false;
+  /** Resolves when {@link end} is called. */
+  readonly ended: Promise<void>;
+  #onEnd: () => void = () => undefined;
 
   constructor(machine: VirtualMachine, { realTime }: LoopOptions) {
     this.#machine = machine;
+    this.ended = new Promise((resolve) => {
+      this.#onEnd = resolve;
+    });
     this.#realTime = realTime && machine.timeNs !== undefined;
   }
 
@@ -39,6 +46,13 @@ export class MachineLoop {
   end(): void {
     this.#ended = true;
     this.#machine.stop();
+    this.#onEnd();
+    this.wake();
+  }
+
+  /** Makes {@link run}, or the next one, come back with `paused` after the present slice. */
+  pause(): void {
+    this.#pauseRequested = true;
     this.wake();
   }
 
@@ -49,6 +63,10 @@ export class MachineLoop {
     let units = sliceUnits;
     for (;;) {
       if (this.#ended) return { reason: "stopped" };
+      if (this.#pauseRequested) {
+        this.#pauseRequested = false;
+        return { reason: "paused" };
+      }
       const beforeNs = this.#machine.timeNs ?? 0;
       const exit = this.#machine.run(units);
       if (isFinal(exit) || exit.reason === "paused") return exit;
@@ -70,7 +88,7 @@ export class MachineLoop {
 
   /** Whether {@link wake} ended the sleep, and not the time. */
   async #sleep(ms: number | undefined): Promise<boolean> {
-    if (this.#ended) return true;
+    if (this.#ended || this.#pauseRequested) return true;
     const isWoken = await new Promise<boolean>((resolve) => {
       const timer = ms === undefined ? undefined : setTimeout(() => resolve(false), ms);
       this.#wake = () => {

@@ -1,5 +1,6 @@
 /** `ringside boot`: a kernel on a machine of its own, with the terminal as its serial console. */
 import { InvalidArgumentError, Option, type Command } from "commander";
+import { parseDebugPort, type DebugPort } from "../boot/debug-port.ts";
 import { parseSize } from "../sizes.ts";
 
 const MEMORY_DEFAULT = "512M";
@@ -24,6 +25,7 @@ export interface BootOptions {
   readonly until?: string;
   readonly timeout?: number;
   readonly stats?: boolean;
+  readonly gdb?: DebugPort;
 }
 
 export function addBoot(program: Command): void {
@@ -52,12 +54,18 @@ export function addBoot(program: Command): void {
     .option("--until <text>", "end with 0 when the guest has written this", parseText)
     .option("--timeout <seconds>", "end with 124 after so much time", parseSeconds)
     .option("--stats", "say at the end how much was done, and how fast")
+    .option(
+      "--gdb <[addr:]port>",
+      "wait for gdb at this port, on this machine unless an address is given",
+      parseDebugPort,
+    )
     .addHelpText(
       "after",
       `
 On a terminal each key goes to the guest, Ctrl-C too. Ctrl-A x leaves, Ctrl-A Ctrl-A sends one Ctrl-A. A guest that
 sleeps then keeps in step with the wall clock; from a pipe its sleeping takes no time.
-Exit status: 0 when the guest powered off or halted for good, when the text of --until came, and after Ctrl-A x;
+Exit status: 0 when the guest powered off or halted for good, when the text of --until came, after Ctrl-A x, and when
+gdb killed it;
 1 when the guest ended before that text; the value that the guest wrote to the exit port 0xf4, modulo 256;
 124 after --timeout; 125 when ringside itself fails; 130 after Ctrl-C; 134 when the guest broke its machine.
 

@@ -12,6 +12,7 @@ export interface CompareOptions {
   readonly json?: string;
   readonly html?: string;
   readonly cells?: boolean;
+  readonly explain?: string;
 }
 
 export function addCompare(program: Command): void {
@@ -30,6 +31,10 @@ export function addCompare(program: Command): void {
     )
     .option("--profile <id>", "processor that prices the events", DEFAULT_PROFILE)
     .option("--cells", "also print the largest parts and the wall time of each cell")
+    .option(
+      "--explain <benchmark>",
+      "instead of the table, walk through one operation under every strategy, event by event",
+    )
     .option("--json <file>", "also write the report as JSON")
     .option("--html <file>", "also write the report as one self-contained page with charts")
     .addHelpText(
@@ -40,7 +45,8 @@ Profiles: pentium-4, core-2, penryn, sandy-bridge, haswell.
 Exit status: 0; 1 when a benchmark failed; 125 when ringside itself fails.
 
 Example:
-  $ ringside compare --benchmarks nano,fork-wait --html report.html`,
+  $ ringside compare --benchmarks nano,fork-wait --html report.html
+  $ ringside compare --explain pgfault --strategies bare,vtx:shadow`,
     )
     .action(async (options: CompareOptions) => {
       const { runComparison } = await import("../actions/compare.ts");

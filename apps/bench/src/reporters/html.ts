@@ -108,10 +108,10 @@ function resultCells(report: Report, result: ReturnType<typeof resultOf>): strin
   const why =
     cycles === undefined
       ? eventsPerOperation(result, SHARES_SHOWN).map(
-          ({ name, count }) => `${figure(count)} × ${escape(name)}`,
+          ({ name, count }) => `${escape(name)} × ${figure(count)}`,
         )
       : shares(result, report.profile, SHARES_SHOWN).map(
-          ({ name, count, cycles: part }) => `${figure(count)} × ${escape(name)} = ${figure(part)}`,
+          ({ name, count, cycles: part }) => `${escape(name)} × ${figure(count)} = ${figure(part)}`,
         );
   const number = (text: string): string => `<td class="number">${text}</td>`;
   return `${number(cycles === undefined ? `<span class="quiet" title="${escape(result.reason ?? "")}">not modelled</span>` : figure(cycles))}${number(relative === undefined ? "" : ratio(relative))}${number(cold)}${number(figure(result.instructions / result.operations))}${number(wallPerOperation(result))}<td>${why.join("<br>")}</td>`;

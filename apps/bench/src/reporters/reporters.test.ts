@@ -149,10 +149,10 @@ describe("terminalReport", () => {
     expect(shown).toMatchInlineSnapshot(`
       "                   wall, here  instructions  the largest parts of one operation, in cycles
       ──────────────────────────────────────────────────────────────────────────────────────────────────
-      syscall    bare       2.50 µs            10  1 × SYSCALLs = 121, 9 × instructions of the guest = 9
-      null-call  bare       2.50 µs            10  1 × SYSCALLs = 121, 9 × instructions of the guest = 9
-      null-call  odd        2.50 µs            10  1 × SYSCALLs = 121, 9 × instructions of the guest = 9
-      null-call  shared     2.50 µs            10  1 × getppid(), 1 × syscall"
+      syscall    bare       2.50 µs            10  SYSCALLs × 1 = 121, instructions of the guest × 9 = 9
+      null-call  bare       2.50 µs            10  SYSCALLs × 1 = 121, instructions of the guest × 9 = 9
+      null-call  odd        2.50 µs            10  SYSCALLs × 1 = 121, instructions of the guest × 9 = 9
+      null-call  shared     2.50 µs            10  getppid() × 1, syscall × 1"
     `);
     expect(terminalReport(sampleReport, plain)).not.toContain("Cell by cell");
   });

@@ -20,6 +20,8 @@ export interface How {
   readonly input?: string | Uint8Array;
   /** Presses Ctrl-C once the command has written this. */
   readonly interruptOn?: string;
+  /** Called with all that it has complained of so far. */
+  readonly onStderr?: (text: string) => void;
   /** Closes the reading end of its output once it has written something. */
   readonly hangUp?: boolean;
   /** File descriptors in the place of pipes. */
@@ -41,7 +43,10 @@ export function ringsideIn(folder: string, args: readonly string[], how: How = {
       if (how.interruptOn !== undefined && chunk.includes(how.interruptOn)) child.kill("SIGINT");
       if (how.hangUp === true) child.stdout?.destroy();
     });
-    child.stderr?.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    child.stderr?.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString();
+      how.onStderr?.(stderr);
+    });
     child.stdin?.on("error", () => undefined); // The program may end before it has read everything.
     child.stdin?.end(how.input ?? "");
     child.on("error", reject);

@@ -150,6 +150,12 @@ export class ShadowMmu {
 
   /** The processor could not make an access on the shadow of the guest's present tables. */
   fault(controls: TranslationControls, linear: bigint, access: ShadowAccess): ShadowFault {
+    const fault = this.#judge(controls, linear, access);
+    this.#work.addFault(fault.kind);
+    return fault;
+  }
+
+  #judge(controls: TranslationControls, linear: bigint, access: ShadowAccess): ShadowFault {
     const { state } = this.#walker;
     state.set(slots.cr0, controls.cr0);
     state.set(slots.cr3, controls.cr3);

@@ -111,6 +111,19 @@ export class GuestBench {
     this.control = extension.of(this.processor);
     this.#buildGuest();
     this.#buildEpt();
+    this.#launchPad();
+  }
+
+  /** The bench anew, whatever became of it: processor, guest and VMCS as at the beginning. */
+  again(): void {
+    this.processor.reset();
+    this.#launched = false;
+    this.#buildGuest();
+    this.#buildEpt();
+    this.#launchPad();
+  }
+
+  #launchPad(): void {
     const { physical } = this.memory;
     for (const region of [HOST.vmxon, HOST.vmcs, HOST.vmcs2])
       physical.writeU32(region, this.control.revision);

@@ -1,0 +1,176 @@
+/**
+ * One warm operation of a benchmark, unit by unit, as a real machine did it.
+ *
+ * Runs repeat exactly. So one machine runs to the marks, to learn where the warm operations begin, and one does an
+ * operation more, to learn how long one is. A third is taken to the beginning and stepped: what a unit did is the
+ * difference of the counts around it. A fourth is stopped before each event, to see the guest's instruction. Nothing
+ * here knows how any strategy works.
+ */
+import { disassemble } from "@ringside/isa";
+import {
+  countsBetween,
+  Host,
+  type Counts,
+  type Guest,
+  type Strategy,
+  type VirtualMachine,
+} from "@ringside/strategy";
+import type { Benchmark } from "../comparison/benchmarks.ts";
+import { guestFor } from "../comparison/guests.ts";
+import { hostBytesFor } from "../host-size.ts";
+import { countNames } from "./count-names.ts";
+import { wordsFor } from "./words.ts";
+
+const MARK = { middle: 2, end: 3 } as const;
+const LIMIT_UNITS = 5e9;
+const INSTRUCTION_BYTES_MAXIMUM = 15;
+/** A benchmark is in its loop so many units after the mark before it. */
+const UNITS_BEFORE_LOOPS_MAXIMUM = 200;
+
+/** What one unit of progress did. */
+export interface UnitStep {
+  /** What was counted. */
+  readonly counts: Counts;
+  /** The guest's instruction that was to be executed, where there is an event to tell and the bytes can be read. */
+  readonly instruction: string | undefined;
+}
+
+export type Walk =
+  | { readonly kind: "walked"; readonly steps: readonly UnitStep[] }
+  /** It has no meaning under this strategy, or the guest failed; a sentence for a person. */
+  | { readonly kind: "not-walked"; readonly reason: string };
+
+/** Units at which the warm operations begin and end. */
+interface Marks {
+  readonly middle: number;
+  readonly end: number;
+}
+
+/**
+ * Steps through one operation.
+ *
+ * @param operations How many operations are done before, so that what only the first ones pay is over. At least 1.
+ */
+export function walkOperation(strategy: Strategy, benchmark: Benchmark, operations: number): Walk {
+  const choice = guestFor(strategy, { ...benchmark, operations });
+  const longer = guestFor(strategy, { ...benchmark, operations: operations + 1 });
+  if (choice.kind === "not-applicable") return { kind: "not-walked", reason: choice.reason };
+  if (longer.kind === "not-applicable") return { kind: "not-walked", reason: longer.reason };
+
+  const run = { strategy, guest: choice.guest };
+  const marks = marksOf(run);
+  const more = marksOf({ strategy, guest: longer.guest });
+  if (typeof marks === "string") return { kind: "not-walked", reason: marks };
+  if (typeof more === "string") return { kind: "not-walked", reason: more };
+  const length = Math.max(1, more.end - more.middle - (marks.end - marks.middle));
+
+  const counted = withMachine(run, (machine) => {
+    machine.run(marks.middle);
+    return countUnits(machine, length);
+  });
+  const instructions = withMachine(run, (machine) => instructionsAt(machine, counted));
+  return {
+    kind: "walked",
+    steps: counted.map(({ units, counts }) => ({ counts, instruction: instructions.get(units) })),
+  };
+}
+
+interface Run {
+  readonly strategy: Strategy;
+  readonly guest: Guest;
+}
+
+/** The marks of a run to the end, or what went wrong. */
+function marksOf(run: Run): Marks | string {
+  const marks = new Map<number, number>();
+  const ended = withMachine(
+    run,
+    (machine) => machine.run(LIMIT_UNITS),
+    ({ id, units }) => void marks.set(id, units),
+  );
+  const [middle, end] = [marks.get(MARK.middle), marks.get(MARK.end)];
+  if (middle === undefined || end === undefined) {
+    return `The guest did not execute its marks; it ended with "${ended.reason}".`;
+  }
+  return { middle, end };
+}
+
+/** What was counted from one point of progress to the next. */
+interface Counted {
+  /** Where it began, in units of the machine. */
+  readonly units: number;
+  readonly counts: Counts;
+}
+
+/**
+ * Counts of each unit of one operation. An operation is a circle: its story begins where control first leaves what
+ * ran. Where that never happens, it begins somewhere in the loop that repeats the operation.
+ */
+function countUnits(machine: VirtualMachine, length: number): readonly Counted[] {
+  const counted: Counted[] = [];
+  const lookUntil = machine.units + length + UNITS_BEFORE_LOOPS_MAXIMUM;
+  let end = Number.POSITIVE_INFINITY;
+  let last = machine.counts();
+  while (machine.units < end) {
+    const { units } = machine;
+    // The guest ends or waits after its operations, never in them.
+    if (machine.run(1).reason !== "limit") break;
+    const now = machine.counts();
+    const counts = countsBetween(last, now);
+    last = now;
+    if (counted.length === 0) {
+      if (!hasEvent(counts) && units < lookUntil) continue;
+      end = units + length;
+    }
+    counted.push({ units, counts });
+  }
+  return counted;
+}
+
+/** Whether there is more to tell of a unit than that an instruction was executed. */
+function hasEvent(counts: Counts): boolean {
+  return countNames(counts).some((name) => {
+    const role = wordsFor(name)?.role;
+    return role === "entering" || role === "executing";
+  });
+}
+
+/** The guest's instructions where there is an event, by the units at which they are to be executed. */
+function instructionsAt(
+  machine: VirtualMachine,
+  counted: readonly Counted[],
+): ReadonlyMap<number, string> {
+  const found = new Map<number, string>();
+  for (const { units, counts } of counted) {
+    if (!hasEvent(counts)) continue;
+    if (units > machine.units) machine.run(units - machine.units);
+    const text = nextInstruction(machine);
+    if (text !== undefined) found.set(units, text);
+  }
+  return found;
+}
+
+/** The instruction at the guest's RIP, in the notation of the disassembler. */
+function nextInstruction({ inspect }: VirtualMachine): string | undefined {
+  const { rip } = inspect.registers();
+  if (rip === undefined) return undefined;
+  for (let length = INSTRUCTION_BYTES_MAXIMUM; length > 0; length -= 1) {
+    // The page behind may not be mapped.
+    const bytes = inspect.readMemory(rip, length);
+    if (bytes === undefined) continue;
+    const [line] = disassemble(bytes, { address: rip });
+    return line?.text;
+  }
+  return undefined;
+}
+
+function withMachine<T>(
+  { strategy, guest }: Run,
+  use: (machine: VirtualMachine) => T,
+  onMark: (event: { readonly id: number; readonly units: number }) => void = () => {},
+): T {
+  const host = Host.create({ memoryBytes: hostBytesFor(guest) });
+  using machine = strategy.create(host, guest, { trace: { mark: onMark } });
+  machine.input.end();
+  return use(machine);
+}

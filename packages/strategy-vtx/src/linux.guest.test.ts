@@ -1,0 +1,4 @@
+import { describeLinux } from "@ringside/conformance/linux-node";
+import { vtx } from "./index.ts";
+
+describeLinux(vtx, "pvh");
