@@ -1,27 +1,9 @@
 /** `ringside boot`: a kernel on a machine of its own, with the terminal as its serial console. */
-import { InvalidArgumentError, Option, type Command } from "commander";
+import { InvalidArgumentError, type Command } from "commander";
 import { parseDebugPort, type DebugPort } from "../boot/debug-port.ts";
-import { parseSize } from "../sizes.ts";
+import { addKernelOptions, type KernelOptions } from "./kernel-options.ts";
 
-const MEMORY_DEFAULT = "512M";
-/** How a kernel can be entered; `auto` asks its file. */
-export const kernelFormats = [
-  "auto",
-  "bzimage",
-  "bzimage32",
-  "pvh",
-  "multiboot",
-  "elf64",
-  "flat",
-] as const;
-
-export interface BootOptions {
-  readonly kernel: string;
-  readonly initrd?: string;
-  readonly append: string;
-  readonly format: (typeof kernelFormats)[number];
-  readonly memory: number;
-  readonly strategy: string;
+export interface BootOptions extends KernelOptions {
   readonly until?: string;
   readonly timeout?: number;
   readonly stats?: boolean;
@@ -29,27 +11,13 @@ export interface BootOptions {
 }
 
 export function addBoot(program: Command): void {
-  program
-    .command("boot")
-    .description(
-      "Boots a kernel on a machine of its own; the terminal is its serial console (Ctrl-A x leaves).",
-    )
-    .requiredOption(
-      "--kernel <file>",
-      "the kernel: a bzImage, an ELF with a PVH note, Multiboot, or ELF64",
-    )
-    .option("--initrd <file>", "its initial RAM disk: a cpio archive, or what the kernel unpacks")
-    .option("--append <text>", "its command line", "console=ttyS0")
-    .addOption(
-      new Option("--format <format>", "how the kernel is entered")
-        .choices(kernelFormats)
-        .default("auto", "as its file says"),
-    )
-    .addOption(
-      new Option("--memory <size>", "memory of the guest")
-        .argParser(parseSize)
-        .default(parseSize(MEMORY_DEFAULT), MEMORY_DEFAULT),
-    )
+  addKernelOptions(
+    program
+      .command("boot")
+      .description(
+        "Boots a kernel on a machine of its own; the terminal is its serial console (Ctrl-A x leaves).",
+      ),
+  )
     .option("--strategy <id>", "how to run it: see `ringside strategies`", "bare")
     .option("--until <text>", "end with 0 when the guest has written this", parseText)
     .option("--timeout <seconds>", "end with 124 after so much time", parseSeconds)
