@@ -79,8 +79,8 @@ export interface InterruptSource {
   writeTaskPriority(priority: number): void;
   /** A model-specific register of the interrupt controller (IA32_APIC_BASE, x2APIC), or undefined when it has none such. */
   readMsr?(index: number): bigint | undefined;
-  /** @returns false when there is no such register or it refuses the value: #GP(0). */
-  writeMsr?(index: number, value: bigint): boolean;
+  /** @returns undefined when it has no such register, false when it refuses the value: #GP(0). Some can only be written. */
+  writeMsr?(index: number, value: bigint): boolean | undefined;
 }
 
 export interface ProcessorOptions {
@@ -1010,10 +1010,7 @@ export class Processor {
         ...this.#extensions.flatMap(({ hooks }) => hooks.msrs ?? []),
         {
           read: (index) => interrupts.readMsr?.(index),
-          write(index, value) {
-            if (interrupts.readMsr?.(index) === undefined) return undefined;
-            return interrupts.writeMsr?.(index, value) ?? false;
-          },
+          write: (index, value) => interrupts.writeMsr?.(index, value),
         },
       ],
     };
