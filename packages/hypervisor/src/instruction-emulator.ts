@@ -61,8 +61,7 @@ export class InstructionEmulator {
         flushTlb,
         now,
         readMsr: (index) => interrupts.readMsr(index),
-        writeMsr: (index, value) =>
-          interrupts.readMsr(index) === undefined ? undefined : interrupts.writeMsr(index, value),
+        writeMsr: (index, value) => interrupts.writeMsr(index, value),
       },
     });
   }

@@ -6,6 +6,7 @@
  */
 import {
   Processor,
+  slots,
   type DebugHit,
   type HostMemory,
   type ProcessorExit,
@@ -75,7 +76,17 @@ export class Machine {
       ...(delivery === undefined ? {} : { delivery }),
       ...(onMark === undefined ? {} : { onMark }),
     });
-    this.interrupts.pins = this.processor;
+    const { processor } = this;
+    const { features } = processor.profile;
+    this.interrupts.apic.features = {
+      x2Apic: features.has("x2apic"),
+      tscDeadline: features.has("tsc_deadline_timer"),
+    };
+    this.interrupts.pins = {
+      setInterruptRequest: (asserted) => processor.setInterruptRequest(asserted),
+      requestNmi: () => processor.requestNmi(),
+      timestampOffset: () => processor.state.get(slots.tscOffset),
+    };
     this.timeline.onEarlier = (deadline) => {
       this.processor.stopAt(Math.max(deadline - this.processor.idleUnits, this.processor.units));
     };

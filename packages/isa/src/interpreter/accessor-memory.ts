@@ -13,6 +13,7 @@ import { slots } from "../state/layout.ts";
 import { ENGINE, FIXED_RECORDS, RECORD } from "./layout.ts";
 import { engineRoutine, faulted, pair, triple } from "./engine-routine.ts";
 import {
+  checkAlignment,
   checkedLinear,
   crossesPage,
   dataAccess,
@@ -96,6 +97,8 @@ const slowProbe = engineRoutine("slowProbe", ["i64", "i32", "i32"], "i32", (m, .
   const [given, bytes, kind] = triple(values);
   const access = dataAccess(m, kind, true);
   const linear = checkedLinear(m, given, bytes, 1, m.constantI32(0));
+  checkAlignment(m, accessed, { linear, bytes, kind, walk: access });
+  m.when(faulted(m), () => m.returnValue(m.constantI32(0)));
   m.callNamed("translatePage", "i64", false, [linear, access]);
   m.when(faulted(m), () => m.returnValue(m.constantI32(0)));
   m.when(crossesPage(m, linear, bytes), () => {

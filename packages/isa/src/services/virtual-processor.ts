@@ -174,6 +174,8 @@ export class VirtualProcessor {
       portRead: (port = 0, bytes = 0) => accessors.readPort(port & 0xffff, portSize(bytes)),
       portWrite: (port = 0, bytes = 0, value = 0) =>
         accessors.writePort(port & 0xffff, portSize(bytes), value >>> 0),
+      // Breakpoints are met by processors that run code.
+      debugRegisters: () => 0,
       readTaskPriority: () => accessors.readTaskPriority(),
       writeTaskPriority: (priority = 0) => accessors.writeTaskPriority(priority),
       flushTlb: (includingGlobal = 0) => {
@@ -188,6 +190,7 @@ export class VirtualProcessor {
           this.forgetTranslations();
           accessors.flushTlb(includingGlobal);
         },
+        readDebugRegisters: () => undefined,
         raise: context.raise,
       }),
       invalidatePage: () => {
