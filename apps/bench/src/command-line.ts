@@ -11,6 +11,7 @@ import { addGuest } from "./commands/guest.ts";
 import { addLockstep } from "./commands/lockstep.ts";
 import { addRun } from "./commands/run.ts";
 import { addStrategies } from "./commands/strategies.ts";
+import { addTrace } from "./commands/trace.ts";
 
 /** The whole command line. */
 export function command(): Command {
@@ -37,6 +38,7 @@ export function command(): Command {
     addDisasm,
     addBench,
     addGuest,
+    addTrace,
     addLockstep,
   ])
     add(program);
