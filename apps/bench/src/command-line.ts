@@ -8,6 +8,7 @@ import { addClassify } from "./commands/classify.ts";
 import { addCompare } from "./commands/compare.ts";
 import { addDisasm } from "./commands/disasm.ts";
 import { addGuest } from "./commands/guest.ts";
+import { addLockstep } from "./commands/lockstep.ts";
 import { addRun } from "./commands/run.ts";
 import { addStrategies } from "./commands/strategies.ts";
 
@@ -36,6 +37,7 @@ export function command(): Command {
     addDisasm,
     addBench,
     addGuest,
+    addLockstep,
   ])
     add(program);
   program.allowExcessArguments().action(() => {

@@ -5,6 +5,8 @@ import { CommanderError } from "commander";
 
 /** Exit statuses of the command's own: the guest program's are everything else. */
 export const STATUS = {
+  /** `lockstep`: the two processors differ. */
+  different: 1,
   /** `boot`: the guest ended and had not written the text that was waited for. */
   notSeen: 1,
   /** `boot`: the time is over, as timeout(1) has it. */

@@ -1,8 +1,8 @@
 /** How much memory a host needs for one guest. */
 import type { Guest } from "@ringside/strategy";
 
-/** Room for what a strategy keeps in the host's memory beside the guest's, such as its own page tables. */
-const STRATEGY_BYTES = 1 << 20;
+/** Room for what a strategy keeps in the host's memory beside the guest's, such as page tables and a translation cache. */
+const STRATEGY_BYTES = 4 << 20;
 const FRAME_BYTES = 4096;
 
 /** Bytes of a host that runs one machine with this guest. */

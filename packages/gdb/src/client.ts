@@ -5,7 +5,7 @@
  */
 import type { Connection } from "./connection.ts";
 import { GdbError } from "./gdb-error.ts";
-import { bytesOfHex, valueOfHex } from "./hex.ts";
+import { bytesOfHex, hexOfBytes, hexOfValue, valueOfHex } from "./hex.ts";
 import { encodePacket, PacketReader } from "./packet.ts";
 import { describedRegisters, type DescribedRegister } from "./target-description.ts";
 
@@ -79,6 +79,23 @@ export class GdbClient {
       if (value !== undefined) values.set(register.name, value);
     }
     return values;
+  }
+
+  /** Replaces a register by the low bits of `value`. @throws {GdbError} The stub has none of that name, or refuses. */
+  async writeRegister(name: string, value: bigint): Promise<void> {
+    const number = this.#registers.findIndex((register) => register?.name === name);
+    const { bits = 0 } = this.#registers[number] ?? {};
+    const reply = await this.request(`P${number.toString(16)}=${hexOfValue(value, bits)}`);
+    if (reply !== "OK")
+      throw new GdbError(`The stub answered "${reply}" to a write of ${name}; expected OK.`);
+  }
+
+  /** @throws {GdbError} The stub refuses, as where memory is not mapped. */
+  async writeMemory(linear: bigint, bytes: Uint8Array): Promise<void> {
+    const place = `${linear.toString(16)},${bytes.length.toString(16)}`;
+    const reply = await this.request(`M${place}:${hexOfBytes(bytes)}`);
+    if (reply !== "OK")
+      throw new GdbError(`The stub answered "${reply}" to a write of ${place}; expected OK.`);
   }
 
   /** Undefined when any byte of the range is not mapped. */

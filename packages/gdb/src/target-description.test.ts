@@ -23,6 +23,12 @@ describe("a target description", () => {
     ]);
   });
 
+  test("has no registers in its comments", async () => {
+    const text =
+      '<!--reg name="x" bitsize="8"/>\n<reg name="y" bitsize="8"/--><reg name="a" bitsize="8"/>';
+    expect(await describedRegisters(text, none)).toEqual([{ name: "a", bits: 8 }]);
+  });
+
   test("may number registers itself", async () => {
     const text = '<reg name="a" bitsize="8" regnum="2"/><reg name="b" bitsize="8"/>';
     expect(await describedRegisters(text, none)).toEqual([

@@ -26,7 +26,8 @@ export async function describedRegisters(
   const registers: (DescribedRegister | undefined)[] = [];
   let included = 0;
   const visit = async (text: string): Promise<void> => {
-    for (const [, element = "", attributes = ""] of text.matchAll(
+    const withoutComments = text.replaceAll(/<!--[\s\S]*?-->/gu, "");
+    for (const [, element = "", attributes = ""] of withoutComments.matchAll(
       /<(xi:include|reg)\b([^>]*?)\/?>/gu,
     )) {
       if (element === "reg") {

@@ -5,6 +5,7 @@ import {
   kernelImage,
   kernelXenImage,
   nanoImage,
+  nanoXenImage,
   programNames,
   selftestImage,
   userProgram,
@@ -22,6 +23,7 @@ describe("images", () => {
       ["kernel", kernelImage()],
       ["kernel-xen", kernelXenImage()],
       ["nano", nanoImage()],
+      ["nano-xen", nanoXenImage()],
       ["selftest", selftestImage()],
     ] as const) {
       const file = readFileSync(new URL(`images/${name}.elf`, guestFolder));

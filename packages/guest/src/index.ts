@@ -31,6 +31,8 @@ export {
   kernelXenImage,
   nanoBenchmarks,
   nanoImage,
+  nanoXenBenchmarks,
+  nanoXenImage,
   programNames,
   selftestGroups,
   selftestImage,

@@ -35,6 +35,8 @@ export interface InstructionEmulatorOptions {
   /** The emulated instruction made translations stale: of one page, or all of them. */
   readonly invalidatePage: (linear: bigint) => void;
   readonly flushTlb: (includingGlobal: boolean) => void;
+  /** See `VirtualProcessorOptions.keepsTranslations`: for strategies that see all of their guest's invalidations here. */
+  readonly keepsTranslations?: boolean;
 }
 
 export class InstructionEmulator {
@@ -42,11 +44,12 @@ export class InstructionEmulator {
   readonly #work: MonitorWork;
 
   constructor(options: InstructionEmulatorOptions) {
-    const { devices, work, profile, now, invalidatePage, flushTlb } = options;
+    const { devices, work, profile, now, invalidatePage, flushTlb, keepsTranslations } = options;
     const { interrupts } = devices.board;
     this.#work = work;
     this.#processor = new VirtualProcessor({
       profile,
+      keepsTranslations: keepsTranslations ?? false,
       accessors: {
         readPhysical: (gpa, bytes) => devices.readPhysical(gpa, bytes),
         writePhysical: (gpa, bytes) => devices.writePhysical(gpa, bytes),
@@ -58,8 +61,7 @@ export class InstructionEmulator {
         flushTlb,
         now,
         readMsr: (index) => interrupts.readMsr(index),
-        writeMsr: (index, value) =>
-          interrupts.readMsr(index) === undefined ? undefined : interrupts.writeMsr(index, value),
+        writeMsr: (index, value) => interrupts.writeMsr(index, value),
       },
     });
   }

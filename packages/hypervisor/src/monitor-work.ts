@@ -25,12 +25,6 @@ export const monitorOperations = [
   /** A field of the virtual-machine control structure. */
   "vmreads",
   "vmwrites",
-  /** An instruction of the guest, put into a translation cache. */
-  "translated",
-  /** A translation looked for by the monitor itself, not by translated code. */
-  "lookups",
-  /** A jump of translated code, pointed elsewhere. */
-  "patches",
   /** An entry of a page table that a paravirtual guest wants, judged. */
   "validations",
   /** What the monitor keeps about one frame, read or changed: owner, type, counts. */

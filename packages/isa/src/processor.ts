@@ -6,7 +6,7 @@
  * WebAssembly; the driver only decides.
  */
 import { escalate } from "./exceptions/escalate.ts";
-import { DR6_SINGLE_STEP, EVENT } from "./exceptions/event.ts";
+import { DR6_SINGLE_STEP, DR7_GENERAL_DETECT, EVENT } from "./exceptions/event.ts";
 import { decodeMonitorEvent, type MonitorEvent } from "./exceptions/monitor.ts";
 import type {
   CurrentOperand,
@@ -43,11 +43,13 @@ import {
   PROCESSOR_BLOCK_BYTES,
 } from "./interpreter/layout.ts";
 import { EventCounts } from "./interpreter/event-counts.ts";
+import { DebugRegisters } from "./interpreter/debug-registers.ts";
 import { StopPoints, type DebugHit, type Watchpoint } from "./interpreter/stop-points.ts";
 import { taskHelper, takePendingFault } from "./interpreter/task-helper.ts";
 import { Tlb } from "./interpreter/tlb.ts";
 import type { HostMemory } from "./memory/host-memory.ts";
 import { checkProfile, defaultProfile, type ProcessorProfile } from "./profile/profile.ts";
+import { RFLAGS } from "./profile/registers.ts";
 import { resetRegisters } from "./profile/reset.ts";
 import { systemHelpers, type SystemContext, type SystemHelpers } from "./profile/system-helpers.ts";
 import { SEGMENT_STRIDE, segmentSlots, SHADOW, slots, type Slot } from "./state/layout.ts";
@@ -77,8 +79,8 @@ export interface InterruptSource {
   writeTaskPriority(priority: number): void;
   /** A model-specific register of the interrupt controller (IA32_APIC_BASE, x2APIC), or undefined when it has none such. */
   readMsr?(index: number): bigint | undefined;
-  /** @returns false when there is no such register or it refuses the value: #GP(0). */
-  writeMsr?(index: number, value: bigint): boolean;
+  /** @returns undefined when it has no such register, false when it refuses the value: #GP(0). Some can only be written. */
+  writeMsr?(index: number, value: bigint): boolean | undefined;
 }
 
 export interface ProcessorOptions {
@@ -159,6 +161,7 @@ export class Processor {
   #delivered = 0;
   #stopRequested = false;
   readonly #stopPoints = new StopPoints();
+  readonly #debugRegisters = new DebugRegisters();
   /** A watched access of the present instruction. */
   #hit: DebugHit | undefined;
   /** Where and when the last breakpoint was reported: going on from there passes it. */
@@ -244,8 +247,8 @@ export class Processor {
     this.state.setNumber(ENGINE.frameTable, this.memory.layout.frameTable);
     this.state.setNumber(ENGINE.physicalBase, this.memory.layout.physicalBase);
     this.state.setNumber(ENGINE.physicalBytes, this.memory.physical.sizeBytes);
-    this.state.setNumber(ENGINE.watching, this.#stopPoints.watchpoints.length === 0 ? 0 : 1);
     resetRegisters(this.state, this.profile);
+    this.#setWatching();
     this.#u8.fill(0, base + EXTENSION_OFFSET, base + EXTENSION_OFFSET + EXTENSION_BYTES);
     this.#tlb.clear();
     this.#injected = undefined;
@@ -254,6 +257,7 @@ export class Processor {
     this.state.set(slots.flagsResult, 0x100n);
     this.state.set(slots.flagsAuxiliary, 0x100n);
     this.#function("updateMode")(base);
+    this.#readDebugRegisters();
     this.flushTlb(true);
     this.#nmiPending = false;
   }
@@ -338,7 +342,7 @@ export class Processor {
   set breakpoints(linears: ReadonlySet<bigint>) {
     this.#mustNotRun("Breakpoints");
     this.#stopPoints.breakpoints = linears;
-    this.#cache.setStopOffsets(this.#stopPoints.offsets);
+    this.#setStopOffsets();
   }
 
   /**
@@ -352,8 +356,36 @@ export class Processor {
   set watchpoints(points: readonly Watchpoint[]) {
     this.#mustNotRun("Watchpoints");
     this.#stopPoints.watchpoints = points;
-    this.state.setNumber(ENGINE.watching, points.length === 0 ? 0 : 1);
+    this.#setWatching();
     this.flushTlb(true);
+  }
+
+  #setStopOffsets(): void {
+    const { instructionOffsets } = this.#debugRegisters;
+    this.#cache.setStopOffsets(new Set([...this.#stopPoints.offsets, ...instructionOffsets]));
+    this.state.setNumber(slots.debugArmed, instructionOffsets.length === 0 ? 0 : 1);
+  }
+
+  #setWatching(): void {
+    const watches = this.#stopPoints.watchpoints.length > 0 || this.#debugRegisters.watchesData;
+    this.state.setNumber(ENGINE.watching, watches ? 1 : 0);
+  }
+
+  /** The debug registers or CR4.DE may have changed: arms what they enable. */
+  #readDebugRegisters(): void {
+    const { instructionOffsets } = this.#debugRegisters;
+    if (!this.#debugRegisters.read((slot) => this.state.get(slot))) return;
+    if (instructionOffsets.join() !== this.#debugRegisters.instructionOffsets.join())
+      this.#setStopOffsets();
+    this.#setWatching();
+    this.#tlb.flushTag(undefined, true);
+  }
+
+  /** A debug trap behind the present instruction, for these bits of DR6. */
+  #trapAfterInstruction(bits: number): void {
+    if (bits === 0) return;
+    this.state.setNumber(slots.pendingDebug, this.state.getNumber(slots.pendingDebug) | bits);
+    this.#breakSlice();
   }
 
   #mustNotRun(what: string): void {
@@ -361,10 +393,15 @@ export class Processor {
     throw new RangeError(`${what} cannot be set while the processor runs. Stop it first.`);
   }
 
+  /** Linear address of the instruction at RIP. */
+  get #linearRip(): bigint {
+    const sum = this.state.rip + this.state.get(slots.fetchBase);
+    return BigInt.asUintN(this.state.mode === 64 ? 64 : 32, sum);
+  }
+
   /** Whether the present instruction is at a breakpoint that was not reported yet; if so, notes that it now is. */
   #meetsBreakpoint(units: number): DebugHit | undefined {
-    const sum = this.state.rip + this.state.get(slots.fetchBase);
-    const linear = BigInt.asUintN(this.state.mode === 64 ? 64 : 32, sum);
+    const linear = this.#linearRip;
     if (!this.#stopPoints.breakpoints.has(linear)) return undefined;
     if (this.#reported?.linear === linear && this.#reported.units === units) return undefined;
     this.#reported = { linear, units };
@@ -372,6 +409,7 @@ export class Processor {
   }
 
   #watchAccess(linear: bigint, lengthBytes: number, write: boolean): void {
+    this.#trapAfterInstruction(this.#debugRegisters.hitByAccess(linear, lengthBytes, write));
     const hit = this.#stopPoints.hitBy(linear, lengthBytes, write);
     if (hit === undefined) return;
     this.#hit ??= hit;
@@ -436,7 +474,10 @@ export class Processor {
       state: this.state,
       memory: this.memory,
       now: () => this.now,
-      updateMode: () => void this.#function("updateMode")(this.#base),
+      updateMode: () => {
+        this.#function("updateMode")(this.#base);
+        this.#readDebugRegisters();
+      },
       setPrivilegeLevel: (level) =>
         void this.#function("setPrivilegeLevel")(this.#base, BigInt(level)),
       selectTlb: (tag) => this.#tlb.select(tag),
@@ -613,6 +654,8 @@ export class Processor {
     }
     const now = this.units;
     if (now >= this.#runEnd) return { reason: "limit" };
+    const rowEvent = this.#takeRowEvent();
+    if (rowEvent !== undefined) return rowEvent;
     const injected = this.#injected;
     if (injected !== undefined) {
       this.#injected = undefined;
@@ -621,7 +664,8 @@ export class Processor {
     const fault = takePendingFault(this.state);
     if (fault !== undefined) return this.#raise(fault.vector, fault.errorCode);
     const shadowed = this.state.getNumber(slots.interruptShadow) !== SHADOW.none;
-    if (this.state.getNumber(slots.pendingDebug) !== 0) return this.#debugTrap(0n);
+    const isHeldBack = this.state.getNumber(slots.interruptShadow) === SHADOW.stackLoad;
+    if (this.state.getNumber(slots.pendingDebug) !== 0 && !isHeldBack) return this.#debugTrap(0n);
     const asked = this.#askAtBoundary(shadowed);
     if (asked !== undefined) return asked.exit;
     if (!shadowed) {
@@ -631,15 +675,23 @@ export class Processor {
     if (this.state.getNumber(slots.halted) !== 0) return { reason: "halted" };
 
     const trapped = (this.#u32[(this.#base + slots.flagsSystem.offset) >> 2] ?? 0) & FLAG_TF;
+    // RF holds instruction breakpoints back for one instruction; nobody else looks at it.
+    const resumes =
+      this.state.getNumber(slots.debugArmed) !== 0 &&
+      (this.state.get(slots.flagsSystem) & RFLAGS.RF) !== 0n;
     const stepsToLimit = this.state.getNumber(slots.limitInPage) !== 0;
-    const single = shadowed || trapped !== 0 || stepsToLimit;
+    const single = shadowed || trapped !== 0 || stepsToLimit || resumes;
     const untilDeadline =
       this.#deadline === undefined ? SLICE_MAXIMUM : Math.max(this.#deadline - this.now, 1);
     this.#startSlice(single ? 1 : Math.min(this.#runEnd - now, untilDeadline, SLICE_MAXIMUM));
+    const before = resumes ? this.state.rip : undefined;
+    if (resumes) this.#setResumeFlag(false);
     let record = stepsToLimit ? this.#lookupToLimit() : this.#lookup(this.#base);
     if (this.#u16[(record + RECORD.handler.offset) >> 1] === CONTROL.breakpoint) {
       const hit = this.#meetsBreakpoint(now);
       if (hit !== undefined) return { reason: "stopped", hit };
+      const bits = resumes ? 0 : this.#debugRegisters.hitByInstruction(this.#linearRip);
+      if (bits !== 0) return this.#debugTrap(BigInt(bits));
       record += RECORD_BYTES;
     }
     const left = this.#execute(
@@ -651,6 +703,8 @@ export class Processor {
     // Intel SDM Vol. 3A §6.8.3, "Masking Exceptions and Interrupts When Switching Stacks": no trap after a load of SS.
     const loadedStack = this.state.getNumber(slots.interruptShadow) === SHADOW.stackLoad;
     const steps = trapped !== 0 && retired && (shadowed || !loadedStack);
+    // Until the instruction is through; a repeated one is at its last iteration.
+    if (resumes && (!retired || this.state.rip === before)) this.#setResumeFlag(true);
     if (shadowed && retired) this.state.setNumber(slots.interruptShadow, SHADOW.none);
     if (left === LEFT.fault) return this.#handleFault();
     if (left === LEFT.breakpoint) return undefined;
@@ -663,14 +717,18 @@ export class Processor {
       this.#engine.loadHandler(this.#u16[(record + RECORD.handler.offset) >> 1] ?? 0);
       return undefined;
     }
-    const code = this.state.getNumber(slots.monitorEvent);
-    if (code !== 0) {
-      this.state.setNumber(slots.monitorEvent, 0);
-      const event = decodeMonitorEvent(code, this.state.getNumber(slots.monitorVector));
-      if (event !== undefined) return this.#leaveForMonitor(event);
-    }
+    if (this.state.getNumber(slots.monitorEvent) !== 0) return undefined;
     if (steps) return this.#debugTrap(DR6_SINGLE_STEP);
     return undefined;
+  }
+
+  /** An instruction has left for the monitor: that takes a unit of its own, so it may be the next run's. */
+  #takeRowEvent(): ProcessorExit | undefined {
+    const code = this.state.getNumber(slots.monitorEvent);
+    if (code === 0) return undefined;
+    this.state.setNumber(slots.monitorEvent, 0);
+    const event = decodeMonitorEvent(code, this.state.getNumber(slots.monitorVector));
+    return event === undefined ? undefined : this.#leaveForMonitor(event);
   }
 
   /** Looks up one instruction of a segment that ends here, after which the driver asks again whether it does. */
@@ -680,6 +738,11 @@ export class Processor {
     const record = this.#lookup(this.#base);
     this.state.setNumber(slots.stepsToLimit, 0);
     return record;
+  }
+
+  #setResumeFlag(isSet: boolean): void {
+    const flags = this.state.get(slots.flagsSystem);
+    this.state.set(slots.flagsSystem, isSet ? flags | RFLAGS.RF : flags & ~RFLAGS.RF);
   }
 
   #startSlice(units: number): void {
@@ -742,10 +805,13 @@ export class Processor {
     const pending = this.state.get(slots.pendingDebug);
     this.state.setNumber(slots.pendingDebug, 0);
     this.state.set(slots.dr6, this.state.get(slots.dr6) | pending | cause);
+    this.state.set(slots.dr7, this.state.get(slots.dr7) & ~DR7_GENERAL_DETECT);
     return this.#raise(VECTOR.DB, undefined);
   }
 
   #handleFault(): ProcessorExit | undefined {
+    // What the instruction met before it faulted did not happen.
+    this.state.setNumber(slots.pendingDebug, 0);
     const { vector, errorCode } = takeFault(this.state);
     if (vector === EXIT_VECTOR) return this.#exit(errorCode ?? 0, undefined).exit;
     return this.#raise(vector, errorCode);
@@ -897,13 +963,22 @@ export class Processor {
       },
       codeWritten: (physical = 0, bytes = 0) => this.#cache.written(physical >>> 0, bytes),
       watchesPage: (low = 0, high = 0) =>
-        this.#stopPoints.watchesPage(linearOf(low, high)) ? 1 : 0,
+        this.#stopPoints.watchesPage(linearOf(low, high)) ||
+        this.#debugRegisters.watchesPage(linearOf(low, high))
+          ? 1
+          : 0,
+      debugRegisters: () => this.#readDebugRegisters(),
       watchAccess: (low = 0, high = 0, bytes = 0, write = 0) =>
         this.#watchAccess(linearOf(low, high), bytes, write !== 0),
       mark: (id = 0) => this.#onMark?.(id & 0xffff),
-      portRead: (port = 0, bytes = 0) => this.#ports.read(port & 0xffff, size(bytes)),
-      portWrite: (port = 0, bytes = 0, value = 0) =>
-        this.#ports.write(port & 0xffff, size(bytes), value >>> 0),
+      portRead: (port = 0, bytes = 0) => {
+        this.#trapAfterInstruction(this.#debugRegisters.hitByPort(port & 0xffff, bytes));
+        return this.#ports.read(port & 0xffff, size(bytes));
+      },
+      portWrite: (port = 0, bytes = 0, value = 0) => {
+        this.#trapAfterInstruction(this.#debugRegisters.hitByPort(port & 0xffff, bytes));
+        this.#ports.write(port & 0xffff, size(bytes), value >>> 0);
+      },
       readTaskPriority: () => this.#interrupts.readTaskPriority(),
       writeTaskPriority: (priority = 0) => this.#interrupts.writeTaskPriority(priority),
       flushTlb: (includingGlobal = 0) => this.flushTlb(includingGlobal !== 0),
@@ -912,6 +987,7 @@ export class Processor {
         base: this.#base,
         state: () => this.state,
         flushTlb: (includingGlobal) => this.flushTlb(includingGlobal),
+        readDebugRegisters: () => this.#readDebugRegisters(),
         raise: context.raise,
       }),
       invalidatePage: () => this.invalidatePage(this.state.get(slots.scratch0)),
@@ -934,10 +1010,7 @@ export class Processor {
         ...this.#extensions.flatMap(({ hooks }) => hooks.msrs ?? []),
         {
           read: (index) => interrupts.readMsr?.(index),
-          write(index, value) {
-            if (interrupts.readMsr?.(index) === undefined) return undefined;
-            return interrupts.writeMsr?.(index, value) ?? false;
-          },
+          write: (index, value) => interrupts.writeMsr?.(index, value),
         },
       ],
     };

@@ -131,6 +131,11 @@ export class Board {
     return !this.#inputEnded && this.serial.listens && this.interrupts.isOpen(serialLine);
   }
 
+  /** True while something may come from outside that only the host's time brings about: guests must not skip ahead then. */
+  get awaitsHost(): boolean {
+    return this.#chipSet?.awaitsHost ?? false;
+  }
+
   /** No more bytes will be sent to the serial port: a guest that halts for them has halted for good. */
   endInput(): void {
     this.#inputEnded = true;

@@ -16,6 +16,8 @@ import type { PortDevice } from "./ports.ts";
 import type { ScheduledEvent, Timeline } from "./timeline.ts";
 import { BlockDevice } from "./virtio/block-device.ts";
 import { EntropyDevice } from "./virtio/entropy-device.ts";
+import { FileShareDevice } from "./virtio/file-share-device.ts";
+import { NetworkDevice } from "./virtio/network-device.ts";
 import type { VirtioDevice } from "./virtio/virtio-device.ts";
 import { VirtioPci } from "./virtio/virtio-pci.ts";
 
@@ -39,6 +41,7 @@ export class ChipSet {
   readonly #pci: PciHost;
   readonly #virtio: VirtioPci[] = [];
   readonly #entropy: EntropyDevice | undefined;
+  readonly #networks: NetworkDevice[] = [];
 
   constructor(options: ChipSetOptions) {
     const { timeline, interrupts, dma, hardware } = options;
@@ -69,6 +72,17 @@ export class ChipSet {
       this.#entropy = new EntropyDevice(hardware.entropySeed);
       plug(this.#entropy);
     }
+    for (const card of hardware.networks ?? []) {
+      const device = new NetworkDevice(card, timeline);
+      this.#networks.push(device);
+      plug(device);
+    }
+    for (const share of hardware.shares ?? []) plug(new FileShareDevice(share));
+  }
+
+  /** True while something may come from outside that only the host's time brings about. */
+  get awaitsHost(): boolean {
+    return this.#networks.some((device) => device.awaitsHost);
   }
 
   get portDevices(): readonly PortDevice[] {
@@ -102,5 +116,6 @@ export class ChipSet {
     this.#pci.reset();
     for (const device of this.#virtio) device.reset();
     this.#entropy?.restart();
+    for (const device of this.#networks) device.restart();
   }
 }

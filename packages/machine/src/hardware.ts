@@ -1,5 +1,7 @@
 /** What a machine has beside the small board that benchmarks run on. */
 import type { Disk } from "./virtio/block-device.ts";
+import type { Share } from "./virtio/file-share-device.ts";
+import type { NetworkCard } from "./virtio/network-device.ts";
 
 /**
  * The whole PC: I/O APIC, HPET, ACPI, 8042, PCI, and what is plugged in. A machine without one is the small board:
@@ -12,4 +14,8 @@ export interface Hardware {
   readonly disks?: readonly Disk[];
   /** Seed of a virtio entropy device, 32 bits; there is none without it. */
   readonly entropySeed?: number;
+  /** virtio network cards, the first one first. */
+  readonly networks?: readonly NetworkCard[];
+  /** Folders that the machine can mount (virtio-fs), for reading. */
+  readonly shares?: readonly Share[];
 }

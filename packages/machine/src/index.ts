@@ -15,6 +15,15 @@ export { ExitPort } from "./devices/exit-port.ts";
 export { Pit, pitHertz } from "./devices/pit.ts";
 export { PostPort } from "./devices/post-port.ts";
 export { Uart, type UartOptions } from "./devices/uart.ts";
+export { MemoryFolder } from "./fuse/memory-folder.ts";
+export {
+  SharedFolderError,
+  type SharedFile,
+  type SharedFolder,
+  type SharedFolderErrorCode,
+  type SharedKind,
+  type SharedStatus,
+} from "./fuse/shared-folder.ts";
 export type { Hardware } from "./hardware.ts";
 export { FrameAllotter, frameBytes, type FrameRange } from "./frames.ts";
 export { isBzImage } from "./loaders/bzimage.ts";
@@ -41,8 +50,20 @@ export {
 } from "./loaders/kernel.ts";
 export { unpackKernel } from "./loaders/unpack/unpack-kernel.ts";
 export { Machine, type MachineExit, type MachineOptions } from "./machine.ts";
+export type { EthernetLink, EthernetPort } from "./network/ethernet-link.ts";
+export { EthernetSwitch } from "./network/ethernet-switch.ts";
+export type {
+  HostConnection,
+  HostConnectionEvents,
+  HostDatagram,
+  HostDatagrams,
+  HostSockets,
+} from "./network/host-sockets.ts";
+export { UserNetwork } from "./network/user-network.ts";
 export { PortBus, type AccessBytes, type PortDevice, type PortRange } from "./ports.ts";
 export { BlockStoreError, MemoryStore, type BlockStore } from "./storage/block-store.ts";
 export { OverlayStore } from "./storage/overlay-store.ts";
 export { Timeline, type Clock, type ScheduledEvent } from "./timeline.ts";
 export type { Disk } from "./virtio/block-device.ts";
+export type { NetworkCard } from "./virtio/network-device.ts";
+export type { Share } from "./virtio/file-share-device.ts";

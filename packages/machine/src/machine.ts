@@ -6,6 +6,7 @@
  */
 import {
   Processor,
+  slots,
   type DebugHit,
   type HostMemory,
   type ProcessorExit,
@@ -20,6 +21,11 @@ import type { PortBus } from "./ports.ts";
 import type { Timeline } from "./timeline.ts";
 
 const interruptFlag = 0x200n;
+/**
+ * Machine time that passes in one go while a network waits for the host: about what an event loop takes for a round, so
+ * that the guest's patience and the host's answers go by similar clocks.
+ */
+const pacedNanoseconds = 1_000_000;
 
 export interface MachineOptions extends Omit<BoardOptions, "clock" | "onExit" | "dma"> {
   readonly memory: HostMemory;
@@ -70,7 +76,17 @@ export class Machine {
       ...(delivery === undefined ? {} : { delivery }),
       ...(onMark === undefined ? {} : { onMark }),
     });
-    this.interrupts.pins = this.processor;
+    const { processor } = this;
+    const { features } = processor.profile;
+    this.interrupts.apic.features = {
+      x2Apic: features.has("x2apic"),
+      tscDeadline: features.has("tsc_deadline_timer"),
+    };
+    this.interrupts.pins = {
+      setInterruptRequest: (asserted) => processor.setInterruptRequest(asserted),
+      requestNmi: () => processor.requestNmi(),
+      timestampOffset: () => processor.state.get(slots.tscOffset),
+    };
     this.timeline.onEarlier = (deadline) => {
       this.processor.stopAt(Math.max(deadline - this.processor.idleUnits, this.processor.units));
     };
@@ -174,11 +190,13 @@ export class Machine {
   #idle(): MachineExit | undefined {
     const listens = (this.processor.state.rflags & interruptFlag) !== 0n;
     if (!listens) return { reason: "halted" };
-    if (this.#board.canWake) {
-      const skipped = this.timeline.nextDeadline - this.now;
+    const { canWake, awaitsHost } = this.#board;
+    if (canWake || awaitsHost) {
+      const wanted = canWake ? this.timeline.nextDeadline - this.now : pacedNanoseconds;
+      const skipped = awaitsHost ? Math.min(wanted, pacedNanoseconds) : wanted;
       if (skipped > 0) this.processor.idleUnits += skipped;
       this.#visits += 1;
-      return undefined;
+      return awaitsHost ? { reason: "stopped" } : undefined;
     }
     return { reason: this.#board.awaitsInput ? "waiting" : "halted" };
   }

@@ -232,6 +232,8 @@ export class BinaryTranslationMachine implements KernelMachine {
     });
     const emulator = new InstructionEmulator({
       profile: defaultProfile,
+      // The guest's INVLPG and loads of control registers all come here.
+      keepsTranslations: true,
       devices: this.#devices,
       work: this.#work,
       now: () => this.now,

@@ -26,9 +26,10 @@ export class TranslationCounts {
   readonly faults: Map<string, number> = new Map();
   /** Units that were dropped to be translated otherwise: an access of theirs kept trapping, or no longer does. */
   retranslations = 0;
-  /** Times that the processor entered the cache and programs. */
-  cacheEntries = 0;
-  programEntries = 0;
+  /** Times that a trap brought the monitor: all but callouts. It resumes the guest after each, by IRET. */
+  traps = 0;
+  /** Times that a callout was followed by a program: the one way out of a callout that takes an IRET. */
+  programsAfterCallouts = 0;
   /** Events delivered to the guest through its own tables. */
   deliveries = 0;
 
@@ -43,8 +44,8 @@ export class TranslationCounts {
       "translation.dropped": cache.dropped,
       "translation.retranslations": this.retranslations,
       "translation.evictions": cache.evictions,
-      "entries.cache": this.cacheEntries,
-      "entries.program": this.programEntries,
+      "monitor.entries": this.traps,
+      "returns.iret": this.traps + this.programsAfterCallouts,
       deliveries: this.deliveries,
     };
     for (const [name, count] of this.treatments) flat[`translation.treatments.${name}`] = count;

@@ -6,6 +6,7 @@ import type { TranslationCache } from "./cache/translation-cache.ts";
 import type { VirtualCpuSlots } from "./cache/virtual-cpu-slots.ts";
 import type { GuestCpu } from "./guest-cpu.ts";
 import type { Monitor } from "./monitor.ts";
+import { calloutBytes } from "./translator/unit-builder.ts";
 
 const registerNames = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"] as const;
 /** Flags that the guest has for itself while its kernel runs at CPL 1. */
@@ -47,7 +48,8 @@ export function guestRegisters(
     (physical.rflags & ~virtualFlags) |
     (state.rflags & virtualFlags & ~RFLAGS.IF) |
     (cpu.interruptsOpenInCache ? RFLAGS.IF : 0n);
-  const offset = region.codeOffset(physical.rip);
+  const callout = monitor.isLeaving ? BigInt(calloutBytes.length) : 0n;
+  const offset = region.codeOffset(physical.rip - callout);
   const found = offset === undefined ? undefined : cache.placeAt(offset);
   if (found === undefined) return registers;
   registers["rip"] = found.place.guestRip;

@@ -71,6 +71,8 @@ const postPort = 0x80;
 export class Monitor {
   readonly #o: MonitorOptions;
   #where: "cache" | "program" | "rest" = "rest";
+  /** The monitor was called by translated code, and has not resumed the guest since. */
+  #calledOut = false;
   /** The guest is in the middle of an instruction, and something is to be delivered behind it. */
   #steps = false;
   /** A repeated instruction is being emulated, one iteration at a time. */
@@ -90,11 +92,16 @@ export class Monitor {
     return this.#where;
   }
 
+  /** The processor has executed an instruction that comes here, and has not come yet: its units were spent. */
+  get isLeaving(): boolean {
+    return this.#where !== "rest" && this.#o.processor.state.getNumber(slots.monitorEvent) !== 0;
+  }
+
   /** Whether the processor would run next: then the caller sets the timer, and says for how long. */
   prepare(): StepResult | undefined {
     const { interrupts, cpu } = this.#o;
     this.#steps = false;
-    if (interrupts.isPending) {
+    if (interrupts.isPending && !this.isLeaving) {
       const taken = this.#takePending();
       if (taken !== undefined) return taken;
     }
@@ -186,7 +193,8 @@ export class Monitor {
     if (level === 3) {
       this.#loadRoot();
       cpu.enterProgram();
-      counts.programEntries += 1;
+      if (this.#calledOut) counts.programsAfterCallouts += 1;
+      this.#calledOut = false;
       this.#where = "program";
       return undefined;
     }
@@ -197,7 +205,7 @@ export class Monitor {
     if (entry === undefined) return this.#deliverFetchFault();
     this.#loadRoot();
     cpu.enterCache(region.code + BigInt(entry.offset));
-    counts.cacheEntries += 1;
+    this.#calledOut = false;
     this.#where = "cache";
     return undefined;
   }
@@ -233,7 +241,9 @@ export class Monitor {
   // From the cache.
 
   #fromCache(event: MonitorEvent): StepResult {
-    const { processor, region, cache } = this.#o;
+    const { processor, region, cache, counts } = this.#o;
+    this.#calledOut = event.kind === "software-interrupt" && event.vector === calloutVector;
+    if (!this.#calledOut) counts.traps += 1;
     switch (event.kind) {
       case "interrupt":
         return this.#physicalInterrupt();
@@ -353,7 +363,8 @@ export class Monitor {
   // From programs.
 
   #fromProgram(event: MonitorEvent): StepResult {
-    const { cpu, onEntry } = this.#o;
+    const { cpu, counts, onEntry } = this.#o;
+    counts.traps += 1;
     if (event.kind === "interrupt") return this.#physicalInterrupt();
     if (event.kind === "nmi") return ran;
     if (event.kind === "exception" && event.vector === VECTOR.PF) return this.#programFault(event);

@@ -14,6 +14,7 @@ import type { RunStates } from "./events/run-states.ts";
 import type { FrameTable } from "./memory/frame-table.ts";
 import type { GuestAccess } from "./memory/guest-access.ts";
 import type { MachineMemory } from "./memory/machine-memory.ts";
+import type { XenArea } from "./memory/xen-area.ts";
 import type { DirectPaging } from "./paging/direct-paging.ts";
 import type { PageTypes } from "./paging/page-types.ts";
 
@@ -51,6 +52,7 @@ export interface Domain {
   readonly physical: PhysicalMemory;
   readonly memory: MachineMemory;
   readonly frames: FrameTable;
+  readonly area: XenArea;
   readonly access: GuestAccess;
   readonly types: PageTypes;
   readonly paging: DirectPaging;

@@ -248,6 +248,7 @@ export class ParavirtMachine implements KernelMachine {
       physical,
       memory,
       frames,
+      area: this.#area,
       access,
       types,
       paging: new DirectPaging(frames, types, work),

@@ -19,7 +19,7 @@ export type CostClass = "guest" | "transition" | "monitor";
 
 /** Which counted facts a constant multiplies. */
 export type Priced =
-  /** The sums at these dotted names of the counts, less those at `except`. */
+  /** The sums at these dotted names of the counts, less those at `except`: parts of them, or the same events by another name. */
   | {
       readonly kind: "counts";
       readonly names: readonly string[];

@@ -1,27 +1,10 @@
 /** `ringside boot`: a kernel on a machine of its own, with the terminal as its serial console. */
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { parseDebugPort, type DebugPort } from "../boot/debug-port.ts";
-import { parseSize } from "../sizes.ts";
+import { parseHostPath, type HardwareOptions, type HostPath } from "../boot/plugged-in.ts";
+import { addKernelOptions, type KernelOptions } from "./kernel-options.ts";
 
-const MEMORY_DEFAULT = "512M";
-/** How a kernel can be entered; `auto` asks its file. */
-export const kernelFormats = [
-  "auto",
-  "bzimage",
-  "bzimage32",
-  "pvh",
-  "multiboot",
-  "elf64",
-  "flat",
-] as const;
-
-export interface BootOptions {
-  readonly kernel: string;
-  readonly initrd?: string;
-  readonly append: string;
-  readonly format: (typeof kernelFormats)[number];
-  readonly memory: number;
-  readonly strategy: string;
+export interface BootOptions extends KernelOptions, HardwareOptions {
   readonly until?: string;
   readonly timeout?: number;
   readonly stats?: boolean;
@@ -29,26 +12,33 @@ export interface BootOptions {
 }
 
 export function addBoot(program: Command): void {
-  program
-    .command("boot")
-    .description(
-      "Boots a kernel on a machine of its own; the terminal is its serial console (Ctrl-A x leaves).",
-    )
-    .requiredOption(
-      "--kernel <file>",
-      "the kernel: a bzImage, an ELF with a PVH note, Multiboot, or ELF64",
-    )
-    .option("--initrd <file>", "its initial RAM disk: a cpio archive, or what the kernel unpacks")
-    .option("--append <text>", "its command line", "console=ttyS0")
+  addKernelOptions(
+    program
+      .command("boot")
+      .description(
+        "Boots a kernel on a machine of its own; the terminal is its serial console (Ctrl-A x leaves).",
+      ),
+  )
     .addOption(
-      new Option("--format <format>", "how the kernel is entered")
-        .choices(kernelFormats)
-        .default("auto", "as its file says"),
+      new Option(
+        "--disk <file[,writable]>",
+        "a raw image as a disk (/dev/vda and on); changes are forgotten unless writable; may be repeated",
+      )
+        .argParser(collectPaths)
+        .default([], "none"),
     )
     .addOption(
-      new Option("--memory <size>", "memory of the guest")
-        .argParser(parseSize)
-        .default(parseSize(MEMORY_DEFAULT), MEMORY_DEFAULT),
+      new Option(
+        "--share <folder>",
+        "a folder that the guest can mount (virtiofs, by the names share, share1 and on); may be repeated",
+      )
+        .argParser(collectPaths)
+        .default([], "none"),
+    )
+    .addOption(
+      new Option("--net <kind>", "user: a network card, with this machine's network behind it")
+        .choices(["user", "none"])
+        .default("none"),
     )
     .option("--strategy <id>", "how to run it: see `ringside strategies`", "bare")
     .option("--until <text>", "end with 0 when the guest has written this", parseText)
@@ -77,6 +67,10 @@ Example:
       const { boot } = await import("../actions/boot.ts");
       await boot(options);
     });
+}
+
+function collectPaths(text: string, before: readonly HostPath[]): readonly HostPath[] {
+  return [...before, parseHostPath(text)];
 }
 
 function parseText(text: string): string {

@@ -59,6 +59,12 @@ export const benchmarks: readonly Benchmark[] = [
     operations: 10_000,
   },
   {
+    id: "ptemod-batched",
+    group: "nano",
+    operation: "page-table entry, handed over in lists of 1024",
+    operations: 20_480,
+  },
+  {
     id: "null-call",
     group: "micro",
     operation: "getppid()",

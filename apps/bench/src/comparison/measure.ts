@@ -14,7 +14,7 @@ import {
 import { isStrategyError } from "../failure.ts";
 import { hostBytesFor } from "../host-size.ts";
 import type { Benchmark } from "./benchmarks.ts";
-import { guestOf } from "./guests.ts";
+import { guestFor } from "./guests.ts";
 
 const MARK = { begin: 1, middle: 2, end: 3 } as const;
 const LIMIT_UNITS = 5e9;
@@ -41,11 +41,12 @@ export async function measure(
   wallClock: WallClock,
   signal?: AbortSignal,
 ): Promise<Result> {
-  const guest = guestOf(benchmark);
   const about = { benchmark: benchmark.id, strategy: strategy.id };
-  const acceptance = strategy.accepts(guest);
-  if (!acceptance.accepted)
-    return { ...about, status: "not-applicable", reason: acceptance.reason };
+  const choice = guestFor(strategy, benchmark);
+  if (choice.kind === "not-applicable") {
+    return { ...about, status: "not-applicable", reason: choice.reason };
+  }
+  const { guest } = choice;
 
   const output = collector();
   const marks = new Map<number, Snapshot>();

@@ -2,15 +2,8 @@
  * From units to a story: runs of plain instructions become one line, events get a line each, and what repeats is told
  * once. Cycles are never lost on the way: the lines of a story sum to the price of its units.
  */
-import {
-  countAt,
-  countTree,
-  price,
-  type CostProfile,
-  type Counts,
-  type PricePart,
-} from "@ringside/strategy";
-import { countLeaves, countNames } from "./count-names.ts";
+import { countAt, price, type CostProfile, type Counts, type PricePart } from "@ringside/strategy";
+import { countLeaves, countNames, countsOf } from "./count-names.ts";
 import type { UnitStep } from "./operation.ts";
 import { wordsFor, type EventRole, type EventWords } from "./words.ts";
 
@@ -157,8 +150,7 @@ function ringOf({ rings }: Counts): number | undefined {
 function wordsOf(names: readonly string[]): ReadonlyMap<EventRole, readonly EventWords[]> {
   const byRole = new Map<EventRole, EventWords[]>();
   for (const name of names) {
-    // Before a monitor, SYSCALL is told as what the monitor gets.
-    if (name === "mnemonics.syscall" && names.includes("monitor.syscall")) continue;
+    if (isToldOtherwise(name, names)) continue;
     const words = wordsFor(name);
     if (words === undefined) continue;
     const known = byRole.get(words.role) ?? [];
@@ -166,6 +158,18 @@ function wordsOf(names: readonly string[]): ReadonlyMap<EventRole, readonly Even
     byRole.set(words.role, known);
   }
   return byRole;
+}
+
+/** Events that are counted by two names are told by the one that says more. */
+function isToldOtherwise(name: string, names: readonly string[]): boolean {
+  // Before a monitor, an instruction that would enter ring 0 is told as what the monitor gets.
+  if (name === "mnemonics.syscall") return names.includes("monitor.syscall");
+  const isInt = name === "mnemonics.int" || name === "mnemonics.int3";
+  const hasInt = names.some((other) => other.startsWith("monitor.software-interrupts."));
+  if (isInt && hasInt) return true;
+  // A callout is an INT.
+  const isGiven = name.startsWith("monitor.software-interrupts.");
+  return isGiven && names.some((other) => other.startsWith("callouts."));
 }
 
 /** Runs in one ring grow together; all else stands by itself. */
@@ -249,19 +253,7 @@ function keyOf(line: StoryLine): string {
 
 /** The counts of some names. Instructions stay where their mnemonics are: with what is no resumption. */
 function subsetOf(counts: Counts, wanted: (name: string) => boolean): Counts {
-  const leaves = countLeaves(counts).filter(([name]) => wanted(name));
-  const flat = Object.fromEntries(leaves);
-  const { units = 0, instructions = 0, ...named } = flat;
-  return {
-    rings: {},
-    mnemonics: {},
-    exceptions: {},
-    interrupts: {},
-    translation: {},
-    ...countTree(named),
-    units,
-    instructions,
-  };
+  return countsOf(countLeaves(counts).filter(([name]) => wanted(name)));
 }
 
 function sum(parts: readonly PricePart[]): number {

@@ -79,6 +79,18 @@ const entries: readonly Entry[] = [
     say: () => "SYSCALL: the processor enters the guest's kernel.",
   },
   {
+    name: /^callouts\.emulate\.(.+)$/u,
+    role: "entering",
+    say: (mnemonic) =>
+      `Callout for ${mnemonic.toUpperCase()}: translated code calls the monitor where the guest's code has an instruction that cannot be translated; a call, and no trap.`,
+  },
+  {
+    name: /^callouts\.(.+)$/u,
+    role: "entering",
+    say: (why) =>
+      `Callout (${why.replaceAll("-", " ")}): translated code calls the monitor; that is a call, and no trap.`,
+  },
+  {
     name: /^monitor\.software-interrupts\.(\d+)$/u,
     role: "entering",
     say: (vector) => `INT ${vector}: ring 0 belongs to the monitor, so the monitor gets it.`,
@@ -125,12 +137,6 @@ const entries: readonly Entry[] = [
       `VM exit (${reason.replaceAll("-", " ")}): the processor saves the guest in the VMCS and runs the hypervisor.`,
   },
   {
-    name: /^callouts\.(.+)$/u,
-    role: "entering",
-    say: (why) =>
-      `Callout (${why.replaceAll("-", " ")}): translated code calls the monitor; that is a call, and no trap.`,
-  },
-  {
     name: /^hypercalls\.(.+)$/u,
     role: "serving",
     say: (name) =>
@@ -140,7 +146,7 @@ const entries: readonly Entry[] = [
     name: /^bounces\.(.+)$/u,
     role: "serving",
     say: (kind) =>
-      `Bounce (${kind.replaceAll("-", " ")}): the hypervisor builds a frame on the stack of the guest's kernel, as the processor would have.`,
+      `Bounce (${kind.replace("exception.", "exception ").replaceAll("-", " ")}): the hypervisor builds a frame on the stack of the guest's kernel, as the processor would have.`,
   },
   {
     name: /^faults\.hidden$/u,
@@ -175,6 +181,12 @@ const entries: readonly Entry[] = [
     name: /^systemCalls\.(.+)$/u,
     role: "serving",
     say: (name) => `${name}(): the shared kernel serves the system call.`,
+  },
+  {
+    name: /^kernel\.(.+)$/u,
+    role: "serving",
+    say: (what) =>
+      `${what[0]?.toUpperCase()}${what.slice(1).replaceAll(/[A-Z]/gu, (letter) => ` ${letter.toLowerCase()}`)}: the shared kernel's work.`,
   },
   {
     name: /^entries$/u,

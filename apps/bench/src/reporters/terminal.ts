@@ -167,22 +167,24 @@ function notesOf({ published: { calibrates, unverified } }: Beside): string[] {
 
 /** What does not apply, what failed and what is not modelled, each reason once. */
 function refusals(report: Report, { bold, red }: Colours): string[] {
-  const reasons = new Map<string, string[]>();
-  const add = (title: string, benchmark: string): void =>
-    void reasons.set(title, [...(reasons.get(title) ?? []), benchmark]);
-  for (const result of report.results) {
-    if (result.status === "ok") {
-      if (result.reason !== undefined)
-        add(`${result.strategy}, not modelled: ${result.reason}`, result.benchmark);
-    } else if (result.status === "failed")
-      add(red(`${result.strategy}, failed: ${result.reason}`), result.benchmark);
-    else add(`${result.strategy}, n/a: ${result.reason}`, result.benchmark);
+  const reasons = new Map<string, { strategies: Set<string>; benchmarks: Set<string> }>();
+  for (const { benchmark, strategy, status, reason } of report.results) {
+    if (reason === undefined) continue;
+    const told = `${{ ok: "not modelled", failed: "failed", "not-applicable": "n/a" }[status]}: ${reason}`;
+    const title = status === "failed" ? red(told) : told;
+    const known = reasons.get(title) ?? { strategies: new Set(), benchmarks: new Set() };
+    known.strategies.add(strategy);
+    known.benchmarks.add(benchmark);
+    reasons.set(title, known);
   }
   if (reasons.size === 0) return [];
   return [
     "",
     bold("Not in the table"),
-    ...[...reasons].map(([reason, ids]) => `${reason} (${ids.join(", ")})`),
+    ...[...reasons].map(
+      ([title, { strategies, benchmarks: ids }]) =>
+        `${[...strategies].join(", ")}, ${title} (${[...ids].join(", ")})`,
+    ),
   ];
 }
 

@@ -17,5 +17,7 @@ export const EVENT = {
 
 /** DR6.BS: the debug exception is a single step. Intel SDM Vol. 3B §18.2.3, "Debug Status Register (DR6)". */
 export const DR6_SINGLE_STEP = 0x4000n;
+/** DR7.GD: accesses to debug registers are debug exceptions. The processor clears it when it enters their handler. */
+export const DR7_GENERAL_DETECT = 0x2000n;
 /** DR6.BD: the debug exception is an access to a debug register under DR7.GD. */
 export const DR6_GENERAL_DETECT = 0x2000n;

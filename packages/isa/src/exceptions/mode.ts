@@ -20,6 +20,7 @@ import {
   DENY_SUPERVISOR_EXECUTE,
   DENY_SUPERVISOR_READ,
   DENY_SUPERVISOR_WRITE,
+  DENY_UNALIGNED,
   TAG_DENIAL_SHIFT,
   TAG_PAGE_NUMBER,
   USER_DENIAL_SHIFT,
@@ -126,15 +127,32 @@ export function setAccessMasks(m: SemanticsBuilder): void {
       m.shiftLeft(m.or(denials, m.constant(DENY_DIRECT)), m.constant(TAG_DENIAL_SHIFT)),
       m.constant(TAG_PAGE_NUMBER),
     );
-  m.setState(slots.readMask, probe(mask(supervisorRead, DENY_SUPERVISOR_READ)));
+  // Intel SDM Vol. 3A §2.3, "System Flags and Fields in the EFLAGS Register" (AC).
+  const checksAlignment = m.both(
+    isUser,
+    m.both(
+      hasBits(m, m.state(slots.cr0), CR0.AM),
+      hasBits(m, m.state(slots.flagsSystem), RFLAGS.AC),
+    ),
+  );
+  m.setState(slots.alignmentChecked, m.fromCondition(checksAlignment));
+  const unaligned = m.select(checksAlignment, m.constant(DENY_UNALIGNED), m.constant(0));
+  const dataMask = (denials: Value): Value => probe(m.or(denials, unaligned));
+  m.setState(slots.readMask, dataMask(mask(supervisorRead, DENY_SUPERVISOR_READ)));
   m.setState(
     slots.writeMask,
-    probe(mask(m.or(supervisorRead, m.constant(DENY_SUPERVISOR_WRITE)), DENY_SUPERVISOR_WRITE)),
+    dataMask(mask(m.or(supervisorRead, m.constant(DENY_SUPERVISOR_WRITE)), DENY_SUPERVISOR_WRITE)),
   );
   m.setState(
     slots.executeMask,
     probe(mask(m.constant(DENY_SUPERVISOR_EXECUTE), DENY_SUPERVISOR_EXECUTE)),
   );
+}
+
+/** EFLAGS.AC decides what the supervisor may reach under SMAP, and whether accesses of programs must be aligned. */
+export function followAlignmentCheck(m: SemanticsBuilder, before: Value): void {
+  const changed = m.xor(before, m.state(slots.flagsSystem));
+  m.when(hasBits(m, changed, RFLAGS.AC), () => void m.call(updateMode));
 }
 
 /** Whether any of the bits is set, as a condition. */

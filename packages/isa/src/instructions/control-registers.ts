@@ -6,12 +6,15 @@
  */
 import { opcodes, type Instruction } from "../dsl.ts";
 import { writeCr0, writeCr3, writeCr4 } from "../exceptions/control-register.ts";
-import { DR6_GENERAL_DETECT } from "../exceptions/event.ts";
+import { DR6_GENERAL_DETECT, DR7_GENERAL_DETECT } from "../exceptions/event.ts";
 import { hasBits, requireSupervisor } from "../exceptions/mode.ts";
 import { CR0, CR4 } from "../profile/registers.ts";
 import type { SemanticsBuilder, Value } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
 import { requireSupervisorUnderUmip } from "./descriptor-tables.ts";
+
+/** L0 to L3 and G0 to G3 of DR7. */
+const DR7_ENABLES = 0xffn;
 
 /** MOV r, CRn. Counted as `instructions.mov-from-cr`, apart from other MOVs. */
 export const movFromControl: Instruction = {
@@ -84,6 +87,8 @@ export const movToControl: Instruction = {
     });
     m.when(is(4), () => {
       m.call(writeCr4, value);
+      // CR4.DE decides what DR7 enables.
+      m.when(hasBits(m, m.state(slots.dr7), DR7_ENABLES), () => m.helper("debugRegisters"));
       m.count("instructions.mov-to-cr4");
     });
     m.when(is(8), () => {
@@ -110,12 +115,11 @@ function debugRegisterNumber(m: SemanticsBuilder, encoded: Value): Value {
 
 /** DR7.GD turns accesses to debug registers into #DB. Intel SDM Vol. 3B §18.2.4, "Debug Control Register (DR7)". */
 function detectGeneral(m: SemanticsBuilder): void {
-  const generalDetect = 0x2000n;
   const dr7 = m.state(slots.dr7);
-  m.when(hasBits(m, dr7, generalDetect), () => {
+  m.when(hasBits(m, dr7, DR7_GENERAL_DETECT), () => {
     m.setState(slots.dr6, m.or(m.state(slots.dr6), m.constant(DR6_GENERAL_DETECT)));
     // The processor clears the flag when it enters the handler.
-    m.setState(slots.dr7, m.and(dr7, m.constant(~generalDetect)));
+    m.setState(slots.dr7, m.and(dr7, m.constant(~DR7_GENERAL_DETECT)));
     m.raise("DB");
   });
 }
@@ -150,13 +154,10 @@ export const movFromDebug: Instruction = {
   },
 };
 
-/**
- * MOV DRn, r. Counted as `instructions.mov-to-dr`.
- *
- * Differs from the SDM: breakpoints that DR7 enables are stored and never hit.
- */
+/** MOV DRn, r. Counted as `instructions.mov-to-dr`. */
 export const movToDebug: Instruction = {
   mnemonic: "mov",
+  ends: true,
   reference: "Intel SDM Vol. 2B, MOV—Move to/from Debug Registers",
   classification: {
     privilege: "cpl0",
@@ -184,7 +185,10 @@ export const movToDebug: Instruction = {
       m.select(m.equal(number, m.constant(7)), dr7, value),
     );
     m.setStateAt(slots.dr0, debugSlotOffset(m, number), written);
+    m.helper("debugRegisters");
     m.count("instructions.mov-to-dr");
+    // A breakpoint may have come before the next instruction.
+    m.resumeAt(m.nextRip());
   },
 };
 

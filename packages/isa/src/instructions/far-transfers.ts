@@ -5,9 +5,9 @@
  * Procedure".
  */
 import { opcodes, type Classification, type Instruction } from "../dsl.ts";
-import { hasBits, isProtected, updateMode } from "../exceptions/mode.ts";
+import { followAlignmentCheck, hasBits, isProtected } from "../exceptions/mode.ts";
 import { leaveWithCallGate } from "../exceptions/monitor.ts";
-import { CR4, RFLAGS, STATUS_FLAGS } from "../profile/registers.ts";
+import { RFLAGS, STATUS_FLAGS } from "../profile/registers.ts";
 import { returnFar } from "../segmentation/far-return.ts";
 import { TRANSFER, transferFar } from "../segmentation/far-transfer.ts";
 import {
@@ -174,8 +174,24 @@ function iretInParagraphs(m: SemanticsBuilder, bytes: 2 | 4 | 8): void {
   const mask = returnedFlags(m, bytes);
   m.call(returnToParagraph, rip, cs, m.constant(3 * bytes));
   m.writeFlagsRegister(flags, mask);
+  settleResumeFlag(m);
   recheckWhenPending(m);
   m.resumeAt(m.state(slots.rip));
+}
+
+/**
+ * RF holds back instruction breakpoints of the next instruction, which the driver takes as a single step. Without such
+ * breakpoints it would be clear again after that instruction, unseen.
+ */
+function settleResumeFlag(m: SemanticsBuilder): void {
+  const system = m.state(slots.flagsSystem);
+  m.when(hasBits(m, system, RFLAGS.RF), () => {
+    m.when(
+      m.state(slots.debugArmed),
+      () => m.recheckEvents(),
+      () => m.setState(slots.flagsSystem, m.and(system, m.constant(~RFLAGS.RF))),
+    );
+  });
 }
 
 /** IRET: 64-bit code always pops SS:RSP, other code only when it returns to an outer level. */
@@ -226,6 +242,7 @@ export const iret: Instruction = {
       m.when(m.both(isLegacy, asksForVirtual8086), () => {
         const above = [3, 4, 5, 6, 7, 8].map((position) => m.peek(bytes, position * bytes));
         m.call(returnToVirtual8086, rip, cs, flags, ...above);
+        settleResumeFlag(m);
         recheckWhenPending(m);
         m.resumeAt(m.state(slots.rip));
       });
@@ -236,9 +253,10 @@ export const iret: Instruction = {
     });
     const mask = returnedFlags(m, bytes);
     m.call(returnFar, rip, cs, m.get(rsp), m.get(ss), loadsStack, m.constant(3 * bytes));
+    const before = m.state(slots.flagsSystem);
     m.writeFlagsRegister(flags, mask);
-    // Under SMAP, EFLAGS.AC decides what the supervisor may reach.
-    m.when(hasBits(m, m.state(slots.cr4), CR4.SMAP), () => void m.call(updateMode));
+    followAlignmentCheck(m, before);
+    settleResumeFlag(m);
     // An NMI that waited for this return is taken whatever IF is.
     recheckWhenPending(m);
     m.resumeAt(m.state(slots.rip));

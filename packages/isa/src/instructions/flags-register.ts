@@ -7,8 +7,8 @@
  * Register"; Vol. 2A, "CLI—Clear Interrupt Flag"; Vol. 2B, "STI—Set Interrupt Flag".
  */
 import { opcodes, type Classification, type Encoding, type Instruction } from "../dsl.ts";
-import { hasBits, updateMode } from "../exceptions/mode.ts";
-import { CR4, RFLAGS, STATUS_FLAGS } from "../profile/registers.ts";
+import { followAlignmentCheck, hasBits, updateMode } from "../exceptions/mode.ts";
+import { RFLAGS, STATUS_FLAGS } from "../profile/registers.ts";
 import { requireVirtual8086Iopl } from "../segmentation/paragraph.ts";
 import type { SemanticsBuilder } from "../semantics.ts";
 import { SHADOW, slots } from "../state/layout.ts";
@@ -76,19 +76,15 @@ export const popf: Instruction = {
     const always = STATUS_FLAGS | RFLAGS.TF | RFLAGS.DF | RFLAGS.NT;
     const mask = m.width === 16 ? always : always | RFLAGS.AC | RFLAGS.ID | RFLAGS.RF;
     m.moveStackPointer(m.constant(bytes));
+    const before = m.state(slots.flagsSystem);
     // RF is cleared, whatever the image says.
     m.writeFlagsRegister(
       m.and(value, m.constant(~RFLAGS.RF)),
       m.or(m.constant(mask), interruptFlagsMask(m)),
     );
-    followAlignmentCheck(m);
+    followAlignmentCheck(m, before);
   },
 };
-
-/** Under SMAP, EFLAGS.AC decides what the supervisor may reach. */
-function followAlignmentCheck(m: SemanticsBuilder): void {
-  m.when(hasBits(m, m.state(slots.cr4), CR4.SMAP), () => void m.call(updateMode));
-}
 
 function alignmentCheckRow(mnemonic: "clac" | "stac", encodings: readonly Encoding[]): Instruction {
   return {

@@ -1,9 +1,11 @@
 /**
- * Memory of a virtual processor: no TLB, and physical memory is behind accessors in TypeScript.
+ * Memory of a virtual processor: physical memory is behind accessors in TypeScript.
  *
- * Linear addresses go through the same page walk as everywhere. Nothing is fetched: a virtual processor executes one
+ * Linear addresses go through the same page walk as everywhere. What walks found is kept for a while: an instruction
+ * or a delivery touches the same few pages again and again, and each entry of a table is a call out of WebAssembly. Nothing is fetched: a virtual processor executes one
  * record that it was given.
  */
+import { neededRights } from "../paging/leaf.ts";
 import { ACCESS_EXECUTE, ACCESS_USER } from "../paging/tag.ts";
 import type { Recorder } from "../micro-operations/recorder.ts";
 import type { Routine, Value } from "../semantics.ts";
@@ -11,6 +13,7 @@ import { slots } from "../state/layout.ts";
 import { ENGINE, FIXED_RECORDS, RECORD } from "./layout.ts";
 import { engineRoutine, faulted, pair, triple } from "./engine-routine.ts";
 import {
+  checkAlignment,
   checkedLinear,
   crossesPage,
   dataAccess,
@@ -23,15 +26,40 @@ import {
 const PAGE_OFFSET = 0xfffn;
 const WIDE = ENGINE.wideScratch.offset;
 
+/** One translation that a walk found. The number of the linear page, plus 1; then what the walk returned. */
+const KEPT = { tag: 0, translation: 8, shift: 4, count: 64 } as const;
+
+/** Kept translations in a virtual processor's memory, as bytes from its state block. */
+export const KEPT_OFFSET = 0x8000;
+export const KEPT_BYTES: number = KEPT.count << KEPT.shift;
+
+/** A page's translation, from those kept or by a walk. */
+const translatePage = engineRoutine("translatePage", ["i64", "i64"], "i64", (m, ...values) => {
+  const [linear, access] = pair(values);
+  const number = m.shiftRightUnsigned(linear, m.constant(12));
+  const offset = m.shiftLeft(m.and(number, m.constant(KEPT.count - 1)), m.constant(KEPT.shift));
+  const kept = m.wasm("i32.add", [m.stateAddress(KEPT_OFFSET), m.toI32(offset)]);
+  const tag = m.add(number, m.constant(1), 64);
+  m.when(m.equal(m.hostLoad("i64.load", kept, KEPT.tag), tag), () => {
+    const known = m.hostLoad("i64.load", kept, KEPT.translation);
+    m.when(m.isZero(m.and(known, neededRights(m, access))), () => m.returnValue(known));
+  });
+  const walked = m.callNamed("walk", "i64", false, [linear, access]);
+  m.when(faulted(m), () => m.returnValue(m.constant(0)));
+  m.hostStore("i64.store", kept, tag, KEPT.tag);
+  m.hostStore("i64.store", kept, walked, KEPT.translation);
+  return walked;
+});
+
 function translate(m: Recorder, linear: Value, access: Value): Value {
-  const page = m.callNamed("walk", "i64", false, [linear, access]);
+  const page = m.callNamed("translatePage", "i64", false, [linear, access]);
   return m.or(m.and(page, m.constant(~PAGE_OFFSET)), m.and(linear, m.constant(PAGE_OFFSET)));
 }
 
 /** `physicalLoad(low, high, bytes)` puts the bytes into the wide scratch; `physicalStore` takes them from there. */
 const accessed: PageAccess = {
   check(m, linear, access) {
-    m.callNamed("walk", "i64", false, [linear, access]);
+    m.callNamed("translatePage", "i64", false, [linear, access]);
   },
   load(m, linear, bytes, access) {
     const physical = translate(m, linear, access);
@@ -69,11 +97,13 @@ const slowProbe = engineRoutine("slowProbe", ["i64", "i32", "i32"], "i32", (m, .
   const [given, bytes, kind] = triple(values);
   const access = dataAccess(m, kind, true);
   const linear = checkedLinear(m, given, bytes, 1, m.constantI32(0));
-  m.callNamed("walk", "i64", false, [linear, access]);
+  checkAlignment(m, accessed, { linear, bytes, kind, walk: access });
+  m.when(faulted(m), () => m.returnValue(m.constantI32(0)));
+  m.callNamed("translatePage", "i64", false, [linear, access]);
   m.when(faulted(m), () => m.returnValue(m.constantI32(0)));
   m.when(crossesPage(m, linear, bytes), () => {
     const last = m.subtract(m.add(linear, m.fromI32Unsigned(bytes), 64), m.constant(1), 64);
-    m.callNamed("walk", "i64", false, [m.and(last, m.constant(~PAGE_OFFSET)), access]);
+    m.callNamed("translatePage", "i64", false, [m.and(last, m.constant(~PAGE_OFFSET)), access]);
   });
   return m.constantI32(0);
 });
@@ -109,6 +139,7 @@ const translateFetch = engineRoutine("translateFetch", [], "i32", (m) => {
 });
 
 export const detachedRoutines: readonly Routine[] = [
+  translatePage,
   slowLoadRoutine(accessed),
   slowStoreRoutine(accessed),
   slowProbe,

@@ -23,6 +23,7 @@ export interface TaskHelperOptions {
   readonly base: number;
   readonly state: () => ProcessorState;
   readonly flushTlb: (includingGlobal: boolean) => void;
+  readonly readDebugRegisters: () => void;
   readonly raise: (exception: ExceptionName, errorCode: number) => void;
 }
 
@@ -59,6 +60,7 @@ export function taskHelper(options: TaskHelperOptions): BoundHelper {
       functionOf("updateMode")(base);
     },
     flushTlb: () => options.flushTlb(false),
+    readDebugRegisters: options.readDebugRegisters,
     trapTask() {
       const state = options.state();
       state.setNumber(slots.pendingDebug, state.getNumber(slots.pendingDebug) | DR6_TASK_SWITCH);

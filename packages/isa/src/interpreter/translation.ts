@@ -15,6 +15,7 @@ import {
   DENY_SUPERVISOR_EXECUTE,
   DENY_SUPERVISOR_READ,
   DENY_SUPERVISOR_WRITE,
+  DENY_UNALIGNED,
   DENY_USER_WRITE,
   TAG_DENIAL_SHIFT,
   TAG_PAGE_NUMBER,
@@ -168,7 +169,10 @@ export const resolve: Routine = engineRoutine("resolve", ["i64", "i64"], "i32", 
   m.hostStore(
     "i64.store",
     first,
-    m.or(page, m.shiftLeft(m.get(denied), m.constant(TAG_DENIAL_SHIFT))),
+    m.or(
+      page,
+      m.shiftLeft(m.or(m.get(denied), m.constant(DENY_UNALIGNED)), m.constant(TAG_DENIAL_SHIFT)),
+    ),
     TLB_ENTRY.tag.offset,
   );
   const pageStart = m.toI32(m.and(linear, m.constant(~BigInt(PAGE_OFFSET))));
@@ -266,6 +270,33 @@ function checkBothPages(
   m.when(faulted(m), () => m.returnValue(abandoned));
 }
 
+/**
+ * #AC(0) for an access of up to 8 bytes by a program that is not at a multiple of its size, unless a page fault comes
+ * first. Wider ones may or may not be checked. Intel SDM Vol. 3A §6.15, "Exception and Interrupt Reference" (Interrupt 17).
+ */
+export function checkAlignment(
+  m: Recorder,
+  page: PageAccess,
+  access: {
+    readonly linear: Value;
+    readonly bytes: Value;
+    readonly kind: Value;
+    readonly walk: Value;
+  },
+): void {
+  m.when(m.state(slots.alignmentChecked), () => {
+    const { linear, bytes, kind } = access;
+    const isProgram = m.isZero(m.and(m.fromI32Unsigned(kind), m.constant(ACCESS_SYSTEM)));
+    const isNarrow = m.lessThanUnsigned(bytes, m.constantI32(9));
+    const rest = m.and(linear, m.subtract(m.fromI32Unsigned(bytes), m.constant(1), 64));
+    const isUnaligned = m.both(m.both(isProgram, isNarrow), m.notEqual(rest, m.constant(0)));
+    m.when(isUnaligned, () => {
+      page.check(m, linear, access.walk);
+      m.when(m.isFalse(faulted(m)), () => m.raise("AC", m.constant(0)));
+    });
+  });
+}
+
 /** `slowLoad(linear, bytes, kind)`: 1 to 8 bytes, zero-extended; 16 bytes go to the wide scratch. */
 export function slowLoadRoutine(page: PageAccess): Routine {
   return engineRoutine("slowLoad", ["i64", "i32", "i32"], "i64", (m, ...values) => {
@@ -273,6 +304,8 @@ export function slowLoadRoutine(page: PageAccess): Routine {
     const zero = m.constant(0);
     const linear = checkedLinear(m, given, bytes, 0, zero);
     const access = dataAccess(m, kind, false);
+    checkAlignment(m, page, { linear, bytes, kind, walk: access });
+    m.when(faulted(m), () => m.returnValue(zero));
     m.when(crossesPage(m, linear, bytes), () => {
       checkBothPages(m, page, linear, bytes, access, zero);
       const result = m.variable(zero);
@@ -312,6 +345,8 @@ export function slowStoreRoutine(page: PageAccess): Routine {
     const done = m.constantI32(0);
     const linear = checkedLinear(m, given, bytes, 1, done);
     const access = dataAccess(m, kind, true);
+    checkAlignment(m, page, { linear, bytes, kind, walk: access });
+    m.when(faulted(m), () => m.returnValue(done));
     m.when(crossesPage(m, linear, bytes), () => {
       checkBothPages(m, page, linear, bytes, access, done);
       for (const offset of [0, 8]) {
@@ -481,6 +516,8 @@ export const slowProbe: Routine = engineRoutine(
     const access = dataAccess(m, kind, true);
     const no = m.constantI32(0);
     const linear = checkedLinear(m, given, bytes, 1, no);
+    checkAlignment(m, translated, { linear, bytes, kind, walk: access });
+    m.when(faulted(m), () => m.returnValue(no));
     const entry = m.callNamed("resolve", "i32", false, [linear, access]);
     m.when(faulted(m), () => m.returnValue(no));
     m.when(crossesPage(m, linear, bytes), () => {

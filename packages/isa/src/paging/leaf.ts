@@ -95,7 +95,7 @@ export function finishWalk(m: SemanticsBuilder, reached: ReachedLeaf): Value {
 }
 
 /** The denials that forbid an access. A write under SMAP needs the right to read the page, too. */
-function neededRights(m: SemanticsBuilder, access: Value): Value {
+export function neededRights(m: SemanticsBuilder, access: Value): Value {
   const isFetch = m.and(access, m.constant(ACCESS_EXECUTE));
   const isWrite = m.and(access, m.constant(ACCESS_WRITE));
   const isUser = m.and(access, m.constant(ACCESS_USER));

@@ -23,6 +23,11 @@ export const DENY_USER_WRITE = 16;
 export const DENY_USER_EXECUTE = 32;
 /** Set by the engine, never by the walk: the access may not go straight to memory (MMIO, writes to a page with code). */
 export const DENY_DIRECT = 64;
+/**
+ * Set in every tag of the TLB that is in use, where the walk's result has TAG_GLOBAL: a mask that names it denies everything,
+ * so that each access goes the slow way and its alignment is checked.
+ */
+export const DENY_UNALIGNED = 128;
 /** The translation survives a CR3 load: the leaf's G flag under CR4.PGE. */
 export const TAG_GLOBAL = 128;
 /** The leaf maps more than 4 KBytes, so that INVLPG of any address in it must drop all of its parts. */

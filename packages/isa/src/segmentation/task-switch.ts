@@ -36,12 +36,16 @@ export interface TaskContext {
   settle(privilegeLevel: number): void;
   /** CR3 was written. */
   flushTlb(): void;
+  /** DR7 was written. */
+  readDebugRegisters(): void;
   /** The new task's T flag is set: #DB before its first instruction. */
   trapTask(): void;
 }
 
 const [ES, CS, SS, DS, FS, GS, LDTR, TR] = [0, 1, 2, 3, 4, 5, 6, 7] as const;
 const GENERAL_REGISTERS = 8;
+/** L0 to L3 and LE of DR7. */
+const DR7_LOCAL = 0x155n;
 const BUSY = 2n;
 const LDT_TYPE = 2n;
 
@@ -216,6 +220,9 @@ export function enterTask(
     limit: 0n,
     attributes: ATTRIBUTES.UNUSABLE,
   });
+  // Breakpoints of a task do not outlive it. Intel SDM Vol. 3B §18.2.4, "Debug Control Register (DR7)".
+  context.set(slots.dr7, context.get(slots.dr7) & ~DR7_LOCAL);
+  context.readDebugRegisters();
   if (image.traps) context.trapTask();
   const isVirtual8086 = (flags & RFLAGS.VM) !== 0n;
   const level = isVirtual8086 ? 3 : (image.segments[CS] ?? 0) & 3;

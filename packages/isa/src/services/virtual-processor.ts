@@ -10,6 +10,7 @@ import { escalate } from "../exceptions/escalate.ts";
 import { EVENT } from "../exceptions/event.ts";
 import { decodeMonitorEvent, type MonitorEvent } from "../exceptions/monitor.ts";
 import { VECTOR } from "../exceptions/vectors.ts";
+import { KEPT_BYTES, KEPT_OFFSET } from "../interpreter/accessor-memory.ts";
 import { CONTROL, LEFT } from "../interpreter/dispatch-function.ts";
 import {
   boundFloatingPoint,
@@ -66,6 +67,12 @@ export interface VirtualProcessorOptions {
   readonly profile?: ProcessorProfile;
   /** As for a processor: `monitor` makes INT n, SYSCALL and call gates values instead of deliveries. */
   readonly delivery?: "architectural" | "monitor";
+  /**
+   * Whether translations of linear addresses are kept from one call to the next, as a TLB keeps them: for a caller who gets
+   * to know each INVLPG and load of a control register that its guest executes elsewhere, and calls
+   * {@link VirtualProcessor.forgetTranslations}. Else they are kept within a call.
+   */
+  readonly keepsTranslations?: boolean;
 }
 
 /** What one emulated instruction did. */
@@ -116,6 +123,7 @@ export class VirtualProcessor {
   readonly state: ProcessorState;
   readonly profile: ProcessorProfile;
   readonly #accessors: VirtualAccessors;
+  readonly #keepsTranslations: boolean;
   readonly #compiled: Compiled;
   readonly #engine: Engine;
   readonly #function: (name: string) => WasmFunction;
@@ -129,6 +137,7 @@ export class VirtualProcessor {
     const { accessors } = options;
     this.profile = options.profile ?? defaultProfile;
     this.#accessors = accessors;
+    this.#keepsTranslations = options.keepsTranslations ?? false;
     this.#compiled = compile(this.profile, "accessors");
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 });
     this.#u8 = new Uint8Array(memory.buffer, 0, WASM_PAGE_BYTES);
@@ -165,17 +174,29 @@ export class VirtualProcessor {
       portRead: (port = 0, bytes = 0) => accessors.readPort(port & 0xffff, portSize(bytes)),
       portWrite: (port = 0, bytes = 0, value = 0) =>
         accessors.writePort(port & 0xffff, portSize(bytes), value >>> 0),
+      // Breakpoints are met by processors that run code.
+      debugRegisters: () => 0,
       readTaskPriority: () => accessors.readTaskPriority(),
       writeTaskPriority: (priority = 0) => accessors.writeTaskPriority(priority),
-      flushTlb: (includingGlobal = 0) => accessors.flushTlb(includingGlobal !== 0),
+      flushTlb: (includingGlobal = 0) => {
+        this.forgetTranslations();
+        accessors.flushTlb(includingGlobal !== 0);
+      },
       switchTask: taskHelper({
         functionOf: (name) => this.#function(name),
         base: BLOCK,
         state: () => this.state,
-        flushTlb: accessors.flushTlb,
+        flushTlb: (includingGlobal) => {
+          this.forgetTranslations();
+          accessors.flushTlb(includingGlobal);
+        },
+        readDebugRegisters: () => undefined,
         raise: context.raise,
       }),
-      invalidatePage: () => accessors.invalidatePage(this.state.get(slots.scratch0)),
+      invalidatePage: () => {
+        this.forgetTranslations();
+        accessors.invalidatePage(this.state.get(slots.scratch0));
+      },
       cpuid: () => system.cpuid(),
       readMsr: (index = 0) => system.readMsr(index),
       writeMsr: (index = 0) => system.writeMsr(index),
@@ -196,7 +217,10 @@ export class VirtualProcessor {
         this.#function,
         BLOCK,
         () => this.state,
-        () => accessors.flushTlb(true),
+        () => {
+          this.forgetTranslations();
+          accessors.flushTlb(true);
+        },
       ),
     );
     this.state.set(slots.flagsSystem, 2n);
@@ -220,9 +244,15 @@ export class VirtualProcessor {
     return this.#walks;
   }
 
+  /** Linear addresses may be translated otherwise from now on. */
+  forgetTranslations(): void {
+    this.#u8.fill(0, BLOCK + KEPT_OFFSET, BLOCK + KEPT_OFFSET + KEPT_BYTES);
+  }
+
   /** Executes the one instruction at RIP: an iteration of it, when it has a REP prefix. */
   emulateOne(): Emulation {
     const { state } = this;
+    if (!this.#keepsTranslations) this.forgetTranslations();
     const mode = state.mode;
     if (mode !== 16 && mode !== 32 && mode !== 64)
       throw new RangeError(`Bug in ringside: code of ${mode} bits, please report.`);
@@ -329,6 +359,7 @@ export class VirtualProcessor {
   /** Delivers an event through the guest's own tables, escalating as the processor does. */
   deliver(event: VirtualEvent): DeliveryResult {
     const { state } = this;
+    if (!this.#keepsTranslations) this.forgetTranslations();
     this.#delivered.set(event.vector, (this.#delivered.get(event.vector) ?? 0) + 1);
     let next: {
       readonly vector: number;

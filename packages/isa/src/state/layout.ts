@@ -109,6 +109,8 @@ export type SlotName =
   | "stepsToLimit"
   | "pendingFault"
   | "pendingDebug"
+  | "debugArmed"
+  | "alignmentChecked"
   | "readMask"
   | "writeMask"
   | "executeMask"
@@ -216,6 +218,10 @@ export const slots: Readonly<Record<SlotName, Slot>> = {
   pendingFault: slot(0x394, 4),
   /** DR6 bits of a debug trap that is taken at the next boundary; 0 without one. */
   pendingDebug: slot(0x398, 4),
+  /** 1 while DR7 enables a breakpoint on an instruction. */
+  debugArmed: slot(0x39c, 1),
+  /** 1 at CPL 3 with CR0.AM and EFLAGS.AC: accesses must be aligned. */
+  alignmentChecked: slot(0x39d, 1),
 
   /** Bits of a TLB tag that an access at the current CPL must find clear. */
   readMask: slot(0x0c8, 8),

@@ -213,6 +213,23 @@ describe("sensitive instructions", () => {
     ]);
   });
 
+  test("MOV to CR8 stays in the cache, and the unit goes on behind it", () => {
+    const { unit, text } = translate("mov cr8, rdx\ninc rbx\nret");
+    expect(unit.instructions.map(({ treatment }) => treatment)).toEqual([
+      "in-cache",
+      "copy",
+      "return",
+    ]);
+    const stored = text.indexOf("mov qword ptr [$taskPriority], rax");
+    expect(text.slice(stored + 1, stored + 6)).toEqual([
+      "mov eax, dword ptr [$flags]",
+      "add al, 0x7f",
+      "sahf",
+      "mov rax, qword ptr [$rax]",
+      "inc rbx",
+    ]);
+  });
+
   test("STI looks for what waits behind the next instruction", () => {
     const { text, unit } = translate("sti\ninc rax\nret");
     expect(text.slice(0, 5)).toEqual([

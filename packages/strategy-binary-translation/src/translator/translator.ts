@@ -102,7 +102,9 @@ export class Translator {
         isRepeated: decoded.form.repeat !== "none",
         why: used === treatment.kind ? treatment.why : treatmentReasons[used],
       });
-      if (decoded.form.instruction.ends === true || branches.has(used)) return;
+      // What runs on in the cache does not end there, even where the instruction itself would end a run.
+      const isOver = used === "callout" && decoded.form.instruction.ends === true;
+      if (isOver || branches.has(used)) return;
       if (opens) emitPendingCheck(unit, next);
       opens = used === "in-cache" && decoded.form.mnemonic === "sti";
       rip = next;
@@ -192,7 +194,9 @@ export class Translator {
     const { decoded } = fetched;
     // HLT leaves for the hypervisor, which looks by itself.
     if (decoded.form.mnemonic === "hlt") return true;
-    return decoded.form.instruction.ends !== true && !branches.has(treatmentOf(decoded));
+    const treatment = treatmentOf(decoded);
+    const isOver = treatment === "callout" && decoded.form.instruction.ends === true;
+    return !isOver && !branches.has(treatment);
   }
 }
 

@@ -86,6 +86,7 @@ export class DirectPaging {
     }
     const result = types.getEntry(low, high, level);
     if (result !== 0) return result;
+    types.notePresent(Math.floor(at / frameBytes), (at % frameBytes) / 8);
     types.writeRaw(at, fixed, fixedUpper);
     if ((oldLow & PRESENT) !== 0) types.putEntry(oldLow, oldHigh, level);
     return 0;

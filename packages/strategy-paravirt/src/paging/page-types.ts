@@ -44,6 +44,11 @@ export class PageTypes {
   readonly #words: Uint32Array;
   readonly #options: PageTypesOptions;
   readonly #work: MonitorWork;
+  /**
+   * By table, a bit for each line of eight entries that may have a present one: what is let go reads no others.
+   * Meaningful while the frame is a table.
+   */
+  readonly #lines: Uint32Array;
 
   constructor(options: PageTypesOptions) {
     const { memory, frames, work } = options;
@@ -52,6 +57,7 @@ export class PageTypes {
     this.#memory = memory;
     this.#work = work;
     this.#words = new Uint32Array(memory.buffer, memory.baseOffset, memory.sizeBytes / 4);
+    this.#lines = new Uint32Array(2 * frames.count);
   }
 
   /**
@@ -105,6 +111,7 @@ export class PageTypes {
   #admit(frame: number, level: Level): number {
     const base = frame * frameBytes;
     this.#work.add("tableReads", linesPerTable);
+    this.#lines.fill(0, frame * 2, frame * 2 + 2);
     for (let index = 0; index < entriesPerTable; index += 1) {
       if (level === 4 && isXenSlot(index)) continue;
       const at = base + index * 8;
@@ -114,9 +121,10 @@ export class PageTypes {
       this.#work.add("validations");
       const result = this.getEntry(low, high, level);
       if (result < 0) {
-        this.#releaseFirst(frame, level, index);
+        this.#release(frame, level, index);
         return result;
       }
+      this.notePresent(frame, index);
       this.writeRaw(at, fixedLow(low, level), fixedHigh(low, high, level));
     }
     if (level === 4) this.#installXen(base);
@@ -129,19 +137,31 @@ export class PageTypes {
     }
   }
 
-  #release(frame: number, level: Level): void {
-    this.#releaseFirst(frame, level, entriesPerTable);
+  /** Drops what the entries before `end` hold. */
+  #release(frame: number, level: Level, end: number = entriesPerTable): void {
+    for (let line = 0; line * entriesPerLine < end; line += 1) {
+      const lines = this.#lines[frame * 2 + (line >>> 5)] ?? 0;
+      if ((lines & (1 << (line & 31))) === 0) continue;
+      this.#work.add("tableReads");
+      const first = line * entriesPerLine;
+      this.#releaseLine(frame, level, first, Math.min(first + entriesPerLine, end));
+    }
   }
 
-  #releaseFirst(frame: number, level: Level, count: number): void {
-    const base = frame * frameBytes;
-    this.#work.add("tableReads", Math.ceil(count / entriesPerLine));
-    for (let index = 0; index < count; index += 1) {
+  #releaseLine(frame: number, level: Level, first: number, end: number): void {
+    for (let index = first; index < end; index += 1) {
       if (level === 4 && isXenSlot(index)) continue;
-      const at = (base + index * 8) >> 2;
+      const at = (frame * frameBytes + index * 8) >> 2;
       const low = this.#words[at] ?? 0;
       if ((low & PRESENT) !== 0) this.putEntry(low, this.#words[at + 1] ?? 0, level);
     }
+  }
+
+  /** A table has, or may have, a present entry at `index`. */
+  notePresent(frame: number, index: number): void {
+    const line = Math.floor(index / entriesPerLine);
+    const at = frame * 2 + (line >>> 5);
+    this.#lines[at] = (this.#lines[at] ?? 0) | (1 << (line & 31));
   }
 
   /**

@@ -46,10 +46,23 @@ function priceByLeaf(counts: Counts, profile: CostProfile): number {
     );
     expect(pricing.length, name).toBeLessThanOrEqual(1);
     cycles += count * (pricing[0]?.cycles ?? 0);
+    cycles -= count * takenFrom(name, profile);
     if (pricing.length === 1 && name.startsWith("mnemonics.")) named += count;
   }
   const other = profile.constants.find(({ prices }) => prices.kind === "other-instructions");
   return cycles + (counts.instructions - named) * (other?.cycles ?? 0);
+}
+
+/** What a count takes from constants that price it under another name: callouts from software interrupts. */
+function takenFrom(name: string, profile: CostProfile): number {
+  return profile.constants
+    .filter(
+      ({ prices }) =>
+        prices.kind === "counts" &&
+        (prices.except ?? []).some((group) => isWithin(name, group)) &&
+        !prices.names.some((group) => isWithin(name, group)),
+    )
+    .reduce((sum, { cycles }) => sum + cycles, 0);
 }
 
 function leavesOf(tree: CountTree, prefix = ""): [string, number][] {
@@ -141,6 +154,17 @@ describe("the profile pentium-4", () => {
     expect(price({ ...nothing, ...trap }, pentium4).modelledCycles).toBe(
       price({ ...nothing, ...toMonitor }, pentium4).modelledCycles,
     );
+  });
+
+  test("prices a callout once, though it is an INT", () => {
+    const callout = {
+      instructions: 1,
+      mnemonics: { int: 1 },
+      monitor: { "software-interrupts": { "96": 1 } },
+      callouts: { lookup: 1 },
+    };
+    const cycles = pentium4.constants.find(({ id }) => id === "callout")?.cycles;
+    expect(price({ ...nothing, ...callout }, pentium4).modelledCycles).toBe(cycles);
   });
 
   test.each([0.8, 1.2])(

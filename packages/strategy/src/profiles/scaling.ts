@@ -31,7 +31,7 @@ export function softwareCosts(
       `as on the Pentium 4, where it is ${cycles}, at ${instruction} cycles an instruction`,
     );
   return {
-    "emulated-instruction": scaled(1000),
+    "emulated-instruction": scaled(840),
     "translated-instruction": scaled(2300),
     "translation-lookup": scaled(60),
     "code-patch": estimated(100, "the write, and the pipeline that is cleared by it"),

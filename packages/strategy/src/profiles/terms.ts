@@ -219,10 +219,11 @@ export const costTerms: Readonly<Record<CostTermId, CostTerm>> = {
     unit: "software interrupt",
     from: "INT enters the pipeline",
     to: "the first instruction of the handler, in the guest's kernel or in a monitor",
-    // INT and INT3 retire where they deliver; before a monitor they do not, and are counted by vector.
+    // INT 0x60 is how callouts are encoded, which have a price of their own.
     prices: {
       kind: "counts",
-      names: ["mnemonics.int", "mnemonics.int3", "monitor.software-interrupts"],
+      names: ["mnemonics.int", "mnemonics.int3"],
+      except: ["monitor.software-interrupts.96"],
     },
   },
   "interrupt-return": {
@@ -376,7 +377,7 @@ export const costTerms: Readonly<Record<CostTermId, CostTerm>> = {
     unit: "instruction of the guest",
     from: "the translator fetches it",
     to: "its translation is in the cache, found by its address",
-    prices: { kind: "counts", names: ["monitor.translated"] },
+    prices: { kind: "counts", names: ["translation.instructions"] },
   },
   "translation-lookup": {
     class: "monitor",
@@ -384,7 +385,7 @@ export const costTerms: Readonly<Record<CostTermId, CostTerm>> = {
     unit: "look-up",
     from: "the monitor has an address of the guest",
     to: "it has the address of the translation",
-    prices: { kind: "counts", names: ["monitor.lookups"] },
+    prices: { kind: "counts", names: ["translation.lookupMisses"] },
   },
   "code-patch": {
     class: "monitor",
@@ -392,7 +393,7 @@ export const costTerms: Readonly<Record<CostTermId, CostTerm>> = {
     unit: "jump rewritten",
     from: "the monitor knows the new target",
     to: "the jump is written, and the processor has dropped what it had decoded of it",
-    prices: { kind: "counts", names: ["monitor.patches"] },
+    prices: { kind: "counts", names: ["translation.chains"] },
   },
   hypercall: {
     class: "monitor",
@@ -400,7 +401,7 @@ export const costTerms: Readonly<Record<CostTermId, CostTerm>> = {
     unit: "hypercall",
     from: "the monitor knows that it was asked for a service, by a trap or inside a batch",
     to: "the service runs, its arguments at hand",
-    prices: { kind: "counts", names: ["hypercalls"] },
+    prices: { kind: "counts", names: ["hypercalls", "multicallEntries"] },
   },
   validation: {
     class: "monitor",

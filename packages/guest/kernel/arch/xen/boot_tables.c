@@ -111,7 +111,7 @@ static void operation(u32 command, frame target) {
 void boot_tables(struct boot_info *info) {
     physical_to_machine = (const u64 *)start_info->mfn_list;
     u64 pages = start_info->nr_pages, level1 = (pages + 511) / 512;
-    kernel_tables.states = take_run(info, (pages * sizeof(u32) + PAGE_SIZE - 1) / PAGE_SIZE);
+    kernel_tables.states = take_run(info, (pages * TABLE_STATE + PAGE_SIZE - 1) / PAGE_SIZE);
     /* Direct map at levels 1 to 3, image at levels 1 to 3, the root, the GDT. */
     u64 count = level1 + (level1 + 511) / 512 + 1 + IMAGE_TABLES + 2 + 2;
     kernel_tables.first = next_frame = take_run(info, count);

@@ -22,11 +22,12 @@ struct kernel_tables {
     frame root, direct_level1; /* the level-1 tables of the direct map are one run of frames */
     frame gdt;
     frame first, end; /* all of them, and the GDT: mapped read-only */
-    frame states;     /* room for a u32 per frame (tables.c) */
+    frame states;     /* room for what tables.c knows of each frame */
 };
 extern struct kernel_tables kernel_tables;
 extern const u64 *physical_to_machine; /* machine frame by frame */
 void boot_tables(struct boot_info *info);
+#define TABLE_STATE 16 /* bytes per frame */
 u64 frame_entry(frame target, u64 flags);
 
 /* tables.c */

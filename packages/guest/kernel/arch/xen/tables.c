@@ -12,16 +12,19 @@
 #include "paravirt.h"
 
 #define ADDRESS_MASK 0x000ffffffffff000ull
-#define USER_SLOTS 256
 
 /* Bits of an entry that the kernel decides about; Xen adds others, which must not be written back. */
 #define ENTRY_OWN (ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER | 0x60 | 0xe00 | ENTRY_NO_EXECUTE)
 
-/* What a frame is: 0, or the level of a table, whether it is sealed, and the partner of level 4. */
-#define STATE_LEVEL 7u
-#define STATE_SEALED 8u
-#define STATE_PARTNER_SHIFT 4
-static u32 *states;
+/* What is known of a frame that is a table. Its tables below are a list, so that nobody scans entries. */
+struct table {
+    u8 level; /* 0: no table */
+    bool sealed;
+    frame partner;      /* of level 4 */
+    frame first, next;  /* table below; next one below the same table */
+};
+static struct table *tables; /* by frame */
+_Static_assert(sizeof(struct table) == TABLE_STATE, "boot_tables.c leaves room for it");
 
 u64 machine_entry(frame target, u64 flags) { return frame_entry(target, flags); }
 
@@ -39,101 +42,100 @@ static void map_direct(frame f, u64 flags) {
     batch_update(machine_address(slot), frame_entry(f, ENTRY_PRESENT | ENTRY_NO_EXECUTE | flags));
 }
 
-static void seal_one(frame table, int level) {
-    map_direct(table, 0);
-    states[table] |= STATE_SEALED;
-    /* A table is checked when its parent is pinned; one by one only where batching is off. */
-    if (level == 4 || batch_off) batch_operation(MMUEXT_PIN_L1_TABLE + (u32)level - 1, physical_to_machine[table]);
+static void seal_one(frame f, int level) {
+    map_direct(f, 0);
+    tables[f].sealed = true;
+    /* A table is checked when its root is pinned; one by one only where batching is off. */
+    if (level == 4 || batch_off) batch_operation(MMUEXT_PIN_L1_TABLE + (u32)level - 1, physical_to_machine[f]);
 }
 
-static void unseal_one(frame table, int level) {
-    if (level == 4 || batch_off) batch_operation(MMUEXT_UNPIN_TABLE, physical_to_machine[table]);
-    map_direct(table, ENTRY_WRITABLE);
-    machine_flush_page((u64)frame_pointer(table));
-    states[table] &= ~STATE_SEALED;
-}
-
-static u32 level_of(frame table) { return states[table] & STATE_LEVEL; }
-static frame partner_of(frame table) { return states[table] >> STATE_PARTNER_SHIFT; }
-
-/* Calls `visit` for each table below that is not yet (or no longer) what is wanted. */
-static void for_tables(frame table, int level, bool sealed, void (*visit)(frame table, int level)) {
-    const u64 *entries = frame_pointer(table);
-    for (int i = 0; i < (level == 4 ? USER_SLOTS : 512) && level > 1; i++) {
-        if (!(entries[i] & ENTRY_PRESENT)) continue;
-        frame below = machine_entry_frame(entries[i]);
-        if (!(states[below] & STATE_SEALED) == !sealed) visit(below, level - 1);
-    }
+static void unseal_one(frame f, int level) {
+    if (level == 4 || batch_off) batch_operation(MMUEXT_UNPIN_TABLE, physical_to_machine[f]);
+    map_direct(f, ENTRY_WRITABLE);
+    machine_flush_page((u64)frame_pointer(f));
+    tables[f].sealed = false;
 }
 
 /* Lowest tables first: a table can be pinned when everything below is read-only. */
-static void seal(frame table, int level) {
-    for_tables(table, level, false, seal);
-    if (level == 4) map_direct(partner_of(table), 0);
-    seal_one(table, level);
-    if (level == 4) batch_operation(MMUEXT_PIN_L1_TABLE + 3, physical_to_machine[partner_of(table)]);
+static void seal(frame f) {
+    for (frame below = tables[f].first; below; below = tables[below].next)
+        if (!tables[below].sealed) seal(below);
+    frame partner = tables[f].partner;
+    seal_one(f, tables[f].level);
+    if (partner) seal_one(partner, 4);
 }
 
-static void unseal(frame table, int level) {
-    if (level == 4) {
-        frame partner = partner_of(table);
-        batch_operation(MMUEXT_UNPIN_TABLE, physical_to_machine[partner]);
-        map_direct(partner, ENTRY_WRITABLE);
-        machine_flush_page((u64)frame_pointer(partner));
-    }
-    unseal_one(table, level);
-    for_tables(table, level, true, unseal);
+static void unseal(frame f) {
+    frame partner = tables[f].partner;
+    if (partner) unseal_one(partner, 4);
+    unseal_one(f, tables[f].level);
+    for (frame below = tables[f].first; below; below = tables[below].next)
+        if (tables[below].sealed) unseal(below);
 }
 
-bool machine_open_table(frame table, int level) {
+bool machine_open_table(frame f, int level) {
     frame partner = 0;
     if (level == 4) {
         partner = frame_take_zero();
         if (!partner) return false;
-        u64 *to = frame_pointer(table), *from = frame_pointer(kernel_tables.root);
+        u64 *to = frame_pointer(f), *from = frame_pointer(kernel_tables.root);
         to[DIRECT_SLOT] = from[DIRECT_SLOT] & (ADDRESS_MASK | ENTRY_OWN);
         to[KERNEL_SLOT] = from[KERNEL_SLOT] & (ADDRESS_MASK | ENTRY_OWN);
     }
-    states[table] = (u32)level | partner << STATE_PARTNER_SHIFT;
-    if (batch_off) seal(table, level);
+    tables[f] = (struct table){.level = (u8)level, .partner = partner};
+    if (batch_off) seal(f);
     return true;
 }
 
-void machine_close_table(frame table, int level) {
-    frame partner = partner_of(table);
-    if (states[table] & STATE_SEALED) unseal(table, level);
-    states[table] = 0;
+void machine_close_table(frame f, int level) {
+    (void)level;
+    frame partner = tables[f].partner;
+    if (tables[f].sealed) unseal(f);
+    tables[f].level = 0;
     machine_commit();
     if (partner) frame_put(partner);
 }
 
 void machine_retire_tables(frame root) {
-    if (!batch_off && states[root] & STATE_SEALED) unseal(root, 4);
+    if (!batch_off && tables[root].sealed) unseal(root);
     machine_commit();
 }
 
+/* Keeps the list of tables below in step with an entry that is about to change. */
+static void relink(struct table *table, u64 before, u64 after) {
+    if (before & ENTRY_PRESENT) {
+        frame *link = &table->first, gone = machine_entry_frame(before);
+        while (*link != gone) link = &tables[*link].next;
+        *link = tables[gone].next;
+    }
+    if (after & ENTRY_PRESENT) {
+        frame below = machine_entry_frame(after);
+        tables[below].next = table->first;
+        table->first = below;
+        if (table->sealed && !tables[below].sealed) seal(below);
+    }
+}
+
 void machine_write_entry(u64 *slot, u64 entry) {
-    frame table = pointer_frame(slot), partner = partner_of(table);
+    struct table *table = &tables[pointer_frame(slot)];
     entry &= ADDRESS_MASK | ENTRY_OWN;
-    u64 *twin = partner ? (u64 *)frame_pointer(partner) + (u64)slot % PAGE_SIZE / sizeof *slot : NULL;
-    if (!(states[table] & STATE_SEALED)) {
+    u64 *twin = table->partner ? (u64 *)frame_pointer(table->partner) + (u64)slot % PAGE_SIZE / sizeof *slot : NULL;
+    if (table->level > 1) relink(table, *slot, entry);
+    if (!table->sealed) {
         *(volatile u64 *)slot = entry;
         if (twin) *(volatile u64 *)twin = entry;
         return;
-    }
-    if (level_of(table) > 1 && entry & ENTRY_PRESENT) {
-        frame below = machine_entry_frame(entry);
-        if (!(states[below] & STATE_SEALED)) seal(below, (int)level_of(table) - 1);
     }
     batch_update(machine_address(slot), entry);
     if (twin) batch_update(machine_address(twin), entry);
 }
 
+/* To leave a space may wait for whatever comes next: the kernel's own half is the same everywhere. */
 void machine_load_tables(frame root) {
-    if (root && !(states[root] & STATE_SEALED)) seal(root, 4);
+    if (root && !tables[root].sealed) seal(root);
     batch_operation(MMUEXT_NEW_BASEPTR, physical_to_machine[root ? root : kernel_tables.root]);
-    batch_operation(MMUEXT_NEW_USER_BASEPTR, root ? physical_to_machine[partner_of(root)] : 0);
-    machine_commit();
+    batch_operation(MMUEXT_NEW_USER_BASEPTR, root ? physical_to_machine[tables[root].partner] : 0);
+    if (root) machine_commit();
 }
 
 /* The slot of a kernel address at level 1, with tables made on the way; NULL when memory is out. */
@@ -153,14 +155,13 @@ static u64 *kernel_slot(u64 address) {
 }
 
 void tables_init(void) {
-    states = frame_pointer(kernel_tables.states);
-    memzero(states, start_info->nr_pages * sizeof *states);
+    tables = frame_pointer(kernel_tables.states);
+    memzero(tables, start_info->nr_pages * sizeof *tables);
+    /* Stacks and devices hang below these: the way from the root to KERNEL_BASE. */
+    frame f = kernel_tables.root;
     for (int level = 4; level > 1; level--) {
-        /* Stacks and devices hang below these: the way from the root to KERNEL_BASE. */
-        frame table = kernel_tables.root;
-        for (int at = 4; at > level; at--)
-            table = machine_entry_frame(((u64 *)frame_pointer(table))[KERNEL_BASE >> (PAGE_SHIFT + 9 * (at - 1)) & 511]);
-        states[table] = (u32)level | STATE_SEALED;
+        tables[f] = (struct table){.level = (u8)level, .sealed = true};
+        f = machine_entry_frame(((u64 *)frame_pointer(f))[KERNEL_BASE >> (PAGE_SHIFT + 9 * (level - 1)) & 511]);
     }
 }
 

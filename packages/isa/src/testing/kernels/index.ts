@@ -1,4 +1,6 @@
 /** The kernels that check themselves, topic by topic. */
+import { alignment } from "./alignment.ts";
+import { debug } from "./debug.ts";
 import { gates } from "./gates.ts";
 import { realMode } from "./real-mode.ts";
 import type { Kernel } from "./rom.ts";
@@ -12,4 +14,6 @@ export const kernels: readonly Kernel[] = [
   gates,
   taskSwitch,
   virtual8086Mode,
+  debug,
+  alignment,
 ];

@@ -1,0 +1,101 @@
+/** A kernel's files as the guest of a strategy, and the machine that boots it. */
+import { readFile } from "node:fs/promises";
+import { ImageError, isBzImage, unpackKernel, type Hardware } from "@ringside/machine";
+import {
+  Host,
+  StrategyError,
+  type CreateOptions,
+  type KernelGuest,
+  type Strategy,
+  type VirtualMachine,
+} from "@ringside/strategy";
+import type { KernelOptions } from "../commands/kernel-options.ts";
+import { CommandError } from "../failure.ts";
+import { hostBytesFor } from "../host-size.ts";
+import { checkInitrd } from "./initrd-file.ts";
+import { kernelFormat } from "./kernel-file.ts";
+
+type FileOptions = Omit<KernelOptions, "strategy">;
+
+/** @throws {CommandError} A file is missing, damaged, or none of what it is said to be. */
+export async function kernelGuest(
+  strategy: Strategy,
+  options: FileOptions,
+  hardware: Hardware = {},
+): Promise<KernelGuest> {
+  const file = await readInput(options.kernel);
+  const format = options.format === "auto" ? kernelFormat(options.kernel, file) : options.format;
+  const image = format === "pvh" ? await elfOf(options.kernel, file) : file;
+  const guest = {
+    kind: "kernel",
+    image,
+    format,
+    commandLine: options.append,
+    memoryBytes: options.memory,
+  } as const;
+  if (options.initrd === undefined) return onWholePc(strategy, guest, hardware);
+  const initrd = await readInput(options.initrd);
+  checkInitrd(options.initrd, initrd);
+  return onWholePc(strategy, { ...guest, initrd }, hardware);
+}
+
+/** The kernel itself, where a bzImage has it packed. */
+async function elfOf(path: string, file: Uint8Array): Promise<Uint8Array> {
+  if (!isBzImage(file)) return file;
+  try {
+    return await unpackKernel(file);
+  } catch (cause) {
+    if (!(cause instanceof ImageError)) throw cause;
+    throw new CommandError(`${path} is damaged. ${cause.message}`, undefined, { cause });
+  }
+}
+
+/** The same with all that a PC has, where the strategy brings it. What was asked for is not left out. */
+function onWholePc(strategy: Strategy, guest: KernelGuest, hardware: Hardware): KernelGuest {
+  const whole = { ...guest, hardware };
+  const isWanted = Object.values(hardware).some((part) => Array.isArray(part) && part.length > 0);
+  return isWanted || strategy.accepts(whole).accepted ? whole : guest;
+}
+
+/** Memory is given by the page. */
+const pageBytes = 4096;
+
+/** @throws {CommandError} The strategy does not run it, or a file of it cannot be booted. */
+export function createMachine(
+  strategy: Strategy,
+  guest: KernelGuest,
+  options: FileOptions,
+  createOptions: CreateOptions,
+): { readonly machine: VirtualMachine; readonly host: Host } {
+  if (guest.memoryBytes % pageBytes !== 0) {
+    throw new CommandError(
+      `--memory is ${guest.memoryBytes} bytes. Give a multiple of ${pageBytes}, such as 512M.`,
+    );
+  }
+  const acceptance = strategy.accepts(guest);
+  if (!acceptance.accepted)
+    throw new CommandError(`${strategy.id} does not run this kernel: ${acceptance.reason}`);
+  try {
+    const host = Host.create({ memoryBytes: hostBytesFor(guest) });
+    return { machine: strategy.create(host, guest, createOptions), host };
+  } catch (error) {
+    throw withFileName(error, options);
+  }
+}
+
+/** Loaders know what kind of file they read, and the command its name. */
+function withFileName(error: unknown, options: FileOptions): unknown {
+  if (!(error instanceof StrategyError) || !(error.cause instanceof ImageError)) return error;
+  const { file, message } = error.cause;
+  const path = file === "initrd" ? (options.initrd ?? file) : options.kernel;
+  return new CommandError(`${path} cannot be booted. ${message}`, undefined, { cause: error });
+}
+
+async function readInput(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    throw new CommandError(`${path} cannot be read (${code}).`, undefined, { cause: error });
+  }
+}
