@@ -12,6 +12,7 @@ import { addLockstep } from "./commands/lockstep.ts";
 import { addRun } from "./commands/run.ts";
 import { addStrategies } from "./commands/strategies.ts";
 import { addTrace } from "./commands/trace.ts";
+import { addTranslate } from "./commands/translate.ts";
 
 /** The whole command line. */
 export function command(): Command {
@@ -36,6 +37,7 @@ export function command(): Command {
     addStrategies,
     addClassify,
     addDisasm,
+    addTranslate,
     addBench,
     addGuest,
     addTrace,
