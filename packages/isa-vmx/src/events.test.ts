@@ -72,6 +72,39 @@ describe("An exception", () => {
     expect(bench.handler).toBe(3);
   });
 
+  test('says that an IRET that faults has unblocked NMIs: Intel SDM Vol. 3C §27.2.3, "Information About NMI Unblocking Due to IRET"', () => {
+    const virtualNmis = (bench: GuestBench): void => {
+      bench.enable("PIN_BASED_CONTROLS", PIN.VIRTUAL_NMIS);
+      bench.set("GUEST_INTERRUPTIBILITY_STATE", 8);
+    };
+    // The frame is not mapped by the guest.
+    const fault = new GuestBench();
+    virtualNmis(fault);
+    fault.set("EXCEPTION_BITMAP", 1 << 14);
+    fault.set("GUEST_RSP", 0x4000_0000);
+    expect(fault.run("iretq")).toBe(EXIT.EXCEPTION_OR_NMI);
+    expect(fault.get("EXIT_INTERRUPTION_INFORMATION")).toBe(event(3n, 14n, 0x1800n));
+    expect(fault.get("GUEST_INTERRUPTIBILITY_STATE")).toBe(0n);
+    // It is not mapped by EPT.
+    const violation = new GuestBench();
+    virtualNmis(violation);
+    violation.set("GUEST_RSP", GUEST.data);
+    violation.setEpt(GUEST.data, (entry) => entry & ~7n);
+    expect(violation.run("nop\niretq")).toBe(EXIT.EPT_VIOLATION);
+    expect(violation.get("EXIT_QUALIFICATION") & 0x1000n).toBe(0x1000n);
+    // Nothing was blocked, so nothing was unblocked; nor by another instruction.
+    const open = new GuestBench();
+    open.set("GUEST_RSP", GUEST.data);
+    open.setEpt(GUEST.data, (entry) => entry & ~7n);
+    expect(open.run("iretq")).toBe(EXIT.EPT_VIOLATION);
+    expect(open.get("EXIT_QUALIFICATION") & 0x1000n).toBe(0n);
+    const other = new GuestBench();
+    virtualNmis(other);
+    other.set("EXCEPTION_BITMAP", 1 << 14);
+    expect(other.run("mov rax, [0x40000000]")).toBe(EXIT.EXCEPTION_OR_NMI);
+    expect(other.get("EXIT_INTERRUPTION_INFORMATION")).toBe(event(3n, 14n, 0x800n));
+  });
+
   test("comes before a second fault becomes a double fault, by the bit of the fault itself", () => {
     // A page fault while a page fault is delivered, as shadow paging meets it: the stack is not mapped either.
     const bench = new GuestBench();
