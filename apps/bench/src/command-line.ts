@@ -11,6 +11,7 @@ import { addGuest } from "./commands/guest.ts";
 import { addLockstep } from "./commands/lockstep.ts";
 import { addRun } from "./commands/run.ts";
 import { addStrategies } from "./commands/strategies.ts";
+import { addTranslate } from "./commands/translate.ts";
 
 /** The whole command line. */
 export function command(): Command {
@@ -35,6 +36,7 @@ export function command(): Command {
     addStrategies,
     addClassify,
     addDisasm,
+    addTranslate,
     addBench,
     addGuest,
     addLockstep,
