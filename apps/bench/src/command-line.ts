@@ -11,6 +11,7 @@ import { addGuest } from "./commands/guest.ts";
 import { addLockstep } from "./commands/lockstep.ts";
 import { addRun } from "./commands/run.ts";
 import { addStrategies } from "./commands/strategies.ts";
+import { addTrace } from "./commands/trace.ts";
 import { addTranslate } from "./commands/translate.ts";
 
 /** The whole command line. */
@@ -39,6 +40,7 @@ export function command(): Command {
     addTranslate,
     addBench,
     addGuest,
+    addTrace,
     addLockstep,
   ])
     add(program);

@@ -15,6 +15,7 @@ export {
 } from "./memory/host-memory.ts";
 export {
   Processor,
+  type Delivery,
   type InterruptSource,
   type MmioRegion,
   type PortIo,

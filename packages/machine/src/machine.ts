@@ -8,6 +8,7 @@ import {
   Processor,
   slots,
   type DebugHit,
+  type Delivery,
   type HostMemory,
   type ProcessorExit,
   type ProcessorOptions,
@@ -34,6 +35,7 @@ export interface MachineOptions extends Omit<BoardOptions, "clock" | "onExit" | 
   readonly extensions?: NonNullable<ProcessorOptions["extensions"]>;
   readonly delivery?: "architectural" | "monitor";
   readonly onMark?: (id: number) => void;
+  readonly onDelivery?: (delivery: Delivery) => void;
 }
 
 export type MachineExit =
@@ -65,7 +67,7 @@ export class Machine {
       clock: this,
       onExit: () => this.processor.requestStop(),
     });
-    const { memory, profile, extensions, delivery, onMark } = options;
+    const { memory, profile, extensions, delivery, onMark, onDelivery } = options;
     this.processor = new Processor({
       memory,
       ports: this.ports,
@@ -75,6 +77,7 @@ export class Machine {
       ...(extensions === undefined ? {} : { extensions }),
       ...(delivery === undefined ? {} : { delivery }),
       ...(onMark === undefined ? {} : { onMark }),
+      ...(onDelivery === undefined ? {} : { onDelivery }),
     });
     const { processor } = this;
     const { features } = processor.profile;
