@@ -1,7 +1,7 @@
 /** Exceptions, interrupts, NMIs, windows, timers and injection. Intel SDM Vol. 3C §25.2, "Other Causes of VM Exits"; §26.6, "Event Injection". */
 import { slots } from "@ringside/isa";
 import { describe, expect, test } from "vitest";
-import { EXIT_CONTROL, PIN, PRIMARY } from "./controls.ts";
+import { ENTRY_CONTROL, EXIT_CONTROL, PIN, PRIMARY } from "./controls.ts";
 import { EXIT } from "./exit-reasons.ts";
 import { GUEST, GuestBench } from "./testing/guest-bench.ts";
 
@@ -375,6 +375,23 @@ describe("Injection", () => {
     inject(bench, event(7n, 0n));
     expect(bench.run("nop")).toBe(EXIT.MONITOR_TRAP_FLAG);
     expect(bench.get("GUEST_RIP")).toBe(BigInt(GUEST.code));
+  });
+
+  test('saves a debug trap that MOV SS holds back, and takes it after the entry: Intel SDM Vol. 3C §24.4.2, "Guest Non-Register State"', () => {
+    const bench = new GuestBench();
+    bench.write(GUEST.data, 0x10n);
+    bench.enable("VM_ENTRY_CONTROLS", ENTRY_CONTROL.LOAD_DEBUG_CONTROLS);
+    // DR0: two bytes, read or written.
+    bench.processor.state.set(slots.dr0, BigInt(GUEST.data));
+    bench.set("GUEST_DR7", 0x7_0401);
+    bench.enable("PRIMARY_CONTROLS", PRIMARY.MONITOR_TRAP_FLAG);
+    expect(bench.run(`mov ss, [${GUEST.data}]\nnop\nnop`)).toBe(EXIT.MONITOR_TRAP_FLAG);
+    expect(bench.get("GUEST_INTERRUPTIBILITY_STATE")).toBe(2n);
+    expect(bench.get("GUEST_PENDING_DEBUG_EXCEPTIONS")).toBe(0x1001n);
+    bench.disable("PRIMARY_CONTROLS", PRIMARY.MONITOR_TRAP_FLAG);
+    bench.set("EXCEPTION_BITMAP", 2);
+    expect(bench.exit()).toBe(EXIT.EXCEPTION_OR_NMI);
+    expect(bench.get("EXIT_QUALIFICATION")).toBe(1n);
   });
 
   test("is followed by pending debug exceptions where there is nothing to inject", () => {
