@@ -127,6 +127,8 @@ export class BinaryTranslationMachine implements KernelMachine {
     // A program that its kernel gave ports (IOPL 3) reaches the board while it runs.
     this.#board = new Board({
       ...options,
+      hardware: options.kernel.hardware,
+      dma: this.#memory,
       clock: this,
       onExit: () => this.#processor.stopAt(this.#processor.units),
     });
@@ -374,11 +376,11 @@ export class BinaryTranslationMachine implements KernelMachine {
       return undefined;
     }
     if (!isOpen) return { reason: "halted" };
-    if (this.#board.canWake) {
-      const skipped = this.#board.timeline.nextDeadline - this.now;
-      if (skipped > 0) this.#processor.idleUnits += skipped;
+    const step = this.#board.idleStep;
+    if (step !== undefined) {
+      this.#processor.idleUnits += step.nanoseconds;
       this.#visits += 1;
-      return undefined;
+      return step.leavesRun ? { reason: "stopped" } : undefined;
     }
     return { reason: this.#board.awaitsInput ? "waiting" : "halted" };
   }
