@@ -11,6 +11,8 @@ import { addGuest } from "./commands/guest.ts";
 import { addLockstep } from "./commands/lockstep.ts";
 import { addRun } from "./commands/run.ts";
 import { addStrategies } from "./commands/strategies.ts";
+import { addTrace } from "./commands/trace.ts";
+import { addTranslate } from "./commands/translate.ts";
 
 /** The whole command line. */
 export function command(): Command {
@@ -35,8 +37,10 @@ export function command(): Command {
     addStrategies,
     addClassify,
     addDisasm,
+    addTranslate,
     addBench,
     addGuest,
+    addTrace,
     addLockstep,
   ])
     add(program);

@@ -61,8 +61,7 @@ export class InstructionEmulator {
         flushTlb,
         now,
         readMsr: (index) => interrupts.readMsr(index),
-        writeMsr: (index, value) =>
-          interrupts.readMsr(index) === undefined ? undefined : interrupts.writeMsr(index, value),
+        writeMsr: (index, value) => interrupts.writeMsr(index, value),
       },
     });
   }
@@ -94,12 +93,13 @@ export class InstructionEmulator {
   /**
    * Executes the instruction at the RIP of `cpu`, one iteration when it repeats.
    *
+   * @param code Its bytes, where the caller has fetched them before and they still stand.
    * @returns What it did. After a fault `cpu` is as it was, and the fault is the guest's.
    */
-  emulate(cpu: VirtualCpu): Emulation {
+  emulate(cpu: VirtualCpu, code?: Uint8Array): Emulation {
     const { state } = this.#processor;
     cpu.load(state);
-    const emulation = this.#processor.emulateOne();
+    const emulation = this.#processor.emulateOne(code);
     if (emulation.kind === "retired") {
       this.#work.addEmulated(emulation.mnemonic);
       cpu.store(state);

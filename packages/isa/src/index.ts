@@ -15,6 +15,7 @@ export {
 } from "./memory/host-memory.ts";
 export {
   Processor,
+  type Delivery,
   type InterruptSource,
   type MmioRegion,
   type PortIo,
@@ -23,7 +24,14 @@ export {
 } from "./processor.ts";
 export type { DebugHit, WatchedAccess, Watchpoint } from "./interpreter/stop-points.ts";
 export { ProcessorState, type LongModeEntry, type Segment } from "./state/processor-state.ts";
-export { slots, segmentSlots, SEGMENTS, type SegmentName, type Slot } from "./state/layout.ts";
+export {
+  slots,
+  segmentSlots,
+  SEGMENTS,
+  SHADOW,
+  type SegmentName,
+  type Slot,
+} from "./state/layout.ts";
 export type { MonitorEvent } from "./exceptions/monitor.ts";
 export { checkPorts } from "./exceptions/port-permission.ts";
 export { writeCr0, writeCr4 } from "./exceptions/control-register.ts";

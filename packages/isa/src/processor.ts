@@ -79,8 +79,8 @@ export interface InterruptSource {
   writeTaskPriority(priority: number): void;
   /** A model-specific register of the interrupt controller (IA32_APIC_BASE, x2APIC), or undefined when it has none such. */
   readMsr?(index: number): bigint | undefined;
-  /** @returns false when there is no such register or it refuses the value: #GP(0). */
-  writeMsr?(index: number, value: bigint): boolean;
+  /** @returns undefined when it has no such register, false when it refuses the value: #GP(0). Some can only be written. */
+  writeMsr?(index: number, value: bigint): boolean | undefined;
 }
 
 export interface ProcessorOptions {
@@ -96,6 +96,17 @@ export interface ProcessorOptions {
   readonly delivery?: "architectural" | "monitor";
   /** Called when a mark is executed (a NOP that names itself; see instructions/nop.ts). */
   readonly onMark?: (id: number) => void;
+  /** Called before an exception or an interrupt is delivered through the guest's IDT; RIP is that of the guest. */
+  readonly onDelivery?: (delivery: Delivery) => void;
+}
+
+/** What is delivered through the guest's IDT, apart from software interrupts. */
+export interface Delivery {
+  readonly kind: "exception" | "interrupt" | "nmi";
+  readonly vector: number;
+  readonly errorCode: number | undefined;
+  /** The address of a page fault; else undefined. */
+  readonly linear: bigint | undefined;
 }
 
 /** Why {@link Processor.run} came back. */
@@ -133,6 +144,7 @@ export class Processor {
   readonly #mmio: MmioRegion[];
   readonly #interrupts: InterruptSource;
   readonly #onMark: ((id: number) => void) | undefined;
+  readonly #onDelivery: ((delivery: Delivery) => void) | undefined;
   readonly #base: number;
   readonly #counters: readonly string[];
   readonly #cache: CodeCache;
@@ -180,6 +192,7 @@ export class Processor {
     this.#mmio = [...(options.mmio ?? [])];
     this.#interrupts = options.interrupts;
     this.#onMark = options.onMark;
+    this.#onDelivery = options.onDelivery;
     const { buffer } = options.memory.wasm;
     this.#u8 = new Uint8Array(buffer);
     this.#u16 = new Uint16Array(buffer);
@@ -778,6 +791,7 @@ export class Processor {
       if (this.delivery === "monitor") return this.#leaveForMonitor({ kind: "nmi" });
       this.state.setNumber(slots.nmiBlocked, 1);
       this.#eventCounts.addName("nmis");
+      this.#tellDelivery("nmi", VECTOR.NMI);
       return this.#deliver(VECTOR.NMI, EVENT.EXTERNAL, undefined) ?? "delivered";
     }
     const flags = this.#u32[(this.#base + slots.flagsSystem.offset) >> 2] ?? 0;
@@ -792,6 +806,7 @@ export class Processor {
     this.state.setNumber(slots.halted, 0);
     const vector = this.#interrupts.acknowledge();
     this.#eventCounts.addVector("interrupts", vector);
+    this.#tellDelivery("interrupt", vector);
     return this.#deliver(vector, EVENT.EXTERNAL, undefined) ?? "delivered";
   }
 
@@ -831,7 +846,15 @@ export class Processor {
       return this.#leaveForMonitor({ kind: "exception", vector, errorCode, linear });
     }
     this.#eventCounts.addVector("exceptions", vector);
+    this.#tellDelivery("exception", vector, errorCode);
     return this.#deliver(vector, EVENT.EXCEPTION, errorCode);
+  }
+
+  #tellDelivery(kind: Delivery["kind"], vector: number, errorCode?: number): void {
+    if (this.#onDelivery === undefined) return;
+    const isPageFault = kind === "exception" && vector === VECTOR.PF;
+    const linear = isPageFault ? this.state.get(slots.faultLinear) : undefined;
+    this.#onDelivery({ kind, vector, errorCode, linear });
   }
 
   /** Delivers through the IDT; an exception on the way escalates. */
@@ -893,6 +916,7 @@ export class Processor {
         next = { vector: second.vector, kind: EVENT.EXCEPTION, errorCode: second.errorCode };
       }
       this.#eventCounts.addVector("exceptions", next.vector);
+      this.#tellDelivery("exception", next.vector, next.errorCode);
     }
   }
 
@@ -1010,10 +1034,7 @@ export class Processor {
         ...this.#extensions.flatMap(({ hooks }) => hooks.msrs ?? []),
         {
           read: (index) => interrupts.readMsr?.(index),
-          write(index, value) {
-            if (interrupts.readMsr?.(index) === undefined) return undefined;
-            return interrupts.writeMsr?.(index, value) ?? false;
-          },
+          write: (index, value) => interrupts.writeMsr?.(index, value),
         },
       ],
     };

@@ -65,5 +65,6 @@ export { BlockStoreError, MemoryStore, type BlockStore } from "./storage/block-s
 export { OverlayStore } from "./storage/overlay-store.ts";
 export { Timeline, type Clock, type ScheduledEvent } from "./timeline.ts";
 export type { Disk } from "./virtio/block-device.ts";
+export { ConsoleLine } from "./virtio/console-device.ts";
 export type { NetworkCard } from "./virtio/network-device.ts";
 export type { Share } from "./virtio/file-share-device.ts";

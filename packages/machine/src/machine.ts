@@ -6,7 +6,9 @@
  */
 import {
   Processor,
+  slots,
   type DebugHit,
+  type Delivery,
   type HostMemory,
   type ProcessorExit,
   type ProcessorOptions,
@@ -33,6 +35,7 @@ export interface MachineOptions extends Omit<BoardOptions, "clock" | "onExit" | 
   readonly extensions?: NonNullable<ProcessorOptions["extensions"]>;
   readonly delivery?: "architectural" | "monitor";
   readonly onMark?: (id: number) => void;
+  readonly onDelivery?: (delivery: Delivery) => void;
 }
 
 export type MachineExit =
@@ -64,7 +67,7 @@ export class Machine {
       clock: this,
       onExit: () => this.processor.requestStop(),
     });
-    const { memory, profile, extensions, delivery, onMark } = options;
+    const { memory, profile, extensions, delivery, onMark, onDelivery } = options;
     this.processor = new Processor({
       memory,
       ports: this.ports,
@@ -74,8 +77,19 @@ export class Machine {
       ...(extensions === undefined ? {} : { extensions }),
       ...(delivery === undefined ? {} : { delivery }),
       ...(onMark === undefined ? {} : { onMark }),
+      ...(onDelivery === undefined ? {} : { onDelivery }),
     });
-    this.interrupts.pins = this.processor;
+    const { processor } = this;
+    const { features } = processor.profile;
+    this.interrupts.apic.features = {
+      x2Apic: features.has("x2apic"),
+      tscDeadline: features.has("tsc_deadline_timer"),
+    };
+    this.interrupts.pins = {
+      setInterruptRequest: (asserted) => processor.setInterruptRequest(asserted),
+      requestNmi: () => processor.requestNmi(),
+      timestampOffset: () => processor.state.get(slots.tscOffset),
+    };
     this.timeline.onEarlier = (deadline) => {
       this.processor.stopAt(Math.max(deadline - this.processor.idleUnits, this.processor.units));
     };

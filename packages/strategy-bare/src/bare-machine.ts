@@ -30,7 +30,7 @@ export class BareMachine implements KernelMachine {
 
   /** @throws {ImageError} when a file of the guest is malformed or does not fit. */
   constructor(options: BareMachineOptions) {
-    const { claim, memoryBytes, epochSeconds, onSerial, onDebug, onMark } = options;
+    const { claim, memoryBytes, epochSeconds, onSerial, onDebug, onMark, onDelivery } = options;
     this.#options = options;
     this.#machine = new Machine({
       memory: claim.memory,
@@ -40,6 +40,7 @@ export class BareMachine implements KernelMachine {
       onSerial,
       onDebug,
       ...(onMark === undefined ? {} : { onMark }),
+      ...(onDelivery === undefined ? {} : { onDelivery }),
     });
     const { processor, interrupts } = this.#machine;
     this.inspect = inspectorOf(processor);

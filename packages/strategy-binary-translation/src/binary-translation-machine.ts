@@ -4,7 +4,7 @@
  * Time goes on by the processor's units. The host's timer is set to the first deadline of the guest's devices, and only
  * its interrupt gives them their time.
  */
-import { defaultProfile, Processor, type PortIo, type ProcessorProfile } from "@ringside/isa";
+import { defaultProfile, Processor, type ProcessorProfile } from "@ringside/isa";
 import {
   GuestDevices,
   GuestMemory,
@@ -116,11 +116,20 @@ export class BinaryTranslationMachine implements KernelMachine {
       sizeBytes: memoryBytes,
       work: this.#work,
     });
-    this.#board = new Board({ ...options, clock: this, onExit: () => {} });
+    // A program that its kernel gave ports (IOPL 3) reaches the board while it runs.
+    this.#board = new Board({
+      ...options,
+      clock: this,
+      onExit: () => this.#processor.stopAt(this.#processor.units),
+    });
+    this.#devices = new GuestDevices(this.#board, this.#memory);
     this.#processor = new Processor({
       memory: claim.memory,
       profile: hostProfile,
-      ports: noPorts,
+      ports: {
+        read: (port, sizeBytes) => this.#devices.readPort(port, sizeBytes),
+        write: (port, sizeBytes, value) => this.#devices.writePort(port, sizeBytes, value),
+      },
       interrupts: this.#physicalInterrupts,
       delivery: "monitor",
       ...(onMark === undefined ? {} : { onMark }),
@@ -130,8 +139,9 @@ export class BinaryTranslationMachine implements KernelMachine {
     this.#board.timeline.onEarlier = (deadline) => {
       this.#processor.stopAt(Math.max(deadline - this.#processor.idleUnits, this.#processor.units));
     };
-    this.#virtualInterrupts = new VirtualInterrupts(this.#board.interrupts, () => {});
-    this.#devices = new GuestDevices(this.#board, this.#memory);
+    this.#virtualInterrupts = new VirtualInterrupts(this.#board.interrupts, () => {
+      if (this.#life.monitor.isRunning) this.#physicalInterrupts.kick();
+    });
     this.#life = this.#boot();
     this.inspect = new GuestInspector({
       memory: this.#memory,
@@ -340,16 +350,4 @@ export class BinaryTranslationMachine implements KernelMachine {
     }
     return { reason: this.#board.awaitsInput ? "waiting" : "halted" };
   }
-}
-
-/** The host's own bus: no guest has the privilege to reach it. */
-const noPorts: PortIo = {
-  read: (port) => notReached(port),
-  write: (port) => notReached(port),
-};
-
-function notReached(port: number): never {
-  throw new Error(
-    `Bug in ringside: a guest reached port 0x${port.toString(16)} of the host, please report.`,
-  );
 }

@@ -61,8 +61,13 @@ export class CodeSpace {
       region,
       fetch: (linear) => this.#fetch(linear),
       isTrapping: (guestRip) => this.#trapping.get(guestRip)?.isAdapted ?? false,
-      hasUnusualFlags: () => (emulator.state.get(slots.flagsSystem) & unusualFlags) !== 0n,
+      hasUnusualFlags: () => this.hasUnusualFlags,
     });
+  }
+
+  /** Whether the guest has IOPL or NT set. */
+  get hasUnusualFlags(): boolean {
+    return (this.#emulator.state.get(slots.flagsSystem) & unusualFlags) !== 0n;
   }
 
   /** Code for a guest address, translated if it has to be; undefined when it cannot be fetched. */

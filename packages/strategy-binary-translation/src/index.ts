@@ -7,3 +7,9 @@
  * @packageDocumentation
  */
 export { binaryTranslation } from "./binary-translation.ts";
+export {
+  TranslationListing,
+  type ListedInstruction,
+  type ListedLine,
+  type ListedUnit,
+} from "./translator/listing.ts";

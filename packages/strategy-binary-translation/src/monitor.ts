@@ -14,6 +14,7 @@ import type {
 import type { PhysicalInterrupts, VirtualInterrupts } from "@ringside/hypervisor";
 import {
   RFLAGS,
+  SHADOW,
   slots,
   VECTOR,
   type MonitorEvent,
@@ -65,7 +66,6 @@ const wasWrite = 2;
 const wasUser = 4;
 const wasFetch = 16;
 const singleStep = 0x4000n;
-const systemCallBytes = 2n;
 const postPort = 0x80;
 
 export class Monitor {
@@ -73,12 +73,15 @@ export class Monitor {
   #where: "cache" | "program" | "rest" = "rest";
   /** The monitor was called by translated code, and has not resumed the guest since. */
   #calledOut = false;
+  #isRunning = false;
   /** The guest is in the middle of an instruction, and something is to be delivered behind it. */
   #steps = false;
   /** A repeated instruction is being emulated, one iteration at a time. */
   #repeats = false;
   /** A write of the guest was to a traced frame, or to a device. */
   #needed = false;
+  /** IOPL or NT was set when translated code ran last. */
+  #wasUnusual = false;
   #pendingShown = 0;
   #waitingShown = 0;
 
@@ -90,6 +93,11 @@ export class Monitor {
   /** Where the guest is; for inspection. */
   get where(): "cache" | "program" | "rest" {
     return this.#where;
+  }
+
+  /** The processor runs: what a program does to its devices must be looked at soon. */
+  get isRunning(): boolean {
+    return this.#isRunning;
   }
 
   /** The processor has executed an instruction that comes here, and has not come yet: its units were spent. */
@@ -107,7 +115,7 @@ export class Monitor {
     }
     if (this.#where !== "rest") return undefined;
     if (this.#repeats) return this.#emulate();
-    if (cpu.isInKernel && (cpu.state.get(slots.flagsSystem) & RFLAGS.TF) !== 0n) {
+    if (cpu.isInKernel && this.#isTracing) {
       return this.#stepKernel();
     }
     return this.#enter();
@@ -117,7 +125,9 @@ export class Monitor {
   run(units: number): StepResult {
     const { processor } = this.#o;
     if (this.#where === "cache") this.#showInterrupts();
+    this.#isRunning = true;
     const exit = processor.run(this.#steps ? 1 : units);
+    this.#isRunning = false;
     if (this.#where === "cache") this.#readTaskPriority();
     return this.#afterRun(exit);
   }
@@ -201,6 +211,7 @@ export class Monitor {
     const unsuitable = whyNotTranslated(level, state.mode, state.cr0);
     if (unsuitable !== undefined) return crash(unsuitable);
     code.settleDoubts();
+    this.#checkFlags();
     const entry = code.entry(state.rip);
     if (entry === undefined) return this.#deliverFetchFault();
     this.#loadRoot();
@@ -208,6 +219,14 @@ export class Monitor {
     this.#calledOut = false;
     this.#where = "cache";
     return undefined;
+  }
+
+  /** Code in the cache stands for IOPL and NT as they were: all of it goes when they change, which is rare. */
+  #checkFlags(): void {
+    const { cache, code } = this.#o;
+    if (code.hasUnusualFlags === this.#wasUnusual) return;
+    this.#wasUnusual = !this.#wasUnusual;
+    cache.clear();
   }
 
   /** Fetching at RIP faults, or finds no memory. */
@@ -287,7 +306,7 @@ export class Monitor {
       case "emulate": {
         this.#leaveCache(exit.guestRip);
         this.#needed = false;
-        const result = this.#emulate();
+        const result = this.#emulate(exit.code);
         code.noteCallout(exit.guestRip, this.#needed, unit);
         return result;
       }
@@ -363,7 +382,7 @@ export class Monitor {
   // From programs.
 
   #fromProgram(event: MonitorEvent): StepResult {
-    const { cpu, counts, onEntry } = this.#o;
+    const { cpu, processor, counts, onEntry } = this.#o;
     counts.traps += 1;
     if (event.kind === "interrupt") return this.#physicalInterrupt();
     if (event.kind === "nmi") return ran;
@@ -377,21 +396,15 @@ export class Monitor {
         return this.#deliverException(event.vector, event.errorCode, 0n);
       case "software-interrupt":
         onEntry?.(`INT ${event.vector} in a program`);
-        cpu.state.rip = BigInt.asUintN(
-          64,
-          cpu.state.rip - this.#softwareInterruptBytes(event.vector),
-        );
-        return this.#emulate();
+        break;
       case "syscall":
       case "sysenter":
-        onEntry?.(event.kind);
-        cpu.state.rip = BigInt.asUintN(64, cpu.state.rip - systemCallBytes);
-        return this.#emulate();
       case "call-gate":
-        return crash(
-          "A program went through a call gate, which is not implemented under translation.",
-        );
+        onEntry?.(event.kind);
     }
+    // The instruction itself enters the kernel, on the guest's own state and tables.
+    cpu.state.rip = processor.state.get(slots.monitorRip);
+    return this.#emulate();
   }
 
   #programFault(fault: Fault): StepResult {
@@ -415,16 +428,6 @@ export class Monitor {
       return this.#deliverException(shadow.vector, shadow.errorCode, fault.linear);
     }
     return this.#emulate();
-  }
-
-  /** Length of the INT in front of RIP: INT3 and INT1 have one byte. */
-  #softwareInterruptBytes(vector: number): bigint {
-    const { emulator, memory, cpu } = this.#o;
-    const opcode = vector === VECTOR.BP ? 0xcc : vector === VECTOR.DB ? 0xf1 : undefined;
-    if (opcode === undefined) return 2n;
-    const walked = emulator.walk(BigInt.asUintN(64, cpu.state.rip - 1n), { user: true });
-    if (walked.kind === "fault" || !memory.isRam(walked.physical)) return 2n;
-    return memory.peek(walked.physical, 1)[0] === opcode ? 1n : 2n;
   }
 
   // Both.
@@ -460,13 +463,17 @@ export class Monitor {
     this.#needed = true;
   }
 
-  /** Executes the one instruction at RIP for the guest; of a repeated one, an iteration. */
-  #emulate(): StepResult {
+  /**
+   * Executes the one instruction at RIP for the guest; of a repeated one, an iteration.
+   *
+   * @param bytes The instruction, when it is known.
+   */
+  #emulate(bytes?: Uint8Array): StepResult {
     const { emulator, cpu, mmu, code } = this.#o;
     const { state } = cpu;
     const before = state.rip;
     const { cr0, cr4, efer } = state;
-    const emulation = emulator.emulate(cpu);
+    const emulation = emulator.emulate(cpu, bytes);
     this.#repeats = false;
     switch (emulation.kind) {
       case "event":
@@ -487,15 +494,28 @@ export class Monitor {
           return halted;
         }
         this.#repeats = state.rip === before && repeated.has(emulation.mnemonic);
+        // SYSRET with TF set traps at once, where IRET and POPF trap behind the next instruction.
+        if (emulation.mnemonic === "sysret" && this.#isTracing) return this.#trapStep();
         return served;
     }
+  }
+
+  get #isTracing(): boolean {
+    return (this.#o.cpu.state.get(slots.flagsSystem) & RFLAGS.TF) !== 0n;
   }
 
   /** Executes one instruction of a kernel that traces itself. */
   #stepKernel(): StepResult {
     const { state } = this.#o.cpu;
+    state.setNumber(slots.interruptShadow, 0);
     const result = this.#emulate();
-    if (result.kind !== "served") return result;
+    // Intel SDM Vol. 3A §6.8.3, "Masking Exceptions and Interrupts When Switching Stacks": no trap after a load of SS.
+    const loadedStack = state.getNumber(slots.interruptShadow) === SHADOW.stackLoad;
+    return result.kind !== "served" || loadedStack ? result : this.#trapStep();
+  }
+
+  #trapStep(): StepResult {
+    const { state } = this.#o.cpu;
     state.set(slots.dr6, state.get(slots.dr6) | singleStep);
     return this.#deliver({ vector: VECTOR.DB, kind: "exception" });
   }

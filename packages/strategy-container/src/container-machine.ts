@@ -218,9 +218,6 @@ export class ContainerMachine implements MachineCore {
       const renamed = renameCount(name);
       if (renamed !== undefined && since > 0) flat[renamed] = since;
     }
-    for (const [vector, count] of kernel.exceptionCounts.entries()) {
-      if (count > 0) flat[`exceptions.${vector}`] = count;
-    }
     for (const [number, count] of kernel.callCounts.entries()) {
       const name = linuxSystemCalls.rows[number]?.name ?? `unknown-${number}`;
       if (count > 0) flat[`systemCalls.${name}`] = count;

@@ -19,7 +19,7 @@ export interface Counts extends CountTree {
   readonly rings: CountTree;
   /** Those of {@link instructions} that cost models price one by one, by mnemonic. */
   readonly mnemonics: CountTree;
-  /** Delivered exceptions by vector, whoever handled them. */
+  /** Exceptions by vector that were delivered through the guest's own tables; a monitor's are in `monitor.exceptions`. */
   readonly exceptions: CountTree;
   /** Delivered external interrupts by vector. */
   readonly interrupts: CountTree;

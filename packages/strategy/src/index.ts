@@ -73,6 +73,7 @@ export {
   type Traits,
 } from "./strategy.ts";
 export type {
+  DeliveryEvent,
   MarkEvent,
   MonitorEntryEvent,
   StateEvent,

@@ -5,7 +5,7 @@
  * its streams and its exit status over the kernel's console. What differs between strategies is the machine below.
  */
 import type { BoardEnd } from "@ringside/machine";
-import type { DebugHit } from "@ringside/isa";
+import type { DebugHit, Delivery } from "@ringside/isa";
 import { countsBetween, type Counts, type CountTree } from "./counts.ts";
 import type { Debugger } from "./debugger.ts";
 import { programStatus, type Exit, type ProgramStatus } from "./exit.ts";
@@ -60,6 +60,8 @@ export interface KernelMachineListeners {
   /** Bytes on the guest's debug console. */
   readonly onDebug: (bytes: Uint8Array) => void;
   readonly onMark?: (id: number) => void;
+  /** The processor is about to deliver something through the guest's own tables. */
+  readonly onDelivery?: (delivery: Delivery) => void;
   /** The hypervisor got control. */
   readonly onMonitorEntry?: (why: string) => void;
 }
@@ -203,13 +205,19 @@ export class KernelCore implements MachineCore {
   }
 
   #listeners(): KernelMachineListeners {
-    const { mark, "monitor-entry": entry } = this.#options.trace ?? {};
+    const { delivery, mark, "monitor-entry": entry } = this.#options.trace ?? {};
     return {
       onSerial: (bytes) => this.#onSerial(bytes),
       onDebug: (bytes) => this.#onLog(bytes),
       ...(mark === undefined
         ? {}
         : { onMark: (id: number) => mark({ type: "mark", units: this.units, id }) }),
+      ...(delivery === undefined
+        ? {}
+        : {
+            onDelivery: (what: Delivery) =>
+              delivery({ type: "delivery", units: this.units, ...what }),
+          }),
       ...(entry === undefined
         ? {}
         : {

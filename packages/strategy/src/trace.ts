@@ -41,7 +41,23 @@ export interface MonitorEntryEvent extends Timed {
   readonly why: string;
 }
 
-export type TraceEvent = MarkEvent | StateEvent | SystemCallEvent | MonitorEntryEvent;
+/** The processor is about to deliver an exception or an interrupt through the guest's own tables. */
+export interface DeliveryEvent extends Timed {
+  readonly type: "delivery";
+  readonly kind: "exception" | "interrupt" | "nmi";
+  readonly vector: number;
+  /** Undefined where the exception has none. */
+  readonly errorCode: number | undefined;
+  /** The address of a page fault; else undefined. */
+  readonly linear: bigint | undefined;
+}
+
+export type TraceEvent =
+  | DeliveryEvent
+  | MarkEvent
+  | StateEvent
+  | SystemCallEvent
+  | MonitorEntryEvent;
 
 /**
  * Called synchronously, in the order of guest time, while the machine runs. A listener may read the machine

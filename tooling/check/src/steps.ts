@@ -19,6 +19,7 @@ export const steps: readonly Step[] = [
   { id: "test", command: "pnpm test" },
   { id: "packages", command: "pnpm check:packages" },
   { id: "readme", command: "pnpm check:readme" },
+  { id: "explained", command: "pnpm check:explained" },
   { id: "outsider", command: "pnpm outsider" },
   { id: "test-node22", command: "pnpm test:node22" },
 ];

@@ -2,7 +2,9 @@
  * Gets guests that nobody here wrote from Debian, into .cache/debian:
  *
  *     pnpm guest:busybox    busybox, the static program of the package busybox-static
- *     pnpm guest:linux      vmlinux, the kernel for clouds, taken out of its bzImage
+ *     pnpm guest:linux      vmlinuz and vmlinuz-generic, the kernels for clouds and for all; vmlinux, the former as it is
+ *                           inside; modules.cpio, its drivers for virtio devices
+ *     pnpm guest:debian     root.ext4, a whole system on a disk image, with root.vmlinuz and root.initrd; needs root, mmdebstrap, e2fsprogs
  *
  * They are never committed. Where apt is missing or has no network this says so and fails; tests that want them
  * then say that they skipped.
@@ -19,20 +21,64 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { initrd } from "@ringside/guest";
 import { unpackKernel } from "@ringside/machine";
 import { dependencyOf, unpackFrom } from "./apt.ts";
+import { makeRootDisk } from "./root-disk.ts";
 
 const cache = fileURLToPath(new URL("../../../.cache/debian/", import.meta.url));
+
+/** Drivers of the kernel for clouds, in an order in which each finds what it needs. */
+const modules = [
+  "virtio/virtio_ring",
+  "virtio/virtio",
+  "virtio/virtio_pci_legacy_dev",
+  "virtio/virtio_pci_modern_dev",
+  "virtio/virtio_pci",
+  "block/virtio_blk",
+  "hw_random/virtio-rng",
+  "char/virtio_console",
+  "core/failover",
+  "net/net_failover",
+  "net/virtio_net",
+  "fuse/fuse",
+  "fuse/virtiofs",
+  "firmware/qemu_fw_cfg",
+];
+
+function kernelFrom(name: string, folder: string): string {
+  const [file = ""] = unpackFrom(dependencyOf(name), ["boot/vmlinuz-*"], folder);
+  return file;
+}
 
 /** Writes the file called like the key; the folder is empty and goes away afterwards. */
 const makers: Readonly<Record<string, (file: string, folder: string) => Promise<void> | void>> = {
   busybox(file, folder) {
-    copyFileSync(unpackFrom("busybox-static", "{bin,usr/bin}/busybox", folder), file);
+    const [busybox = ""] = unpackFrom("busybox-static", ["{bin,usr/bin}/busybox"], folder);
+    copyFileSync(busybox, file);
+  },
+  vmlinuz(file, folder) {
+    copyFileSync(kernelFrom("linux-image-cloud-amd64", folder), file);
+  },
+  "vmlinuz-generic"(file, folder) {
+    copyFileSync(kernelFrom("linux-image-amd64", folder), file);
   },
   async vmlinux(file, folder) {
-    const name = dependencyOf("linux-image-cloud-amd64");
-    const image = readFileSync(unpackFrom(name, "boot/vmlinuz-*", folder));
+    const image = readFileSync(kernelFrom("linux-image-cloud-amd64", folder));
     writeFileSync(file, await unpackKernel(image));
+  },
+  "modules.cpio"(file, folder) {
+    const patterns = modules.map((module) => `lib/modules/*/kernel/**/${module}.ko`);
+    const files = unpackFrom(dependencyOf("linux-image-cloud-amd64"), patterns, folder);
+    const entries = files.map((path, index) => ({
+      path: `/modules/${String(index).padStart(2, "0")}.ko`,
+      mode: 0o644,
+      data: readFileSync(path),
+    }));
+    writeFileSync(file, initrd(entries));
+  },
+  "root.ext4"(_, folder) {
+    makeRootDisk(join(cache, "root"), folder);
   },
 };
 

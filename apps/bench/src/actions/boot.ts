@@ -4,6 +4,7 @@ import { crashReport } from "../boot/crash-report.ts";
 import { runDebugged, type DebuggedExit } from "../boot/debug-port.ts";
 import { createMachine, kernelGuest } from "../boot/kernel-guest.ts";
 import { MachineLoop } from "../boot/machine-loop.ts";
+import { plugIn } from "../boot/plugged-in.ts";
 import { openTerminal } from "../boot/serial-terminal.ts";
 import { statistics } from "../boot/statistics.ts";
 import { textWatch } from "../boot/text-watch.ts";
@@ -18,7 +19,8 @@ type Ending = "found" | "left" | "timeout" | "interrupted";
 /** Boots the kernel; the command's status tells how it ended. */
 export async function boot(options: BootOptions): Promise<void> {
   const strategy = await findStrategy(options.strategy);
-  const guest = await kernelGuest(strategy, options);
+  using pluggedIn = plugIn(options);
+  const guest = await kernelGuest(strategy, options, pluggedIn.hardware);
   let ending: Ending | undefined;
   let loop: MachineLoop | undefined;
   const end = (why: Ending): void => {
@@ -40,7 +42,7 @@ export async function boot(options: BootOptions): Promise<void> {
   });
   using _ = machine;
   const { stdin } = process;
-  loop = new MachineLoop(machine, { realTime: stdin.isTTY });
+  loop = new MachineLoop(machine, { realTime: stdin.isTTY || options.net === "user" });
   const timer =
     options.timeout === undefined
       ? undefined

@@ -1,5 +1,13 @@
 /** What `ringside run` does: one program of the host's disk under one strategy. */
-import { Host, shellStatus, StrategyError, type Exit } from "@ringside/strategy";
+import {
+  Host,
+  shellStatus,
+  StrategyError,
+  type Exit,
+  type VirtualMachine,
+} from "@ringside/strategy";
+import { runDebugged, type DebugPort } from "../boot/debug-port.ts";
+import { MachineLoop } from "../boot/machine-loop.ts";
 import type { RunOptions } from "../commands/run.ts";
 import { CommandError, STATUS } from "../failure.ts";
 import { readFiles, readProgram, requireInterpreter } from "../program/host-files.ts";
@@ -50,10 +58,13 @@ export async function runProgram(
     stopped.abort();
   });
   try {
-    const exit = await machine.start({
-      signal: stopped.signal,
-      ...(options.limit === undefined ? {} : { limitUnits: options.limit }),
-    });
+    const exit =
+      options.gdb === undefined
+        ? await machine.start({
+            signal: stopped.signal,
+            ...(options.limit === undefined ? {} : { limitUnits: options.limit }),
+          })
+        : await runUnderGdb(machine, options.gdb, stopped.signal);
     if (unreadable !== undefined) {
       throw new CommandError(`Standard input cannot be read (${unreadable.message}).`, undefined, {
         cause: unreadable,
@@ -66,6 +77,21 @@ export async function runProgram(
     machine[Symbol.dispose]();
   }
 }
+
+/** As its debuggers say; what one of them kills was killed by a signal. */
+async function runUnderGdb(
+  machine: VirtualMachine,
+  where: DebugPort,
+  signal: AbortSignal,
+): Promise<Exit> {
+  const loop = new MachineLoop(machine, { realTime: false });
+  signal.addEventListener("abort", () => loop.end(), { once: true });
+  const exit = await runDebugged(machine, loop, where);
+  if (exit.reason !== "killed") return exit;
+  return { reason: "exited", status: { kind: "signal", signal: killSignal, core: false } };
+}
+
+const killSignal = 9;
 
 function statusOf(exit: Exit, options: RunOptions): number {
   switch (exit.reason) {

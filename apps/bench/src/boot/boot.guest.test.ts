@@ -142,6 +142,10 @@ describe.skipIf(cannotRun)(
         [["--kernel", kernel, "--memory", "5000"], "--memory is 5000 bytes. Give a multiple"],
         [["--kernel", kernel, "--strategy", "none"], 'There is no strategy "none".'],
         [["--kernel", kernel, "--strategy", "container"], "container does not run this kernel:"],
+        [["--kernel", kernel, "--disk", "none.img"], "none.img cannot be opened as a disk image"],
+        [["--kernel", kernel, "--share", "nowhere"], "nowhere cannot be opened as a folder"],
+        [["--kernel", kernel, "--net", "bridge"], "Allowed choices are user, none"],
+        [["--kernel", kernel, "--gdb", "65536"], "Give a port such as 1234"],
         [["--kernel", kernel, "--timeout", "soon"], "Give seconds, more than 0"],
         [["--kernel", kernel, "--until", ""], "Give the text to wait for."],
       ] as const;

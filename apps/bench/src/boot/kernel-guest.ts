@@ -1,6 +1,6 @@
 /** A kernel's files as the guest of a strategy, and the machine that boots it. */
 import { readFile } from "node:fs/promises";
-import { ImageError } from "@ringside/machine";
+import { ImageError, isBzImage, unpackKernel, type Hardware } from "@ringside/machine";
 import {
   Host,
   StrategyError,
@@ -18,9 +18,14 @@ import { kernelFormat } from "./kernel-file.ts";
 type FileOptions = Omit<KernelOptions, "strategy">;
 
 /** @throws {CommandError} A file is missing, damaged, or none of what it is said to be. */
-export async function kernelGuest(strategy: Strategy, options: FileOptions): Promise<KernelGuest> {
-  const image = await readInput(options.kernel);
-  const format = options.format === "auto" ? kernelFormat(options.kernel, image) : options.format;
+export async function kernelGuest(
+  strategy: Strategy,
+  options: FileOptions,
+  hardware: Hardware = {},
+): Promise<KernelGuest> {
+  const file = await readInput(options.kernel);
+  const format = options.format === "auto" ? kernelFormat(options.kernel, file) : options.format;
+  const image = format === "pvh" ? await elfOf(options.kernel, file) : file;
   const guest = {
     kind: "kernel",
     image,
@@ -28,16 +33,28 @@ export async function kernelGuest(strategy: Strategy, options: FileOptions): Pro
     commandLine: options.append,
     memoryBytes: options.memory,
   } as const;
-  if (options.initrd === undefined) return onWholePc(strategy, guest);
+  if (options.initrd === undefined) return onWholePc(strategy, guest, hardware);
   const initrd = await readInput(options.initrd);
   checkInitrd(options.initrd, initrd);
-  return onWholePc(strategy, { ...guest, initrd });
+  return onWholePc(strategy, { ...guest, initrd }, hardware);
 }
 
-/** The same with all that a PC has, where the strategy brings it. */
-function onWholePc(strategy: Strategy, guest: KernelGuest): KernelGuest {
-  const whole = { ...guest, hardware: {} };
-  return strategy.accepts(whole).accepted ? whole : guest;
+/** The kernel itself, where a bzImage has it packed. */
+async function elfOf(path: string, file: Uint8Array): Promise<Uint8Array> {
+  if (!isBzImage(file)) return file;
+  try {
+    return await unpackKernel(file);
+  } catch (cause) {
+    if (!(cause instanceof ImageError)) throw cause;
+    throw new CommandError(`${path} is damaged. ${cause.message}`, undefined, { cause });
+  }
+}
+
+/** The same with all that a PC has, where the strategy brings it. What was asked for is not left out. */
+function onWholePc(strategy: Strategy, guest: KernelGuest, hardware: Hardware): KernelGuest {
+  const whole = { ...guest, hardware };
+  const isWanted = Object.values(hardware).some((part) => Array.isArray(part) && part.length > 0);
+  return isWanted || strategy.accepts(whole).accepted ? whole : guest;
 }
 
 /** Memory is given by the page. */

@@ -1,9 +1,10 @@
 /** `ringside boot`: a kernel on a machine of its own, with the terminal as its serial console. */
-import { InvalidArgumentError, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 import { parseDebugPort, type DebugPort } from "../boot/debug-port.ts";
+import { parseHostPath, type HardwareOptions, type HostPath } from "../boot/plugged-in.ts";
 import { addKernelOptions, type KernelOptions } from "./kernel-options.ts";
 
-export interface BootOptions extends KernelOptions {
+export interface BootOptions extends KernelOptions, HardwareOptions {
   readonly until?: string;
   readonly timeout?: number;
   readonly stats?: boolean;
@@ -18,6 +19,27 @@ export function addBoot(program: Command): void {
         "Boots a kernel on a machine of its own; the terminal is its serial console (Ctrl-A x leaves).",
       ),
   )
+    .addOption(
+      new Option(
+        "--disk <file[,writable]>",
+        "a raw image as a disk (/dev/vda and on); changes are forgotten unless writable; may be repeated",
+      )
+        .argParser(collectPaths)
+        .default([], "none"),
+    )
+    .addOption(
+      new Option(
+        "--share <folder>",
+        "a folder that the guest can mount (virtiofs, by the names share, share1 and on); may be repeated",
+      )
+        .argParser(collectPaths)
+        .default([], "none"),
+    )
+    .addOption(
+      new Option("--net <kind>", "user: a network card, with this machine's network behind it")
+        .choices(["user", "none"])
+        .default("none"),
+    )
     .option("--strategy <id>", "how to run it: see `ringside strategies`", "bare")
     .option("--until <text>", "end with 0 when the guest has written this", parseText)
     .option("--timeout <seconds>", "end with 124 after so much time", parseSeconds)
@@ -45,6 +67,10 @@ Example:
       const { boot } = await import("../actions/boot.ts");
       await boot(options);
     });
+}
+
+function collectPaths(text: string, before: readonly HostPath[]): readonly HostPath[] {
+  return [...before, parseHostPath(text)];
 }
 
 function parseText(text: string): string {

@@ -1,5 +1,6 @@
 /** `ringside run`: one program of the host's disk under one strategy, as if it were started by the shell. */
 import { InvalidArgumentError, Option, type Command } from "commander";
+import { parseDebugPort, type DebugPort } from "../boot/debug-port.ts";
 import { parseSize, parseUnits } from "../sizes.ts";
 
 const MEMORY_DEFAULT = "128M";
@@ -10,6 +11,7 @@ export interface RunOptions {
   readonly limit?: number;
   readonly env: readonly string[];
   readonly file: readonly string[];
+  readonly gdb?: DebugPort;
 }
 
 export function addRun(program: Command): void {
@@ -34,6 +36,14 @@ export function addRun(program: Command): void {
       new Option("--file <host[:guest]>", "a file that the program sees; may be repeated")
         .argParser(collect())
         .default([], "none"),
+    )
+    .addOption(
+      new Option(
+        "--gdb <[addr:]port>",
+        "wait for gdb at this port, on this machine unless an address is given",
+      )
+        .argParser(parseDebugPort)
+        .conflicts("limit"),
     )
     .argument("<program>", "path of the program")
     .argument("[args...]", "its arguments")

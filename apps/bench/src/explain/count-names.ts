@@ -1,5 +1,5 @@
 /** Counts as a list of leaves. */
-import type { CountTree } from "@ringside/strategy";
+import { countTree, type Counts, type CountTree } from "@ringside/strategy";
 
 /** Dotted names and counts, without zeros. */
 export function countLeaves(tree: CountTree, prefix = ""): readonly (readonly [string, number])[] {
@@ -12,4 +12,18 @@ export function countLeaves(tree: CountTree, prefix = ""): readonly (readonly [s
 /** Dotted names of what was counted at all. */
 export function countNames(tree: CountTree): readonly string[] {
   return countLeaves(tree).map(([name]) => name);
+}
+
+/** Counts of leaves by dotted name. */
+export function countsOf(leaves: Iterable<readonly [string, number]>): Counts {
+  const { units = 0, instructions = 0, ...named } = Object.fromEntries(leaves);
+  const groups = { rings: {}, mnemonics: {}, exceptions: {}, interrupts: {}, translation: {} };
+  return { ...groups, ...countTree(named), units, instructions };
+}
+
+/** What two steps counted together. */
+export function countsTogether(first: Counts, second: Counts): Counts {
+  const sums = new Map(countLeaves(first));
+  for (const [name, count] of countLeaves(second)) sums.set(name, (sums.get(name) ?? 0) + count);
+  return countsOf(sums);
 }

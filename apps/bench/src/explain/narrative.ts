@@ -2,15 +2,8 @@
  * From units to a story: runs of plain instructions become one line, events get a line each, and what repeats is told
  * once. Cycles are never lost on the way: the lines of a story sum to the price of its units.
  */
-import {
-  countAt,
-  countTree,
-  price,
-  type CostProfile,
-  type Counts,
-  type PricePart,
-} from "@ringside/strategy";
-import { countLeaves, countNames } from "./count-names.ts";
+import { countAt, price, type CostProfile, type Counts, type PricePart } from "@ringside/strategy";
+import { countLeaves, countNames, countsOf } from "./count-names.ts";
 import type { UnitStep } from "./operation.ts";
 import { wordsFor, type EventRole, type EventWords } from "./words.ts";
 
@@ -260,19 +253,7 @@ function keyOf(line: StoryLine): string {
 
 /** The counts of some names. Instructions stay where their mnemonics are: with what is no resumption. */
 function subsetOf(counts: Counts, wanted: (name: string) => boolean): Counts {
-  const leaves = countLeaves(counts).filter(([name]) => wanted(name));
-  const flat = Object.fromEntries(leaves);
-  const { units = 0, instructions = 0, ...named } = flat;
-  return {
-    rings: {},
-    mnemonics: {},
-    exceptions: {},
-    interrupts: {},
-    translation: {},
-    ...countTree(named),
-    units,
-    instructions,
-  };
+  return countsOf(countLeaves(counts).filter(([name]) => wanted(name)));
 }
 
 function sum(parts: readonly PricePart[]): number {

@@ -18,7 +18,7 @@ import {
 import type { Benchmark } from "../comparison/benchmarks.ts";
 import { guestFor } from "../comparison/guests.ts";
 import { hostBytesFor } from "../host-size.ts";
-import { countNames } from "./count-names.ts";
+import { countNames, countsTogether } from "./count-names.ts";
 import { wordsFor } from "./words.ts";
 
 const MARK = { middle: 2, end: 3 } as const;
@@ -110,21 +110,42 @@ function countUnits(machine: VirtualMachine, length: number): readonly Counted[]
   const counted: Counted[] = [];
   const lookUntil = machine.units + length + UNITS_BEFORE_LOOPS_MAXIMUM;
   let end = Number.POSITIVE_INFINITY;
-  let last = machine.counts();
   while (machine.units < end) {
-    const { units } = machine;
-    // The guest ends or waits after its operations, never in them.
-    if (machine.run(1).reason !== "limit") break;
-    const now = machine.counts();
-    const counts = countsBetween(last, now);
-    last = now;
-    if (counted.length === 0) {
-      if (!hasEvent(counts) && units < lookUntil) continue;
-      end = units + length;
+    const steps = countSteps(machine);
+    if (steps.length === 0) break;
+    for (const step of steps) {
+      if (counted.length === 0) {
+        if (!hasEvent(step.counts) && step.units < lookUntil) continue;
+        end = step.units + length;
+      }
+      counted.push(step);
     }
-    counted.push({ units, counts });
   }
   return counted;
+}
+
+/** Counts of the next unit; none when the guest has ended or waits: it does so after its operations, never in them. */
+function countSteps(machine: VirtualMachine): readonly Counted[] {
+  const first = countUnit(machine);
+  if (first === undefined) return [];
+  if (!countNames(first.counts).some((name) => transfers.test(name))) return [first];
+  // SYSCALL or INT has retired. Where it goes to a monitor, that is the unit after it; they are one event.
+  const second = countUnit(machine);
+  if (second === undefined) return [first];
+  if (!countNames(second.counts).some((name) => transfersToMonitor.test(name))) {
+    return [first, second];
+  }
+  return [{ units: first.units, counts: countsTogether(first.counts, second.counts) }];
+}
+
+const transfers = /^mnemonics\.(?:syscall|int3?)$/u;
+const transfersToMonitor = /^monitor\.(?:syscall|software-interrupts\.)/u;
+
+function countUnit(machine: VirtualMachine): Counted | undefined {
+  const { units } = machine;
+  const before = machine.counts();
+  if (machine.run(1).reason !== "limit") return undefined;
+  return { units, counts: countsBetween(before, machine.counts()) };
 }
 
 /** Whether there is more to tell of a unit than that an instruction was executed. */

@@ -183,6 +183,12 @@ const entries: readonly Entry[] = [
     say: (name) => `${name}(): the shared kernel serves the system call.`,
   },
   {
+    name: /^kernel\.(.+)$/u,
+    role: "serving",
+    say: (what) =>
+      `${what[0]?.toUpperCase()}${what.slice(1).replaceAll(/[A-Z]/gu, (letter) => ` ${letter.toLowerCase()}`)}: the shared kernel's work.`,
+  },
+  {
     name: /^entries$/u,
     role: "resuming",
     say: () =>

@@ -31,7 +31,6 @@ for word in $(cat /proc/cmdline); do
     rootfstype=*) type="-t \${word#rootfstype=}" ;;
     rw) mode=rw ;;
     init=*) init=\${word#init=} ;;
-    ringside.share=*) share=\${word#ringside.share=} ;;
   esac
 done
 if [ -n "$root" ]; then
@@ -43,7 +42,7 @@ if [ -n "$root" ]; then
   fi
   echo "init: $root cannot be mounted; here is a shell instead."
 fi
-[ -n "$share" ] && mount -t virtiofs "$share" /mnt
+[ -n "$virtio" ] && mount -t virtiofs share /mnt 2>/dev/null
 if [ -e /sys/class/net/eth0 ]; then
   ip link set lo up
   ip link set eth0 up

@@ -145,18 +145,25 @@ function tally(machine: VirtualMachine): Tally {
   };
 }
 
-function lookAt(machine: VirtualMachine, debug: Debugger): Before {
-  const registers = debug.registers();
+/** The instruction that is executed next. */
+export function instructionAt(machine: VirtualMachine, registers: Registers): ExecutedInstruction {
   const rip = registers["rip"] ?? 0n;
   const mode = codeMode(registers);
   const linear = mode === 64 ? rip : BigInt.asUintN(32, rip + (registers["cs_base"] ?? 0n));
-  let bytes = new Uint8Array();
-  for (let length = instructionBytes; length > 0 && bytes.length === 0; length -= 1)
-    bytes = Uint8Array.from(machine.inspect.readMemory(linear, length) ?? []);
-  const result = decode(bytes, 0, { mode });
-  const decoded = isDecodeFault(result) ? undefined : result;
-  const instruction = { rip, bytes: bytes.slice(0, decoded?.lengthBytes), mode };
-  return { registers, instruction, decoded };
+  for (let length = instructionBytes; length > 0; length -= 1) {
+    const bytes = machine.inspect.readMemory(linear, length);
+    if (bytes === undefined) continue;
+    const result = decode(bytes, 0, { mode });
+    return { rip, bytes: isDecodeFault(result) ? bytes : bytes.slice(0, result.lengthBytes), mode };
+  }
+  return { rip, bytes: new Uint8Array(), mode };
+}
+
+function lookAt(machine: VirtualMachine, debug: Debugger): Before {
+  const registers = debug.registers();
+  const instruction = instructionAt(machine, registers);
+  const result = decode(instruction.bytes, 0, { mode: instruction.mode });
+  return { registers, instruction, decoded: isDecodeFault(result) ? undefined : result };
 }
 
 /** Bits of code. Intel SDM Vol. 3A §3.4.5, "Segment Descriptors": L and D/B. */

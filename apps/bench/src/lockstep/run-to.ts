@@ -15,7 +15,7 @@ const sliceUnits = 4_000_000;
 /** @throws {CommandError} The guest ended before. */
 export async function runTo(
   machine: VirtualMachine,
-  debug: Debugger,
+  debug: Debugger | undefined,
   { after, at }: Beginning,
 ): Promise<void> {
   while (machine.units < after) {
@@ -23,7 +23,7 @@ export async function runTo(
     if (reason !== "limit") throw ended(machine, reason);
     await nextTurn();
   }
-  if (at === undefined) return;
+  if (at === undefined || debug === undefined) return;
   debug.setStops({ breakpoints: new Set([at]), watchpoints: [] });
   for (;;) {
     const { reason } = machine.run(sliceUnits);

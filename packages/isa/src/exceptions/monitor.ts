@@ -57,6 +57,7 @@ export function leaveWithCallGate(m: SemanticsBuilder, selector: Value, nextRip:
 function leave(m: SemanticsBuilder, code: number, vector: Value, nextRip: Value): void {
   m.setState(slots.monitorEvent, m.constant(code));
   m.setState(slots.monitorVector, vector);
+  m.setState(slots.monitorRip, m.thisRip());
   m.recheckEvents();
   m.resumeAt(nextRip);
 }

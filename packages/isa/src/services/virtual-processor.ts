@@ -119,6 +119,15 @@ const EVENT_KINDS = {
 /** A fetch beyond the limit of CS. Intel SDM Vol. 3A §5.3, "Limit Checking". */
 const LIMIT_FAULT = { kind: "fault", vector: VECTOR.GP, errorCode: 0, linear: 0n } as const;
 
+/** Code at RIP, up to 15 bytes. */
+interface Fetched {
+  readonly kind: "bytes";
+  readonly linear: bigint;
+  readonly bytes: Uint8Array;
+  /** What fetching further gives. */
+  readonly fault: Extract<Emulation, { kind: "fault" }> | undefined;
+}
+
 export class VirtualProcessor {
   readonly state: ProcessorState;
   readonly profile: ProcessorProfile;
@@ -249,14 +258,18 @@ export class VirtualProcessor {
     this.#u8.fill(0, BLOCK + KEPT_OFFSET, BLOCK + KEPT_OFFSET + KEPT_BYTES);
   }
 
-  /** Executes the one instruction at RIP: an iteration of it, when it has a REP prefix. */
-  emulateOne(): Emulation {
+  /**
+   * Executes the one instruction at RIP: an iteration of it, when it has a REP prefix.
+   *
+   * @param code Its bytes, for a caller who has fetched them before and knows that they still stand; else they are fetched here.
+   */
+  emulateOne(code?: Uint8Array): Emulation {
     const { state } = this;
     if (!this.#keepsTranslations) this.forgetTranslations();
     const mode = state.mode;
     if (mode !== 16 && mode !== 32 && mode !== 64)
       throw new RangeError(`Bug in ringside: code of ${mode} bits, please report.`);
-    const fetched = this.#fetch();
+    const fetched = code === undefined ? this.#fetch() : this.#given(code);
     if (fetched.kind === "fault") return fetched;
     const decoded = this.#compiled.decoder.decode(fetched.bytes, 0, fetched.bytes.length, { mode });
     if (isDecodeFault(decoded)) {
@@ -281,10 +294,10 @@ export class VirtualProcessor {
         ...met,
         linear: met.vector === VECTOR.PF ? state.get(slots.faultLinear) : 0n,
       };
-    const code = state.getNumber(slots.monitorEvent);
-    if (code !== 0) {
+    const eventCode = state.getNumber(slots.monitorEvent);
+    if (eventCode !== 0) {
       state.setNumber(slots.monitorEvent, 0);
-      const event = decodeMonitorEvent(code, state.getNumber(slots.monitorVector));
+      const event = decodeMonitorEvent(eventCode, state.getNumber(slots.monitorVector));
       if (event !== undefined) return { kind: "event", event };
     }
     return { kind: "retired", mnemonic, lengthBytes: decoded.lengthBytes };
@@ -316,18 +329,9 @@ export class VirtualProcessor {
   }
 
   /** Up to 15 bytes from RIP: from the next page too, unless fetching there faults. */
-  #fetch():
-    | {
-        readonly kind: "bytes";
-        readonly linear: bigint;
-        readonly bytes: Uint8Array;
-        readonly fault: Extract<Emulation, { kind: "fault" }> | undefined;
-      }
-    | Extract<Emulation, { kind: "fault" }> {
-    const { state } = this;
+  #fetch(): Fetched | Extract<Emulation, { kind: "fault" }> {
     if (this.#isBeyondLimit(1)) return LIMIT_FAULT;
-    const base = state.mode === 64 ? 0n : state.segment("cs").base;
-    const linear = BigInt.asUintN(state.mode === 64 ? 64 : 32, state.rip + base);
+    const linear = this.#codeLinear();
     const here = Math.min(INSTRUCTION_BYTES_MAXIMUM, FRAME_BYTES - Number(linear & 0xfffn));
     const first = this.#fetchPhysical(linear);
     if (typeof first !== "number") return first;
@@ -340,6 +344,17 @@ export class VirtualProcessor {
       return { kind: "bytes", linear, bytes: bytes.subarray(0, here), fault: second };
     this.#accessors.readPhysical(second, bytes.subarray(here));
     return { kind: "bytes", linear, bytes, fault: undefined };
+  }
+
+  #given(bytes: Uint8Array): Fetched {
+    return { kind: "bytes", linear: this.#codeLinear(), bytes, fault: undefined };
+  }
+
+  /** Linear address of RIP. */
+  #codeLinear(): bigint {
+    const { state } = this;
+    const base = state.mode === 64 ? 0n : state.segment("cs").base;
+    return BigInt.asUintN(state.mode === 64 ? 64 : 32, state.rip + base);
   }
 
   /** Whether CS ends before the first `lengthBytes` bytes from RIP do. */

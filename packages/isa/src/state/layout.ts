@@ -159,6 +159,7 @@ export type SlotName =
   | "instructionsByRing"
   | "monitorEvent"
   | "monitorVector"
+  | "monitorRip"
   | "scratch0"
   | "scratch1"
   | "scratch2"
@@ -296,6 +297,8 @@ export const slots: Readonly<Record<SlotName, Slot>> = {
   /** A software interrupt or SYSCALL for the monitor: see exceptions/monitor.ts. */
   monitorEvent: slot(0x300, 4),
   monitorVector: slot(0x304, 4),
+  /** RIP of the instruction that left for the monitor; the state's own is behind it. */
+  monitorRip: slot(0x3c0, 8),
   /** Scratch for routines and helpers that exchange 64-bit data with TypeScript. */
   scratch0: slot(0x308, 8),
   scratch1: slot(0x310, 8),

@@ -11,7 +11,6 @@ import { IoApic } from "./io-apic.ts";
 import { LocalApic } from "./local-apic.ts";
 import { Pic } from "./pic.ts";
 
-const apicBaseMsr = 0x1b;
 const timerLine = 0;
 /** The pair's INTR takes pin 0 of the I/O APIC, so the timer is on pin 2, where the pair has its cascade. */
 const timerPin = 2;
@@ -21,6 +20,8 @@ export interface ProcessorPins {
   setInterruptRequest(asserted: boolean): void;
   /** NMI: an edge. */
   requestNmi(): void;
+  /** What the guest has added to the time-stamp counter, which otherwise is machine time; 0 without it. */
+  timestampOffset?(): bigint;
 }
 
 export class InterruptController implements InterruptSource {
@@ -37,6 +38,7 @@ export class InterruptController implements InterruptSource {
     this.apic = new LocalApic(timeline, {
       onChange: update,
       onNmi: () => this.pins?.requestNmi(),
+      timestampOffset: () => this.pins?.timestampOffset?.() ?? 0n,
       onEndOfInterrupt: (vector) => this.ioApic?.endOfInterrupt(vector),
     });
     this.ioApic = hasIoApic ? new IoApic((message) => this.apic.accept(message)) : undefined;
@@ -78,11 +80,11 @@ export class InterruptController implements InterruptSource {
   }
 
   readMsr(index: number): bigint | undefined {
-    return index === apicBaseMsr ? this.apic.readBaseMsr() : undefined;
+    return this.apic.readMsr(index);
   }
 
-  writeMsr(index: number, value: bigint): boolean {
-    return index === apicBaseMsr && this.apic.writeBaseMsr(value);
+  writeMsr(index: number, value: bigint): boolean | undefined {
+    return this.apic.writeMsr(index, value);
   }
 
   reset(): void {

@@ -24,9 +24,8 @@ export interface InterruptMessage {
   readonly isLevel: boolean;
 }
 
-/** First address of the range in which writes are messages, and its size. */
+/** First address of the range in which writes are messages; it has 1 MiB. */
 export const messageBase = 0xfee0_0000;
-export const messageBytes = 0x10_0000;
 
 /** What a write of `data` to `physical`, inside the range, says. */
 export function messageOf(physical: number, data: number): InterruptMessage {

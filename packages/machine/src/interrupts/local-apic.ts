@@ -1,30 +1,43 @@
 /**
- * The local APIC of one processor, in xAPIC mode: 4 KiB of 32-bit registers at 0xfee0_0000.
+ * The local APIC of one processor: 4 KiB of 32-bit registers at 0xfee0_0000, or model-specific registers in x2APIC mode.
  *
  * Intel SDM Vol. 3A, chapter "Advanced Programmable Interrupt Controller (APIC)"; section titles are cited at
- * the registers. Its timer counts the bus clock, which is 1 GHz here: one count per nanosecond at divisor 1.
+ * the registers.
  *
- * Differs from the SDM: the base cannot be moved, and x2APIC mode and the TSC deadline do not exist (CPUID says so).
+ * Differs from the SDM: the base cannot be moved.
  */
 import type { MmioRegion } from "@ringside/isa";
 import type { Timeline } from "../timeline.ts";
+import { ApicTimer } from "./apic-timer.ts";
 import { deliveryMode, messageBase, type InterruptMessage } from "./interrupt-message.ts";
 import { VectorSet } from "./vector-set.ts";
+import {
+  logicalX2ApicId,
+  x2ApicCommand,
+  x2ApicFirstMsr,
+  x2ApicLastMsr,
+  x2ApicRegister,
+  x2ApicSelf,
+} from "./x2apic.ts";
 
 /** Where the registers lie after reset. */
 export const localApicBase: number = messageBase;
 
 /** Index of a local vector table entry; the register is at 0x320 + 16 * index. */
 const lvtTimer = 0;
+const lvtDeadline = 0x4_0000;
 const lvtLint0 = 3;
 const lvtLint1 = 4;
 const lvtError = 5;
 
 const masked = 0x1_0000;
-/** Bits of each LVT register that software can write. */
-const lvtWritable = [0x3_00ff, 0x1_07ff, 0x1_07ff, 0x1_a7ff, 0x1_a7ff, 0x1_00ff] as const;
+/** Bits of each LVT register that software can write; the timer's bit 18 needs the TSC deadline. */
+const lvtWritable = [0x7_00ff, 0x1_07ff, 0x1_07ff, 0x1_a7ff, 0x1_a7ff, 0x1_00ff] as const;
 
+const baseMsr = 0x1b;
+const deadlineMsr = 0x6e0;
 const apicEnable = 0x800n;
+const x2ApicEnable = 0x400n;
 const bootstrapProcessor = 0x100n;
 
 /** Bits of the error status register, "Error Handling". */
@@ -39,15 +52,27 @@ export interface LocalApicLines {
   readonly onNmi: () => void;
   /** The service of a level-triggered interrupt has ended: its I/O APIC may send it again. */
   readonly onEndOfInterrupt?: (vector: number) => void;
+  /** What the guest has added to the time-stamp counter; 0 without it. */
+  readonly timestampOffset?: () => bigint;
+}
+
+/** What CPUID says that it has. */
+export interface LocalApicFeatures {
+  readonly x2Apic: boolean;
+  readonly tscDeadline: boolean;
 }
 
 export class LocalApic implements MmioRegion {
   readonly name = "local-apic";
   readonly base: number = localApicBase;
   readonly sizeBytes = 4096;
-  readonly #timeline: Timeline;
   readonly #lines: LocalApicLines;
+  readonly #timer: ApicTimer;
+  /** Set by whoever knows the processor, before anything runs. */
+  features: LocalApicFeatures = { x2Apic: false, tscDeadline: false };
 
+  /** IA32_APIC_BASE bit 10. */
+  #isX2Apic = false;
   /** IA32_APIC_BASE bit 11. */
   #enabled = true;
   #id = 0;
@@ -65,14 +90,14 @@ export class LocalApic implements MmioRegion {
   /** Trigger modes: the accepted vectors that are level-triggered. */
   readonly #tmr = new VectorSet();
   readonly #lvt: number[] = [];
-  #divideConfiguration = 0;
-  #initialCount = 0;
-  /** Machine time at which the present count started. */
-  #countStart = 0;
 
   constructor(timeline: Timeline, lines: LocalApicLines) {
-    this.#timeline = timeline;
     this.#lines = lines;
+    this.#timer = new ApicTimer({
+      timeline,
+      name: this.name,
+      timestampOffset: () => lines.timestampOffset?.() ?? 0n,
+    });
     this.reset();
   }
 
@@ -81,6 +106,7 @@ export class LocalApic implements MmioRegion {
    * Straight after power-up all entries are masked, SDM Vol. 3A, "Local APIC State After Power-Up or Reset".
    */
   reset(): void {
+    this.#isX2Apic = false;
     this.#enabled = true;
     this.#id = 0;
     this.#taskPriority = 0;
@@ -95,9 +121,7 @@ export class LocalApic implements MmioRegion {
     this.#isr.clear();
     this.#tmr.clear();
     this.#lvt.splice(0, 6, masked, masked, masked, 0x700, 0x400, masked);
-    this.#divideConfiguration = 0;
-    this.#initialCount = 0;
-    this.#timeline.cancel(this.name, "timer");
+    this.#timer.reset();
   }
 
   /** Whether the registers answer: bit 11 of IA32_APIC_BASE. */
@@ -177,20 +201,68 @@ export class LocalApic implements MmioRegion {
     this.#lines.onChange();
   }
 
-  /** IA32_APIC_BASE. */
-  readBaseMsr(): bigint {
-    return BigInt(this.base) | bootstrapProcessor | (this.#enabled ? apicEnable : 0n);
+  /** A register of the APIC among the processor's model-specific ones; undefined when there is no such. */
+  readMsr(index: number): bigint | undefined {
+    if (index === baseMsr) return this.readBaseMsr();
+    if (index === deadlineMsr) {
+      return this.features.tscDeadline ? this.#timer.deadline : undefined;
+    }
+    if (!this.#isX2Apic || index < x2ApicFirstMsr || index > x2ApicLastMsr) return undefined;
+    if (index === x2ApicCommand)
+      return (BigInt(this.#commandHigh) << 32n) | BigInt(this.#commandLow);
+    const register = x2ApicRegister(index);
+    if (register?.isReadable !== true) return undefined;
+    return BigInt(this.#readRegister(register.offset));
   }
 
-  /** False when the value has reserved bits set, x2APIC mode or another base, which make WRMSR fault. */
+  /** Undefined when there is no such register, false when it refuses the value: both are #GP(0). */
+  writeMsr(index: number, value: bigint): boolean | undefined {
+    if (index === baseMsr) return this.writeBaseMsr(value);
+    if (index === deadlineMsr) {
+      if (!this.features.tscDeadline) return undefined;
+      this.#timer.deadline = value;
+      return true;
+    }
+    if (!this.#isX2Apic || index < x2ApicFirstMsr || index > x2ApicLastMsr) return undefined;
+    if (index === x2ApicCommand) {
+      this.#commandHigh = Number(value >> 32n);
+      this.#writeRegister(0x300, Number(value & 0xffff_ffffn));
+    } else if (index === x2ApicSelf) {
+      if (value > 0xffn) return false;
+      this.#sendSelf(Number(value));
+    } else {
+      const writable = x2ApicRegister(index)?.writable;
+      if (writable === undefined || (value & ~BigInt(writable)) !== 0n) return false;
+      this.#writeRegister((index - x2ApicFirstMsr) * 16, Number(value));
+    }
+    this.#lines.onChange();
+    return true;
+  }
+
+  /** IA32_APIC_BASE. */
+  readBaseMsr(): bigint {
+    const mode = (this.#enabled ? apicEnable : 0n) | (this.#isX2Apic ? x2ApicEnable : 0n);
+    return BigInt(this.base) | bootstrapProcessor | mode;
+  }
+
+  /**
+   * False when the value has reserved bits set, another base, or a change of mode that there is not, which make WRMSR
+   * fault. "x2APIC State Transitions": x2APIC mode is entered from xAPIC mode, and left by disabling.
+   */
   writeBaseMsr(value: bigint): boolean {
-    if ((value & ~(apicEnable | bootstrapProcessor)) !== BigInt(this.base)) return false;
+    const writable = apicEnable | bootstrapProcessor | (this.features.x2Apic ? x2ApicEnable : 0n);
+    if ((value & ~writable) !== BigInt(this.base)) return false;
     const enabled = (value & apicEnable) !== 0n;
+    const isX2Apic = (value & x2ApicEnable) !== 0n;
+    if (isX2Apic && !this.#enabled) return false;
+    if (isX2Apic && !enabled) return false;
+    if (this.#isX2Apic && enabled && !isX2Apic) return false;
     if (this.#enabled && !enabled) {
       // The SDM requires a reset of the registers after this, "Enabling or Disabling the Local APIC".
       this.reset();
     }
     this.#enabled = enabled;
+    this.#isX2Apic = isX2Apic;
     this.#lines.onChange();
     return true;
   }
@@ -199,21 +271,18 @@ export class LocalApic implements MmioRegion {
   onEvent(): void {
     const entry = this.#lvt[lvtTimer] ?? masked;
     if ((entry & masked) === 0) this.request(entry & 0xff);
-    if (this.#isPeriodic) {
-      this.#countStart += this.#initialCount * this.#divisor;
-      this.#arm();
-    }
+    this.#timer.onEvent();
   }
 
   read(offset: number, sizeBytes: 1 | 2 | 4): number {
-    if (!this.#enabled) return sizeBytes === 4 ? 0xffff_ffff : 2 ** (8 * sizeBytes) - 1;
+    if (!this.#answersMemory) return sizeBytes === 4 ? 0xffff_ffff : 2 ** (8 * sizeBytes) - 1;
     const value = this.#readRegister(offset & 0xff0);
     return sizeBytes === 4 ? value : (value >>> (8 * (offset & 3))) & (2 ** (8 * sizeBytes) - 1);
   }
 
   /** Registers take aligned 32-bit writes; others are undefined by the SDM and lost here. */
   write(offset: number, sizeBytes: 1 | 2 | 4, value: number): void {
-    if (!this.#enabled || sizeBytes !== 4 || (offset & 15) !== 0) return;
+    if (!this.#answersMemory || sizeBytes !== 4 || (offset & 15) !== 0) return;
     this.#writeRegister(offset, value >>> 0);
     this.#lines.onChange();
   }
@@ -225,7 +294,7 @@ export class LocalApic implements MmioRegion {
     if (offset >= 0x320 && offset <= 0x370) return this.#lvt[(offset - 0x320) >> 4] ?? 0;
     switch (offset) {
       case 0x20:
-        return (this.#id << 24) >>> 0;
+        return this.#isX2Apic ? this.#id : (this.#id << 24) >>> 0;
       case 0x30:
         return 0x0005_0014; // Version 0x14, six LVT entries.
       case 0x80:
@@ -233,7 +302,7 @@ export class LocalApic implements MmioRegion {
       case 0xa0:
         return this.#processorPriority();
       case 0xd0:
-        return (this.#logicalDestination << 24) >>> 0;
+        return this.#isX2Apic ? logicalX2ApicId(this.#id) : (this.#logicalDestination << 24) >>> 0;
       case 0xe0:
         return this.#destinationFormat;
       case 0xf0:
@@ -245,11 +314,11 @@ export class LocalApic implements MmioRegion {
       case 0x310:
         return this.#commandHigh;
       case 0x380:
-        return this.#initialCount;
+        return this.#timer.initialCount;
       case 0x390:
-        return this.#currentCount();
+        return this.#timer.currentCount;
       case 0x3e0:
-        return this.#divideConfiguration;
+        return this.#timer.divideConfiguration;
       default:
         this.#error(illegalRegister);
         return 0;
@@ -294,14 +363,10 @@ export class LocalApic implements MmioRegion {
         this.#commandHigh = (value & 0xff00_0000) >>> 0;
         break;
       case 0x380:
-        this.#initialCount = value;
-        this.#countStart = this.#timeline.now;
-        this.#arm();
+        this.#timer.initialCount = value;
         break;
       case 0x3e0:
-        this.#keepingCount(() => {
-          this.#divideConfiguration = value & 0b1011;
-        });
+        this.#timer.divideConfiguration = value;
         break;
       default:
         this.#error(illegalRegister);
@@ -317,14 +382,10 @@ export class LocalApic implements MmioRegion {
   }
 
   #writeLvt(entry: number, value: number): void {
-    const next = value & (lvtWritable[entry] ?? 0);
-    if (entry !== lvtTimer) {
-      this.#lvt[entry] = this.#softwareEnabled ? next : next | masked;
-      return;
-    }
-    this.#keepingCount(() => {
-      this.#lvt[entry] = this.#softwareEnabled ? next : next | masked;
-    });
+    const absent = entry === lvtTimer && !this.features.tscDeadline ? lvtDeadline : 0;
+    const next = value & (lvtWritable[entry] ?? 0) & ~absent;
+    this.#lvt[entry] = this.#softwareEnabled ? next : next | masked;
+    if (entry === lvtTimer) this.#timer.setEntry(next);
   }
 
   #maskLvt(entry: number): void {
@@ -335,38 +396,9 @@ export class LocalApic implements MmioRegion {
     return this.#enabled && (this.#spurious & 0x100) !== 0;
   }
 
-  get #isPeriodic(): boolean {
-    return ((this.#lvt[lvtTimer] ?? 0) & 0x2_0000) !== 0;
-  }
-
-  /** "Divide Configuration Register": bits 3, 1 and 0 select 2, 4, 8, 16, 32, 64, 128 and 1. */
-  get #divisor(): number {
-    const selector = (this.#divideConfiguration & 3) | ((this.#divideConfiguration & 8) >> 1);
-    return selector === 7 ? 1 : 2 << selector;
-  }
-
-  #currentCount(): number {
-    if (this.#initialCount === 0) return 0;
-    const passed = Math.floor((this.#timeline.now - this.#countStart) / this.#divisor);
-    if (this.#isPeriodic) return this.#initialCount - (passed % this.#initialCount);
-    return Math.max(0, this.#initialCount - passed);
-  }
-
-  /** A change of divisor or mode lets the count go on from where it is. */
-  #keepingCount(change: () => void): void {
-    const left = this.#currentCount();
-    change();
-    this.#countStart = this.#timeline.now - (this.#initialCount - left) * this.#divisor;
-    if (left > 0) this.#arm();
-  }
-
-  #arm(): void {
-    if (this.#initialCount === 0) {
-      this.#timeline.cancel(this.name, "timer");
-      return;
-    }
-    const deadline = this.#countStart + this.#initialCount * this.#divisor;
-    this.#timeline.schedule(this.name, "timer", deadline);
+  /** In x2APIC mode the registers are not in memory. */
+  get #answersMemory(): boolean {
+    return this.#enabled && !this.#isX2Apic;
   }
 
   /** "Task and Processor Priorities". */
@@ -384,25 +416,34 @@ export class LocalApic implements MmioRegion {
 
   /** "Interrupt Command Register (ICR)". There is one processor, so what is for others reaches nobody. */
   #command(): void {
-    const vector = this.#commandLow & 0xff;
     const mode = (this.#commandLow >> 8) & 7;
     if (!this.#includesSelf()) return;
-    if (mode === 0 || mode === 1) {
-      if (vector < 16) this.#error(sendIllegalVector);
-      else this.request(vector);
-    } else if (mode === 4) {
+    if (mode === deliveryMode.fixed || mode === deliveryMode.lowestPriority) {
+      this.#sendSelf(this.#commandLow & 0xff);
+    } else if (mode === deliveryMode.nmi) {
       this.#lines.onNmi();
     }
+  }
+
+  #sendSelf(vector: number): void {
+    if (vector < 16) this.#error(sendIllegalVector);
+    else this.request(vector);
   }
 
   #includesSelf(): boolean {
     const shorthand = (this.#commandLow >> 18) & 3;
     if (shorthand !== 0) return shorthand !== 3;
-    return this.#isAddressed(this.#commandHigh >>> 24, (this.#commandLow & 0x800) !== 0);
+    const isLogical = (this.#commandLow & 0x800) !== 0;
+    if (!this.#isX2Apic) return this.#isAddressed(this.#commandHigh >>> 24, isLogical);
+    return this.#isAddressed(this.#commandHigh, isLogical) || this.#commandHigh === 0xffff_ffff;
   }
 
   /** "Determining IPI Destination". */
   #isAddressed(destination: number, isLogical: boolean): boolean {
+    if (this.#isX2Apic && isLogical) {
+      const own = logicalX2ApicId(this.#id);
+      return destination >>> 16 === own >>> 16 && (destination & own & 0xffff) !== 0;
+    }
     if (!isLogical) return destination === this.#id || destination === 0xff;
     // Logical destination: flat model, or cluster model when the format is 0.
     if (this.#destinationFormat >>> 28 === 0xf)

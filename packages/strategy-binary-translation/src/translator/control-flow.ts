@@ -18,9 +18,8 @@ const stackSlot = 8n;
 export function emitDirect(
   unit: UnitBuilder,
   decoded: Decoded,
-  bytes: Uint8Array,
   kind: "jump" | "branch" | "loop" | "call",
-  { next }: GuestPlace,
+  { code, next }: GuestPlace,
 ): void {
   const target = BigInt.asUintN(64, next + decoded.relative);
   switch (kind) {
@@ -32,11 +31,11 @@ export function emitDirect(
       unit.continueAt(target);
       return;
     case "branch":
-      unit.branch(conditionOf(decoded, bytes), target, next);
+      unit.branch(conditionOf(decoded, code), target, next);
       return;
     case "loop":
       // The same instruction, to the second of two continuations.
-      unit.append(bytes.subarray(0, -1));
+      unit.append(code.subarray(0, -1));
       unit.append([continuationBytes]);
       unit.continueAt(next);
       unit.continueAt(target);

@@ -43,17 +43,14 @@ const restoreBoth = `
 
 /** Where an instruction is, and where the guest goes on behind it. */
 export interface GuestPlace {
+  /** Its bytes. */
+  readonly code: Uint8Array;
   readonly guestRip: bigint;
   readonly next: bigint;
 }
 
 /** Emits the translation of an instruction whose treatment is `in-cache`. */
-export function emitInCache(
-  unit: UnitBuilder,
-  decoded: Decoded,
-  bytes: Uint8Array,
-  place: GuestPlace,
-): void {
+export function emitInCache(unit: UnitBuilder, decoded: Decoded, place: GuestPlace): void {
   const { mnemonic } = decoded.form;
   switch (mnemonic) {
     case "cli":
@@ -64,7 +61,7 @@ export function emitInCache(
       return;
     case "rdtsc":
     case "rdtscp":
-      unit.append(bytes);
+      unit.append(place.code);
       return;
     case "in":
       unit.sequence("mov al, byte ptr [$postPort]");
@@ -117,7 +114,7 @@ function emitPushFlags(unit: UnitBuilder): void {
 }
 
 /** The flags may be overwritten before the POPF, which writes all of them. */
-function emitPopFlags(unit: UnitBuilder, { guestRip, next }: GuestPlace): void {
+function emitPopFlags(unit: UnitBuilder, { code, guestRip, next }: GuestPlace): void {
   unit.sequence(`
     mov qword ptr [$rcx], rcx
     mov qword ptr [$rax], rax
@@ -130,7 +127,7 @@ function emitPopFlags(unit: UnitBuilder, { guestRip, next }: GuestPlace): void {
   unit.branchAway(notZero, () => {
     unit.sequence(restoreBoth);
     unit.boundary(guestRip);
-    unit.callout({ kind: "emulate", guestRip, mnemonic: "popf" });
+    unit.callout({ kind: "emulate", guestRip, mnemonic: "popf", code });
   });
   unit.sequence(`
     mov eax, ecx
@@ -177,11 +174,11 @@ function emitControl(unit: UnitBuilder, { form, registers }: Decoded, place: Gue
 }
 
 /** MOV to CR8: without the hypervisor unless the value is impossible, or lets a waiting interrupt through. */
-function emitTaskPriority(unit: UnitBuilder, from: string, { guestRip }: GuestPlace): void {
+function emitTaskPriority(unit: UnitBuilder, from: string, { code, guestRip }: GuestPlace): void {
   const callOut = (): void => {
     unit.sequence(restoreFlags);
     unit.boundary(guestRip);
-    unit.callout({ kind: "emulate", guestRip, mnemonic: "mov" });
+    unit.callout({ kind: "emulate", guestRip, mnemonic: "mov", code });
   };
   unit.sequence(saveFlags);
   unit.spilled({ register: rax, slot: "rax" });

@@ -46,8 +46,7 @@ const immediateBytes: Readonly<Record<string, number>> = { ib: 1, iw: 2, id: 4, 
 export function emitRipRelative(
   unit: UnitBuilder,
   decoded: Decoded,
-  bytes: Uint8Array,
-  { next }: GuestPlace,
+  { code: bytes, next }: GuestPlace,
 ): boolean {
   const tail = decoded.form.encoding.opcode
     .split(/\s+/u)

@@ -93,7 +93,7 @@ export class Translator {
       const treatment = this.#treatmentOf(fetched, source, rip, next);
       unit.boundary(rip);
       const offset = unit.offset;
-      const used = this.#emit(unit, fetched, treatment.kind, { guestRip: rip, next });
+      const used = this.#emit(unit, fetched, treatment.kind, { code: bytes, guestRip: rip, next });
       unit.instructions.push({
         guestRip: rip,
         bytes,
@@ -124,14 +124,14 @@ export class Translator {
         unit.append(bytes);
         return treatment;
       case "rip-relative":
-        if (emitRipRelative(unit, decoded, bytes, place)) return treatment;
-        this.#callOut(unit, place.guestRip, decoded);
+        if (emitRipRelative(unit, decoded, place)) return treatment;
+        this.#callOut(unit, place.guestRip, decoded, bytes);
         return "callout";
       case "jump":
       case "branch":
       case "loop":
       case "call":
-        emitDirect(unit, decoded, bytes, treatment, place);
+        emitDirect(unit, decoded, treatment, place);
         return treatment;
       case "jump-indirect":
       case "call-indirect":
@@ -141,16 +141,16 @@ export class Translator {
         emitReturn(unit, decoded, place);
         return treatment;
       case "in-cache":
-        emitInCache(unit, decoded, bytes, place);
+        emitInCache(unit, decoded, place);
         return treatment;
       case "callout":
-        this.#callOut(unit, place.guestRip, decoded);
+        this.#callOut(unit, place.guestRip, decoded, bytes);
         return treatment;
     }
   }
 
-  #callOut(unit: UnitBuilder, guestRip: bigint, { form }: Decoded): void {
-    unit.callout({ kind: "emulate", guestRip, mnemonic: form.instruction.mnemonic });
+  #callOut(unit: UnitBuilder, guestRip: bigint, { form }: Decoded, code: Uint8Array): void {
+    unit.callout({ kind: "emulate", guestRip, mnemonic: form.instruction.mnemonic, code });
   }
 
   /** Bytes that are no instruction: whoever executes them says which fault that is. */
@@ -164,7 +164,7 @@ export class Translator {
       isRepeated: false,
       why: "no instruction, or not all of it can be fetched: the hypervisor finds the fault",
     });
-    unit.callout({ kind: "emulate", guestRip, mnemonic: "undefined" });
+    unit.callout({ kind: "emulate", guestRip, mnemonic: "undefined", code: undefined });
   }
 
   #treatmentOf(

@@ -46,6 +46,8 @@ export type UnitExit =
       readonly offset: number;
       readonly guestRip: bigint;
       readonly mnemonic: string;
+      /** The instruction; undefined when there is none. */
+      readonly code: Uint8Array | undefined;
     }
   /** Interrupts were opened, and something waits. */
   | { readonly kind: "pending"; readonly offset: number; readonly next: bigint };

@@ -49,7 +49,6 @@ export function handleException(
   errorCode: number,
   linear: number,
 ): void {
-  kernel.countException(vector);
   if (vector === PAGE_FAULT) {
     handlePageFault(kernel, thread, errorCode, linear);
     return;
@@ -132,17 +131,14 @@ export function killForMemory(kernel: Kernel, thread: Thread): void {
 /** INT n in a program. Only INT3 and INTO may be used there; the rest is a general protection fault. */
 export function handleSoftwareInterrupt(kernel: Kernel, thread: Thread, vector: number): void {
   if (vector === BREAKPOINT) {
-    kernel.countException(BREAKPOINT);
     const trap = { vector, errorCode: 0, linear: 0 };
     forceSignal(thread, { signal: SIGTRAP, code: SI_KERNEL, trap });
     return;
   }
   if (vector === DEBUG) {
-    kernel.countException(DEBUG);
     forceSignal(thread, { signal: SIGTRAP, code: TRAP_BRKPT, linear: kernel.cpu.rip });
     return;
   }
-  kernel.countException(13);
   if (vector !== OVERFLOW) kernel.cpu.rip -= INT_N_BYTES;
   const trap = { vector: 13, errorCode: vector * 8 + 2, linear: 0 };
   forceSignal(thread, { signal: SIGSEGV, code: SI_KERNEL, trap });

@@ -115,7 +115,6 @@ export class Kernel implements RunQueue, AddressSpaceHost {
   /** Calls by number, unknown ones included, up to the table's end; others together. */
   readonly callCounts: Uint32Array;
   unknownCalls = 0;
-  readonly exceptionCounts: Uint32Array = new Uint32Array(32);
   /** The process whose end is the container's. */
   main: Process | undefined;
   /** The host's streams. Set before the first process runs. */
@@ -220,10 +219,6 @@ export class Kernel implements RunQueue, AddressSpaceHost {
     this.#log?.(
       `${process.name}[${process.id}]: killed by ${why}, ip 0x${this.cpu.rip.toString(16)}`,
     );
-  }
-
-  countException(vector: number): void {
-    this.exceptionCounts[vector] = (this.exceptionCounts[vector] ?? 0) + 1;
   }
 
   /** Runs until something ends it or `limitUnits` are spent. */

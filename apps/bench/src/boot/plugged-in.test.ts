@@ -1,0 +1,71 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseHostPath, plugIn, shareTag } from "./plugged-in.ts";
+
+let folder = "";
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "ringside-plugged-"));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const nothing = { disk: [], share: [], net: "none" } as const;
+
+describe("what is plugged into a machine", () => {
+  test.each([
+    [false, "before"],
+    [true, "after!"],
+  ])("is a disk whose file the guest changes: %j", (writable, expected) => {
+    const path = join(folder, `disk-${writable}`);
+    writeFileSync(path, Buffer.alloc(1024, "before"));
+    {
+      using pluggedIn = plugIn({ ...nothing, disk: [{ path, writable }] });
+      const [disk] = pluggedIn.hardware.disks ?? [];
+      disk?.store.write(0, new TextEncoder().encode("after!"));
+    }
+    expect(readFileSync(path, "latin1").slice(0, 6)).toBe(expected);
+  });
+
+  test("is a folder by its tag", () => {
+    using pluggedIn = plugIn({ ...nothing, share: [{ path: folder, writable: false }] });
+    expect(pluggedIn.hardware.shares?.map(({ tag }) => tag)).toEqual(["share"]);
+    expect([shareTag(0), shareTag(1)]).toEqual(["share", "share1"]);
+  });
+
+  test("is told by its name when it is not there, or something else", () => {
+    const odd = join(folder, "odd");
+    writeFileSync(odd, "x".repeat(513));
+    const cases = [
+      [
+        { disk: [{ path: "none.img", writable: false }] },
+        "none.img cannot be opened as a disk image (ENOENT)",
+      ],
+      [{ disk: [{ path: odd, writable: false }] }, `${odd} is no disk image. `],
+      [{ disk: [{ path: folder, writable: false }] }, `${folder} is no disk image. `],
+      [
+        { share: [{ path: "nowhere", writable: false }] },
+        "nowhere cannot be opened as a folder to share (ENOENT)",
+      ],
+      [
+        { share: [{ path: odd, writable: false }] },
+        `${odd} cannot be opened as a folder to share (ENOTDIR)`,
+      ],
+      [{ share: [{ path: folder, writable: true }] }, "shares are for reading only, so far"],
+    ] as const;
+    for (const [options, message] of cases)
+      expect(() => plugIn({ ...nothing, ...options })).toThrow(message);
+  });
+});
+
+test.each([
+  ["disk.img", { path: "disk.img", writable: false }],
+  ["disk.img,writable", { path: "disk.img", writable: true }],
+  ["a,b", { path: "a,b", writable: false }],
+])("%s is a path", (text, path) => {
+  expect(parseHostPath(text)).toEqual(path);
+});
+
+test("a path must not be empty", () => {
+  expect(() => parseHostPath(",writable")).toThrow("Give a path");
+});

@@ -1,0 +1,63 @@
+/**
+ * `pnpm check:explained`: a walk through an operation that a document shows is one that a machine did.
+ *
+ * Runs `ringside compare --explain` for every block of docs/ and compares, line by line.
+ *
+ *     --write    bring the blocks up to date instead of complaining
+ */
+import { spawnSync } from "node:child_process";
+import { globSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { withoutHeading, withWalks, type Walk } from "./explained-blocks.ts";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+const { values } = parseArgs({ options: { write: { type: "boolean", default: false } } });
+
+const walks = new Map<string, string>();
+let old = 0;
+for (const path of globSync("docs/**/*.md", { cwd: root }).toSorted()) {
+  const document = readFileSync(join(root, path), "utf8");
+  const wanted = withWalks(document, explained);
+  if (wanted === document) continue;
+  if (values.write) {
+    writeFileSync(join(root, path), wanted);
+  } else {
+    old += 1;
+    console.error(
+      `${path}: ${firstDifference(document, wanted)} Run pnpm check:explained --write.`,
+    );
+  }
+}
+console.log(`${walks.size} operations walked through, ${old} documents old`);
+process.exitCode = old === 0 ? 0 : 1;
+
+function explained(walk: Walk): string {
+  const key = `${walk.benchmark} ${walk.strategy}`;
+  const known = walks.get(key);
+  if (known !== undefined) return known;
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [
+      "--conditions=@ringside/source",
+      "apps/bench/src/main.ts",
+      "compare",
+      "--explain",
+      walk.benchmark,
+      "--strategies",
+      walk.strategy,
+    ],
+    { cwd: root, encoding: "utf8", timeout: 300_000 },
+  );
+  if (status !== 0) throw new Error(`${key} cannot be explained (status ${status}):\n${stderr}`);
+  const text = withoutHeading(stdout);
+  walks.set(key, text);
+  return text;
+}
+
+function firstDifference(document: string, wanted: string): string {
+  const lines = document.split("\n");
+  const at = wanted.split("\n").findIndex((line, index) => line !== lines[index]);
+  return `line ${at + 1} is old: "${lines[at]?.trim() ?? ""}".`;
+}
