@@ -104,6 +104,7 @@ export class VmxProcessor {
       invept: answering(() => operation.invept(word(operand0), word(operand1))),
       invvpid: answering(() => operation.invvpid(word(operand0), word(operand1), word(operand2))),
       vmxNoteSoftware: () => this.#exits.abandoned.noteSoftware(),
+      vmxNoteIret: () => this.#exits.abandoned.noteIret(),
     };
   }
 

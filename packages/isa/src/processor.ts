@@ -934,11 +934,15 @@ export class Processor {
       throw new RangeError(`Bug in ringside: code of ${mode} bits, please report.`);
     const { flushes } = this.#cache;
     if (stale >= FIXED_RECORDS_END) {
-      // An overwritten or unfinished record: find the physical address again.
-      const record = this.#lookup(this.#base);
+      // An overwritten or unfinished record: find the physical address again. One whose other page moved is still the
+      // one that the fast look-up finds, so the slow one has to say the address.
+      const moved = this.#cache.owns(stale) && this.#cache.straddles(stale);
+      const record = moved ? this.#function("lookupSlowly")(this.#base) : this.#lookup(this.#base);
       if (this.state.getNumber(slots.faultVector) !== 0) return this.#handleFault();
       if (record === FIXED_RECORDS.recheck) return undefined;
-      if (record >= FIXED_RECORDS_END && record !== stale) {
+      if (moved) {
+        this.#cache.forget(Number(this.state.get(ENGINE.decodePhysical)), mode);
+      } else if (record >= FIXED_RECORDS_END && record !== stale) {
         if (this.#cache.owns(stale)) this.#cache.forward(stale, record);
         return undefined;
       }

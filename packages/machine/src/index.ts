@@ -7,7 +7,7 @@
  *
  * @packageDocumentation
  */
-export { Board, type BoardEnd, type BoardOptions } from "./board.ts";
+export { Board, type BoardEnd, type BoardOptions, type IdleStep } from "./board.ts";
 export { Cmos, type CmosOptions } from "./devices/cmos.ts";
 export { DebugConsole } from "./devices/debug-console.ts";
 export type { DmaMemory } from "./dma.ts";
