@@ -1,25 +1,24 @@
 /** What `ringside compare` does. */
 import { writeFile } from "node:fs/promises";
-import { costProfiles, type CostProfile, type Strategy } from "@ringside/strategy";
+import { costProfiles, type CostProfile } from "@ringside/strategy";
 import { benchmarks, type Benchmark } from "../comparison/benchmarks.ts";
 import { compare } from "../comparison/compare.ts";
 import type { CompareOptions } from "../commands/compare.ts";
 import { CommandError, STATUS } from "../failure.ts";
-import { explain } from "../explain/explain.ts";
-import { explanation } from "../reporters/explanation.ts";
 import { terminalReport } from "../reporters/terminal.ts";
 import { findStrategies } from "../strategies.ts";
 import { colours, progress } from "../terminal.ts";
+import { explainOperation } from "./explain-operation.ts";
 
 /** Runs, prints the table, and writes the files that are wanted. */
 export async function runComparison(options: CompareOptions): Promise<void> {
-  const strategies = await findStrategies(options.strategies);
   const profile = findProfile(options.profile);
   if (options.explain !== undefined) {
-    explainOne(options, strategies, findBenchmark(options.explain), profile);
+    await explainOperation(options, options.explain, profile);
     return;
   }
   const chosen = findBenchmarks(options.benchmarks);
+  const strategies = await findStrategies(options.strategies);
 
   const stopped = new AbortController();
   const onInterrupt = (): void => stopped.abort();
@@ -57,31 +56,6 @@ export async function runComparison(options: CompareOptions): Promise<void> {
     shown.stop();
     process.off("SIGINT", onInterrupt);
   }
-}
-
-/** Prints a walk through one operation. */
-function explainOne(
-  options: CompareOptions,
-  strategies: readonly Strategy[],
-  benchmark: Benchmark,
-  profile: CostProfile,
-): void {
-  for (const name of ["benchmarks", "json", "html", "cells"] as const) {
-    if (options[name] !== undefined) {
-      throw new CommandError(`--explain prints no table, so it does not go with --${name}.`);
-    }
-  }
-  const explained = strategies.map((strategy) => explain(strategy, benchmark, profile));
-  const text = explanation(benchmark, profile, explained, colours(process.stdout));
-  process.stdout.write(`${text}\n`);
-}
-
-function findBenchmark(name: string): Benchmark {
-  const benchmark = benchmarks.find(({ id }) => id === name);
-  if (benchmark !== undefined) return benchmark;
-  throw new CommandError(
-    `There is no benchmark "${name}" to explain. Known ones: ${benchmarks.map(({ id }) => id).join(", ")}.`,
-  );
 }
 
 function findProfile(name: string): CostProfile {
