@@ -106,6 +106,8 @@ describe.skipIf(cannotRun)(
         ["compare", "--benchmarks", ","],
         ["compare", "--profile", "bogus"],
         ["compare", "--explain", "bogus"],
+        ["compare", "--from", "/nonexistent"],
+        ["compare", "--from", bench],
         ["compare", "--explain", "in", "--json", "x"],
         ["run", "--strategy", "bogus", "--", bench],
         ["disasm", "/nonexistent"],

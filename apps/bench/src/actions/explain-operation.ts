@@ -14,7 +14,7 @@ export async function explainOperation(
   name: string,
   profile: CostProfile,
 ): Promise<void> {
-  for (const other of ["benchmarks", "json", "html", "cells"] as const) {
+  for (const other of ["benchmarks", "from", "json", "html", "cells"] as const) {
     if (options[other] !== undefined) {
       throw new CommandError(`--explain prints no table, so it does not go with --${other}.`);
     }
