@@ -51,6 +51,7 @@ export {
 export {
   checkProfile,
   defaultProfile,
+  processorProfiles,
   TIMESTAMP_HERTZ,
   type ProcessorProfile,
 } from "./profile/profile.ts";
