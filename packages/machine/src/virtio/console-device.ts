@@ -70,7 +70,7 @@ export class ConsoleDevice implements VirtioDevice {
 
   #transmit(): void {
     const queue = this.#port?.queues[transmitQueue];
-    for (let chain = queue?.take(); chain !== undefined; chain = queue?.take()) {
+    for (const chain of queue?.chains() ?? []) {
       const bytes = chain.read();
       queue?.use(chain);
       if (bytes.length > 0) this.#send(bytes);
@@ -78,16 +78,14 @@ export class ConsoleDevice implements VirtioDevice {
   }
 
   #deliver(): void {
+    if (this.#input.length === 0) return;
     const queue = this.#port?.queues[receiveQueue];
-    for (let next = this.#input.shift(); next !== undefined; next = this.#input.shift()) {
-      const chain = queue?.take();
-      if (chain === undefined) {
-        this.#input.unshift(next);
-        return;
-      }
+    for (const chain of queue?.chains() ?? []) {
+      const next = this.#input.shift() ?? new Uint8Array(0);
       const taken = chain.write(next);
       queue?.use(chain);
       if (taken < next.length) this.#input.unshift(next.subarray(taken));
+      if (this.#input.length === 0) return;
     }
   }
 }
