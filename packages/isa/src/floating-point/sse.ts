@@ -152,7 +152,8 @@ const dotProduct: Helper = (cpu, bits = 64, lanes = 2, control = 0) => {
     const rhs = operand(format, readLane(cpu, SECOND, bits, lane), environment);
     return noted(multiply(format, lhs, rhs, environment, firstNan));
   });
-  while (terms.length > 1) {
+  // An exception that is not masked ends it: later steps do not happen.
+  while (terms.length > 1 && (flags & ~environment.masked) === 0) {
     const sums: bigint[] = [];
     for (let at = 0; at < terms.length; at += 2) {
       const lhs = operand(format, terms[at] ?? 0n, environment);

@@ -56,6 +56,26 @@ describe.each(AREAS)("Recorded %s instructions", (area) => {
   );
 });
 
+/** Lines that `pnpm fuzz` once printed, in the format of the recorded files. */
+const regressions = parseRecordedFile(
+  readFileSync(new URL("../../vectors/regressions.txt", import.meta.url), "utf8"),
+);
+
+test.each(byMnemonic(regressions.encodings))(
+  "%s does what it once did not, as the fuzzer found",
+  (_mnemonic, encodings) => {
+    const machine = new ReplayMachine();
+    for (const { key, lines } of encodings) {
+      const except = UNCOMPARED.get(key);
+      if (except === undefined) throw new RangeError(`The table has no row ${key}.`);
+      for (const line of lines) {
+        const { input, result } = parseVector(line);
+        expect(differences(machine.execute(input), result, except), line).toEqual([]);
+      }
+    }
+  },
+);
+
 describe("Vector files", () => {
   test.each(AREAS)("of %s instructions say which processor they are of", (area) => {
     const processor = files.get(area)?.processor.join("\n");
