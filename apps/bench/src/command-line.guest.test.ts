@@ -104,6 +104,11 @@ describe.skipIf(cannotRun)(
         ["bogus"],
         ["compare", "--benchmarks", "bogus"],
         ["compare", "--benchmarks", ","],
+        ["compare", "--profile", "bogus"],
+        ["compare", "--explain", "bogus"],
+        ["compare", "--from", "/nonexistent"],
+        ["compare", "--from", bench],
+        ["compare", "--explain", "in", "--json", "x"],
         ["run", "--strategy", "bogus", "--", bench],
         ["disasm", "/nonexistent"],
       ]) {
@@ -166,6 +171,21 @@ describe.skipIf(cannotRun)(
         0,
         expect.stringContaining("mine, n/a: It runs nothing. (syscall)"),
       ]);
+    });
+
+    test("explains an operation, priced by the profile that is named", async () => {
+      const { status, stdout } = await ringside([
+        "compare",
+        "--explain",
+        "pgfault",
+        "--strategies",
+        "bare",
+        "--profile",
+        "haswell",
+      ]);
+      expect(status).toBe(0);
+      expect(stdout).toContain("(cycles: Haswell, 3.5 GHz (2013))");
+      expect(stdout).toMatch(/A page fault \(#PF\): .* 715\n/u);
     });
 
     test("lists strategies as JSON", async () => {

@@ -13,6 +13,7 @@ import { addRun } from "./commands/run.ts";
 import { addStrategies } from "./commands/strategies.ts";
 import { addTrace } from "./commands/trace.ts";
 import { addTranslate } from "./commands/translate.ts";
+import { addTrapAndEmulate } from "./commands/trap-and-emulate.ts";
 
 /** The whole command line. */
 export function command(): Command {
@@ -38,6 +39,7 @@ export function command(): Command {
     addClassify,
     addDisasm,
     addTranslate,
+    addTrapAndEmulate,
     addBench,
     addGuest,
     addTrace,

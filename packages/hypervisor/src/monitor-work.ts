@@ -12,6 +12,8 @@ export const monitorOperations = [
   "entries",
   /** Up to 8 bytes of guest memory, read or written. */
   "guestWords",
+  /** The same, reached by the guest's own linear address under the guest's own page tables: no map is looked up. */
+  "mappedWords",
   /** An entry of a page table that the hypervisor keeps or walks. */
   "tableReads",
   "tableWrites",

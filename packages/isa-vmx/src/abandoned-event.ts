@@ -1,5 +1,6 @@
 /**
- * The event whose delivery a VM exit abandoned, as the IDT-vectoring information has it.
+ * What a VM exit abandoned beside the instruction: the event that was being delivered, as the IDT-vectoring information
+ * has it, or an IRET that had unblocked NMIs.
  *
  * Intel SDM Vol. 3C §27.2.4, "Information for VM Exits During Event Delivery".
  */
@@ -32,6 +33,17 @@ export class AbandonedEvents {
   /** Notes the time of a software interrupt: its prologue has stored vector and length. */
   noteSoftware(): void {
     this.#context.state.set(vmx.softwareTime, BigInt(this.#context.now() + 1));
+  }
+
+  /** Notes the time of an IRET that is about to unblock NMIs. */
+  noteIret(): void {
+    this.#context.state.set(vmx.iretTime, BigInt(this.#context.now() + 1));
+  }
+
+  /** Whether the fault that exits now is that of an IRET, which has unblocked NMIs before it. Intel SDM Vol. 3C §27.2.3, "Information About NMI Unblocking Due to IRET". */
+  hasUnblockedNmis(unitsSinceNoted: number): boolean {
+    const noted = this.#context.state.get(vmx.iretTime);
+    return noted !== 0n && Number(noted) - 1 === this.#context.now() + unitsSinceNoted;
   }
 
   /**

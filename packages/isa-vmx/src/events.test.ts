@@ -1,7 +1,7 @@
 /** Exceptions, interrupts, NMIs, windows, timers and injection. Intel SDM Vol. 3C §25.2, "Other Causes of VM Exits"; §26.6, "Event Injection". */
 import { slots } from "@ringside/isa";
 import { describe, expect, test } from "vitest";
-import { EXIT_CONTROL, PIN, PRIMARY } from "./controls.ts";
+import { ENTRY_CONTROL, EXIT_CONTROL, PIN, PRIMARY } from "./controls.ts";
 import { EXIT } from "./exit-reasons.ts";
 import { GUEST, GuestBench } from "./testing/guest-bench.ts";
 
@@ -70,6 +70,39 @@ describe("An exception", () => {
     bench.set("EXCEPTION_BITMAP", 0b1000);
     expect(bench.run("db 0xcd, 3")).toBe(EXIT.VMCALL);
     expect(bench.handler).toBe(3);
+  });
+
+  test('says that an IRET that faults has unblocked NMIs: Intel SDM Vol. 3C §27.2.3, "Information About NMI Unblocking Due to IRET"', () => {
+    const virtualNmis = (bench: GuestBench): void => {
+      bench.enable("PIN_BASED_CONTROLS", PIN.VIRTUAL_NMIS);
+      bench.set("GUEST_INTERRUPTIBILITY_STATE", 8);
+    };
+    // The frame is not mapped by the guest.
+    const fault = new GuestBench();
+    virtualNmis(fault);
+    fault.set("EXCEPTION_BITMAP", 1 << 14);
+    fault.set("GUEST_RSP", 0x4000_0000);
+    expect(fault.run("iretq")).toBe(EXIT.EXCEPTION_OR_NMI);
+    expect(fault.get("EXIT_INTERRUPTION_INFORMATION")).toBe(event(3n, 14n, 0x1800n));
+    expect(fault.get("GUEST_INTERRUPTIBILITY_STATE")).toBe(0n);
+    // It is not mapped by EPT.
+    const violation = new GuestBench();
+    virtualNmis(violation);
+    violation.set("GUEST_RSP", GUEST.data);
+    violation.setEpt(GUEST.data, (entry) => entry & ~7n);
+    expect(violation.run("nop\niretq")).toBe(EXIT.EPT_VIOLATION);
+    expect(violation.get("EXIT_QUALIFICATION") & 0x1000n).toBe(0x1000n);
+    // Nothing was blocked, so nothing was unblocked; nor by another instruction.
+    const open = new GuestBench();
+    open.set("GUEST_RSP", GUEST.data);
+    open.setEpt(GUEST.data, (entry) => entry & ~7n);
+    expect(open.run("iretq")).toBe(EXIT.EPT_VIOLATION);
+    expect(open.get("EXIT_QUALIFICATION") & 0x1000n).toBe(0n);
+    const other = new GuestBench();
+    virtualNmis(other);
+    other.set("EXCEPTION_BITMAP", 1 << 14);
+    expect(other.run("mov rax, [0x40000000]")).toBe(EXIT.EXCEPTION_OR_NMI);
+    expect(other.get("EXIT_INTERRUPTION_INFORMATION")).toBe(event(3n, 14n, 0x800n));
   });
 
   test("comes before a second fault becomes a double fault, by the bit of the fault itself", () => {
@@ -342,6 +375,23 @@ describe("Injection", () => {
     inject(bench, event(7n, 0n));
     expect(bench.run("nop")).toBe(EXIT.MONITOR_TRAP_FLAG);
     expect(bench.get("GUEST_RIP")).toBe(BigInt(GUEST.code));
+  });
+
+  test('saves a debug trap that MOV SS holds back, and takes it after the entry: Intel SDM Vol. 3C §24.4.2, "Guest Non-Register State"', () => {
+    const bench = new GuestBench();
+    bench.write(GUEST.data, 0x10n);
+    bench.enable("VM_ENTRY_CONTROLS", ENTRY_CONTROL.LOAD_DEBUG_CONTROLS);
+    // DR0: two bytes, read or written.
+    bench.processor.state.set(slots.dr0, BigInt(GUEST.data));
+    bench.set("GUEST_DR7", 0x7_0401);
+    bench.enable("PRIMARY_CONTROLS", PRIMARY.MONITOR_TRAP_FLAG);
+    expect(bench.run(`mov ss, [${GUEST.data}]\nnop\nnop`)).toBe(EXIT.MONITOR_TRAP_FLAG);
+    expect(bench.get("GUEST_INTERRUPTIBILITY_STATE")).toBe(2n);
+    expect(bench.get("GUEST_PENDING_DEBUG_EXCEPTIONS")).toBe(0x1001n);
+    bench.disable("PRIMARY_CONTROLS", PRIMARY.MONITOR_TRAP_FLAG);
+    bench.set("EXCEPTION_BITMAP", 2);
+    expect(bench.exit()).toBe(EXIT.EXCEPTION_OR_NMI);
+    expect(bench.get("EXIT_QUALIFICATION")).toBe(1n);
   });
 
   test("is followed by pending debug exceptions where there is nothing to inject", () => {

@@ -475,7 +475,12 @@ function softwareException(vector: number, condition?: "OF"): Prologue {
   };
 }
 
+/** IRET unblocks NMIs even when it faults; an exit for the fault must say that it did. */
+const iret: Prologue = (m) =>
+  m.when(m.both(isNonRoot(m), m.state(slots.nmiBlocked)), () => m.helper("vmxNoteIret"));
+
 const SOFTWARE: Readonly<Record<string, Prologue>> = {
+  iret,
   int3: softwareException(3),
   int1: softwareException(1),
   into: softwareException(4, "OF"),

@@ -33,8 +33,10 @@ const {
 
 const ENTERED: EntryResult = { kind: "entered" };
 const EFER_LMA = 0x400;
-const PENDING_CAUSES = 0x400fn;
-const PENDING_DUE = 0x5000n;
+/** Pending debug exceptions: bits of DR6, and one that says that an enabled breakpoint is among them. */
+const PENDING_STEP = 0x4000;
+const PENDING_CAUSES = 0x400f;
+const ENABLED_BREAKPOINT = 0x1000;
 
 export class VmEntry {
   entries = 0;
@@ -163,9 +165,10 @@ export class VmEntry {
     const information = vmcs.low(VM_ENTRY_INTERRUPTION_INFORMATION);
     const { isValid, vector, type, hasErrorCode } = interruption(information);
     if (!isValid) {
-      this.#deliverPendingDebug(vmcs);
+      this.#takePendingDebug(vmcs);
       return;
     }
+    state.setNumber(slots.pendingDebug, 0);
     // Delivery of a page fault writes CR2 from here; injection leaves CR2 to the hypervisor.
     state.set(slots.faultLinear, state.cr2);
     const length = BigInt(vmcs.low(VM_ENTRY_INSTRUCTION_LENGTH));
@@ -193,15 +196,11 @@ export class VmEntry {
     }
   }
 
-  /** Intel SDM Vol. 3C §26.7.3, "Delivery of Pending Debug Exceptions after VM Entry". */
-  #deliverPendingDebug(vmcs: Vmcs): void {
-    const { context } = this.#parts;
-    const { state } = context;
-    const pending = vmcs.read(GUEST_PENDING_DEBUG_EXCEPTIONS);
-    const isHeld = state.getNumber(slots.interruptShadow) !== 0;
-    if (isHeld || (pending & PENDING_DUE) === 0n) return;
-    state.set(slots.dr6, state.get(slots.dr6) | (pending & PENDING_CAUSES));
-    context.inject({ kind: "exception", vector: 1 });
+  /** The trap comes at the next boundary that blocking by MOV SS does not hold back. Intel SDM Vol. 3C §26.7.3, "Delivery of Pending Debug Exceptions after VM Entry". */
+  #takePendingDebug(vmcs: Vmcs): void {
+    const pending = vmcs.low(GUEST_PENDING_DEBUG_EXCEPTIONS);
+    const causes = (pending & ENABLED_BREAKPOINT) === 0 ? PENDING_STEP : PENDING_CAUSES;
+    this.#parts.context.state.setNumber(slots.pendingDebug, pending & causes);
   }
 }
 

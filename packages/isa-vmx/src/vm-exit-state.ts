@@ -46,6 +46,10 @@ const {
 
 const EFER_LMA = 0x400n;
 const EFER_LMA_LOW = 0x400;
+/** Pending debug exceptions: BS and B3 to B0 as in DR6, and bit 12, an enabled breakpoint. */
+const PENDING_CAUSES = 0x400f;
+const BREAKPOINTS = 0xf;
+const ENABLED_BREAKPOINT = 0x1000;
 const EFER_LME = 0x100n;
 const CR4_PAE = 0x20n;
 const CR4_PCIDE = 0x2_0000n;
@@ -74,8 +78,13 @@ export function saveGuestState(
   const shadow = state.getNumber(slots.interruptShadow);
   draft.set(GUEST_INTERRUPTIBILITY_STATE, shadow | (state.getNumber(slots.nmiBlocked) << 3));
   draft.set(GUEST_ACTIVITY_STATE, state.getNumber(slots.halted));
-  // A single step that was due is raised before the boundary at which exits happen.
-  draft.set(GUEST_PENDING_DEBUG_EXCEPTIONS, 0);
+  // What MOV SS still holds back; other traps come before the boundary at which exits happen.
+  const debug = state.getNumber(slots.pendingDebug) & PENDING_CAUSES;
+  draft.set(
+    GUEST_PENDING_DEBUG_EXCEPTIONS,
+    debug | ((debug & BREAKPOINTS) === 0 ? 0 : ENABLED_BREAKPOINT),
+  );
+  state.setNumber(slots.pendingDebug, 0);
   const entry = draft.low(VM_ENTRY_CONTROLS) & ~ENTRY_CONTROL.IA32E_MODE_GUEST;
   const isLong = (state.getNumber(slots.efer) & EFER_LMA_LOW) !== 0;
   draft.set(VM_ENTRY_CONTROLS, entry | (isLong ? ENTRY_CONTROL.IA32E_MODE_GUEST : 0));

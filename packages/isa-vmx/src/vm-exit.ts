@@ -42,6 +42,8 @@ const DEBUG_CAUSES = 0x600fn;
 const NOT_FAULTS: ReadonlySet<number> = new Set([1, 2, 3, 4, 8, 18]);
 const IO_STRING = 0x10;
 const VALID = 0x8000_0000;
+/** Bit 12 of the interruption information and of an EPT violation's qualification: NMI unblocking due to IRET. */
+const NMI_UNBLOCKING = 0x1000;
 
 interface ExitDetail {
   readonly qualification?: bigint;
@@ -130,10 +132,24 @@ export class VmExits {
       const vmcs = operation.current;
       vmcs?.write(GUEST_PHYSICAL_ADDRESS, state.get(vmx.guestPhysical));
       vmcs?.write(GUEST_LINEAR_ADDRESS, state.get(vmx.guestLinear));
-      return this.leave(reason, { qualification: state.get(vmx.qualification), delivering });
+      const isUnblocking =
+        reason === EXIT.EPT_VIOLATION &&
+        delivering === undefined &&
+        this.abandoned.hasUnblockedNmis(0);
+      const added = isUnblocking ? BigInt(NMI_UNBLOCKING) : 0n;
+      return this.leave(reason, {
+        qualification: state.get(vmx.qualification) | added,
+        delivering,
+      });
     }
     const length = delivering === undefined ? context.currentLengthBytes() : 0;
     switch (reason) {
+      case EXIT.TASK_SWITCH:
+        return this.leave(reason, {
+          qualification: state.get(vmx.qualification),
+          length,
+          delivering,
+        });
       case INTERNAL.TPR_BELOW:
         state.rip = BigInt.asUintN(64, state.rip + BigInt(length));
         state.setNumber(slots.interruptShadow, 0);
@@ -244,11 +260,17 @@ export class VmExits {
       qualification = state.get(slots.dr6) & DEBUG_CAUSES;
       state.set(slots.dr6, state.get(slots.dr6) & ~DR6_STEP);
     }
+    const delivering = this.abandoned.at(given, 1);
+    // Bit 12 is undefined for a double fault, and while an event was being delivered.
+    const isUnblocking = delivering === undefined && this.abandoned.hasUnblockedNmis(1);
+    const information =
+      interruptionOf(TYPE.HARDWARE_EXCEPTION, vector, errorCode !== undefined) +
+      (isUnblocking ? NMI_UNBLOCKING : 0);
     return this.leave(EXIT.EXCEPTION_OR_NMI, {
       qualification,
-      information: interruptionOf(TYPE.HARDWARE_EXCEPTION, vector, errorCode !== undefined),
+      information,
       errorCode,
-      delivering: this.abandoned.at(given, 1),
+      delivering,
       addedFlags: NOT_FAULTS.has(vector) ? 0n : FLAG_RF,
     });
   }

@@ -53,7 +53,8 @@ type VmxSlot =
   | "result"
   | "eptAccessedDirty"
   | "eptMode"
-  | "nmiExit";
+  | "nmiExit"
+  | "iretTime";
 
 export const vmx: Readonly<Record<VmxSlot, Slot>> = {
   operation: word(0),
@@ -108,10 +109,12 @@ export const vmx: Readonly<Record<VmxSlot, Slot>> = {
   eptMode: word(40),
   /** 1 after an NMI was taken and its blocking is physical. */
   nmiExit: word(41),
+  /** Machine time plus 1 of the last IRET that unblocked NMIs. */
+  iretTime: word(42),
 };
 
 /** Bytes of the area in use. */
-export const STATE_BYTES: number = 42 * 8;
+export const STATE_BYTES: number = 43 * 8;
 
 /** Reasons that leave for TypeScript without being VM exits. */
 export const INTERNAL = { VMLAUNCH: 0x1_0000, VMRESUME: 0x1_0001, TPR_BELOW: 0x1_0002 } as const;

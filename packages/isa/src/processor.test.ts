@@ -197,6 +197,34 @@ describe("an instruction across two pages", () => {
     expect(cpu.state.rax).toBe(0x9922_3344n);
   });
 
+  test("is executed as it is when its second half is mapped elsewhere", () => {
+    const { cpu } = running("nop\nnop\nud2");
+    const { physical } = cpu.memory;
+    const linear = 0x4_0000_0000n;
+    physical.writeU64(0x2000 + 16 * 8, 0x4007n); // 16 GiB: a directory and a table of its own
+    physical.writeU64(0x4000, 0x5007n);
+    physical.writeU64(0x5000, 0x30_0007n);
+    physical.writeU64(0x5008, 0x31_0007n);
+    const { bytes } = assemble("mov eax, 0x11223344\nud2", { address: linear + 0xffcn });
+    physical.write(0x30_0ffc, bytes.subarray(0, 4));
+    physical.write(0x31_0000, bytes.subarray(4));
+    physical.write(0x32_0000, bytes.subarray(4));
+    physical.writeU8(0x32_0000, 0x99);
+    for (const [frame, value] of [
+      [0x31_0007n, 0x1122_3344n],
+      [0x32_0007n, 0x9922_3344n],
+      [0x31_0007n, 0x1122_3344n],
+    ] as const) {
+      physical.writeU64(0x5008, frame);
+      cpu.state.rip = BigInt(CODE); // Somewhere else in between, so that other places were decoded last.
+      cpu.run(2);
+      cpu.flushTlb();
+      cpu.state.rip = linear + 0xffcn;
+      cpu.run(1);
+      expect(cpu.state.rax).toBe(value);
+    }
+  });
+
   test("faults with the address of the page that is not there", () => {
     const { cpu } = running("ud2");
     const last = 0x100_0000 - 4;

@@ -934,11 +934,15 @@ export class Processor {
       throw new RangeError(`Bug in ringside: code of ${mode} bits, please report.`);
     const { flushes } = this.#cache;
     if (stale >= FIXED_RECORDS_END) {
-      // An overwritten or unfinished record: find the physical address again.
-      const record = this.#lookup(this.#base);
+      // An overwritten or unfinished record: find the physical address again. One whose other page moved is still the
+      // one that the fast look-up finds, so the slow one has to say the address.
+      const moved = this.#cache.owns(stale) && this.#cache.straddles(stale);
+      const record = moved ? this.#function("lookupSlowly")(this.#base) : this.#lookup(this.#base);
       if (this.state.getNumber(slots.faultVector) !== 0) return this.#handleFault();
       if (record === FIXED_RECORDS.recheck) return undefined;
-      if (record >= FIXED_RECORDS_END && record !== stale) {
+      if (moved) {
+        this.#cache.forget(Number(this.state.get(ENGINE.decodePhysical)), mode);
+      } else if (record >= FIXED_RECORDS_END && record !== stale) {
         if (this.#cache.owns(stale)) this.#cache.forward(stale, record);
         return undefined;
       }
@@ -1006,19 +1010,35 @@ export class Processor {
       readTaskPriority: () => this.#interrupts.readTaskPriority(),
       writeTaskPriority: (priority = 0) => this.#interrupts.writeTaskPriority(priority),
       flushTlb: (includingGlobal = 0) => this.flushTlb(includingGlobal !== 0),
-      switchTask: taskHelper({
-        functionOf: (name) => this.#function(name),
-        base: this.#base,
-        state: () => this.state,
-        flushTlb: (includingGlobal) => this.flushTlb(includingGlobal),
-        readDebugRegisters: () => this.#readDebugRegisters(),
-        raise: context.raise,
-      }),
+      switchTask: this.#interceptedTaskSwitch(
+        context,
+        taskHelper({
+          functionOf: (name) => this.#function(name),
+          base: this.#base,
+          state: () => this.state,
+          flushTlb: (includingGlobal) => this.flushTlb(includingGlobal),
+          readDebugRegisters: () => this.#readDebugRegisters(),
+          raise: context.raise,
+        }),
+      ),
       invalidatePage: () => this.invalidatePage(this.state.get(slots.scratch0)),
       cpuid: () => system().cpuid(),
       readMsr: (index = 0) => system().readMsr(index),
       writeMsr: (index = 0) => system().writeMsr(index),
       readTimestamp: () => system().readTimestamp(),
+    };
+  }
+
+  /** Asks extensions before tasks are switched. */
+  #interceptedTaskSwitch(context: HelperContext, switchTask: BoundHelper): BoundHelper {
+    return (selector = 0, kind = 0) => {
+      for (const { hooks } of this.#extensions) {
+        const reason = hooks.taskSwitch?.(selector & 0xffff, kind);
+        if (reason === undefined) continue;
+        context.raise("EXIT", reason);
+        return;
+      }
+      switchTask(selector, kind);
     };
   }
 

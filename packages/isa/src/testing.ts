@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export { differences } from "./vectors/compare.ts";
 export { coversEncodings } from "./vectors/coverage.ts";
 export { formatVector, parseVector } from "./vectors/format.ts";
 export {
@@ -20,3 +21,4 @@ export {
   type VectorResult,
 } from "./vectors/machine.ts";
 export { recordingPlan, type PlannedEncoding, type VectorArea } from "./vectors/plan.ts";
+export { ReplayMachine } from "./vectors/replay.ts";

@@ -21,6 +21,11 @@ import { Timeline, type Clock, type ScheduledEvent } from "./timeline.ts";
 
 const timerLine = 0;
 const serialLine = 4;
+/**
+ * Machine time that passes in one go while a network waits for the host: about what an event loop takes for a round, so
+ * that the guest's patience and the host's answers go by similar clocks.
+ */
+const pacedNanoseconds = 1_000_000;
 
 export interface BoardOptions {
   /** The time in which its devices live. */
@@ -39,6 +44,14 @@ export interface BoardOptions {
   readonly dma?: DmaMemory;
   /** The guest has switched the machine off or restarts it; {@link Board.end} says which. */
   readonly onExit: () => void;
+}
+
+/** What a halted processor does: it lets time pass. */
+export interface IdleStep {
+  /** Machine time to skip, at least 0. */
+  readonly nanoseconds: number;
+  /** True when the run must end then, and go on soon: a network waits for the host, who needs time of its own. */
+  readonly leavesRun: boolean;
 }
 
 /** How a guest ended its machine. */
@@ -121,19 +134,23 @@ export class Board {
     return [apic, ...(ioApic === undefined ? [] : [ioApic]), ...(this.#chipSet?.mmio ?? [])];
   }
 
-  /** True when something is scheduled whose interrupt could reach the processor. */
-  get canWake(): boolean {
-    return this.timeline.events.some((event) => this.#canWake(event));
+  /**
+   * What a halted processor that listens does next; undefined when only input can wake it, if anything: see
+   * {@link awaitsInput}.
+   */
+  get idleStep(): IdleStep | undefined {
+    const canWake = this.timeline.events.some((event) => this.#canWake(event));
+    const left = canWake ? Math.max(this.timeline.nextDeadline - this.timeline.now, 0) : Infinity;
+    // Else the guest's patience would run out before the host has had a chance to answer.
+    if (this.#chipSet?.awaitsHost === true) {
+      return { nanoseconds: Math.min(left, pacedNanoseconds), leavesRun: true };
+    }
+    return canWake ? { nanoseconds: left, leavesRun: false } : undefined;
   }
 
   /** True when bytes from the host's side of the serial port would interrupt the processor, and may still come. */
   get awaitsInput(): boolean {
     return !this.#inputEnded && this.serial.listens && this.interrupts.isOpen(serialLine);
-  }
-
-  /** True while something may come from outside that only the host's time brings about: guests must not skip ahead then. */
-  get awaitsHost(): boolean {
-    return this.#chipSet?.awaitsHost ?? false;
   }
 
   /** No more bytes will be sent to the serial port: a guest that halts for them has halted for good. */

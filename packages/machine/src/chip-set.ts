@@ -5,6 +5,7 @@
  */
 import type { MmioRegion } from "@ringside/isa";
 import type { DmaMemory } from "./dma.ts";
+import { FirmwareConfiguration } from "./devices/firmware-configuration.ts";
 import { Hpet } from "./devices/hpet.ts";
 import { KeyboardController } from "./devices/keyboard-controller.ts";
 import { PowerManagement } from "./devices/power-management.ts";
@@ -16,6 +17,7 @@ import type { PortDevice } from "./ports.ts";
 import type { ScheduledEvent, Timeline } from "./timeline.ts";
 import { BlockDevice } from "./virtio/block-device.ts";
 import { EntropyDevice } from "./virtio/entropy-device.ts";
+import { ConsoleDevice } from "./virtio/console-device.ts";
 import { FileShareDevice } from "./virtio/file-share-device.ts";
 import { NetworkDevice } from "./virtio/network-device.ts";
 import type { VirtioDevice } from "./virtio/virtio-device.ts";
@@ -42,6 +44,8 @@ export class ChipSet {
   readonly #virtio: VirtioPci[] = [];
   readonly #entropy: EntropyDevice | undefined;
   readonly #networks: NetworkDevice[] = [];
+  readonly #consoles: ConsoleDevice[] = [];
+  readonly #firmware: FirmwareConfiguration;
 
   constructor(options: ChipSetOptions) {
     const { timeline, interrupts, dma, hardware } = options;
@@ -63,6 +67,7 @@ export class ChipSet {
       },
       onLegacy: options.onLegacyReplacement,
     });
+    this.#firmware = new FirmwareConfiguration(hardware.firmwareFiles);
     this.#pci = new PciHost(interrupts);
     const plug = (device: VirtioDevice): void => {
       this.#virtio.push(new VirtioPci(this.#pci, dma, device));
@@ -78,6 +83,11 @@ export class ChipSet {
       plug(device);
     }
     for (const share of hardware.shares ?? []) plug(new FileShareDevice(share));
+    for (const line of hardware.consoles ?? []) {
+      const device = new ConsoleDevice(line);
+      this.#consoles.push(device);
+      plug(device);
+    }
   }
 
   /** True while something may come from outside that only the host's time brings about. */
@@ -86,7 +96,7 @@ export class ChipSet {
   }
 
   get portDevices(): readonly PortDevice[] {
-    return [this.power, this.#keyboard, this.#pci];
+    return [this.power, this.#keyboard, this.#firmware, this.#pci];
   }
 
   get mmio(): readonly MmioRegion[] {
@@ -116,6 +126,8 @@ export class ChipSet {
     this.#pci.reset();
     for (const device of this.#virtio) device.reset();
     this.#entropy?.restart();
+    this.#firmware.reset();
     for (const device of this.#networks) device.restart();
+    for (const device of this.#consoles) device.restart();
   }
 }

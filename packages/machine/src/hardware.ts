@@ -1,5 +1,6 @@
 /** What a machine has beside the small board that benchmarks run on. */
 import type { Disk } from "./virtio/block-device.ts";
+import type { ConsoleLine } from "./virtio/console-device.ts";
 import type { Share } from "./virtio/file-share-device.ts";
 import type { NetworkCard } from "./virtio/network-device.ts";
 
@@ -18,4 +19,8 @@ export interface Hardware {
   readonly networks?: readonly NetworkCard[];
   /** Folders that the machine can mount (virtio-fs), for reading. */
   readonly shares?: readonly Share[];
+  /** virtio consoles: hvc0 and on, in Linux. */
+  readonly consoles?: readonly ConsoleLine[];
+  /** Files of QEMU's firmware configuration device, by name. */
+  readonly firmwareFiles?: ReadonlyMap<string, Uint8Array>;
 }

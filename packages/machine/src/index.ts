@@ -7,7 +7,7 @@
  *
  * @packageDocumentation
  */
-export { Board, type BoardEnd, type BoardOptions } from "./board.ts";
+export { Board, type BoardEnd, type BoardOptions, type IdleStep } from "./board.ts";
 export { Cmos, type CmosOptions } from "./devices/cmos.ts";
 export { DebugConsole } from "./devices/debug-console.ts";
 export type { DmaMemory } from "./dma.ts";
@@ -65,5 +65,6 @@ export { BlockStoreError, MemoryStore, type BlockStore } from "./storage/block-s
 export { OverlayStore } from "./storage/overlay-store.ts";
 export { Timeline, type Clock, type ScheduledEvent } from "./timeline.ts";
 export type { Disk } from "./virtio/block-device.ts";
+export { ConsoleLine } from "./virtio/console-device.ts";
 export type { NetworkCard } from "./virtio/network-device.ts";
 export type { Share } from "./virtio/file-share-device.ts";

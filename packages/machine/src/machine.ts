@@ -22,11 +22,6 @@ import type { PortBus } from "./ports.ts";
 import type { Timeline } from "./timeline.ts";
 
 const interruptFlag = 0x200n;
-/**
- * Machine time that passes in one go while a network waits for the host: about what an event loop takes for a round, so
- * that the guest's patience and the host's answers go by similar clocks.
- */
-const pacedNanoseconds = 1_000_000;
 
 export interface MachineOptions extends Omit<BoardOptions, "clock" | "onExit" | "dma"> {
   readonly memory: HostMemory;
@@ -193,13 +188,11 @@ export class Machine {
   #idle(): MachineExit | undefined {
     const listens = (this.processor.state.rflags & interruptFlag) !== 0n;
     if (!listens) return { reason: "halted" };
-    const { canWake, awaitsHost } = this.#board;
-    if (canWake || awaitsHost) {
-      const wanted = canWake ? this.timeline.nextDeadline - this.now : pacedNanoseconds;
-      const skipped = awaitsHost ? Math.min(wanted, pacedNanoseconds) : wanted;
-      if (skipped > 0) this.processor.idleUnits += skipped;
+    const step = this.#board.idleStep;
+    if (step !== undefined) {
+      this.processor.idleUnits += step.nanoseconds;
       this.#visits += 1;
-      return awaitsHost ? { reason: "stopped" } : undefined;
+      return step.leavesRun ? { reason: "stopped" } : undefined;
     }
     return { reason: this.#board.awaitsInput ? "waiting" : "halted" };
   }

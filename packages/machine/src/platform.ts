@@ -16,6 +16,9 @@ export const softOffType = 5;
 export const resetPort = 0xcf9;
 export const resetValue = 6;
 
+/** Selector; the data port is the next one. */
+export const firmwareConfigurationPort = 0x510;
+
 export const hpetBase = 0xfed0_0000;
 /** Line that the clock's second timer takes over in legacy replacement mode. */
 export const clockLine = 8;

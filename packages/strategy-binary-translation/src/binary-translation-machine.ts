@@ -40,6 +40,11 @@ import { TranslationCounts, type CacheCounts } from "./counts.ts";
 import { GuestCpu } from "./guest-cpu.ts";
 import { guestRegisters } from "./guest-registers.ts";
 import { Monitor, type StepResult } from "./monitor.ts";
+import {
+  sensitiveExtension,
+  SensitiveWatch,
+  type SilentInstruction,
+} from "./trap-and-emulate/sensitive-watch.ts";
 
 /** Frames for shadow tables: what a handful of address spaces need. */
 const shadowFrames = 200;
@@ -56,6 +61,8 @@ export interface BinaryTranslationMachineOptions
   extends Omit<BoardOptions, "clock" | "onExit" | "onSerial" | "onDebug">, KernelMachineListeners {
   readonly claim: Claim;
   readonly kernel: KernelImage;
+  /** What becomes of the kernel's code. `direct`: nothing, which is trap-and-emulate. Default `translated`. */
+  readonly kernelCode?: "translated" | "direct";
   /** Size of the translation cache in bytes; all that its region has room for unless told. */
   readonly cacheBytes?: number;
 }
@@ -88,6 +95,7 @@ export class BinaryTranslationMachine implements KernelMachine {
   /** Host-physical address of the frames that the hypervisor keeps: the region's, then shadow tables. */
   readonly #frames: number;
   #life: Life;
+  #watch: SensitiveWatch | undefined;
   /** What caches before the last reset had counted. */
   #earlier: CacheCounts = { lookups: 0, chains: 0, dropped: 0, evictions: 0 };
   #halted = false;
@@ -119,13 +127,20 @@ export class BinaryTranslationMachine implements KernelMachine {
     // A program that its kernel gave ports (IOPL 3) reaches the board while it runs.
     this.#board = new Board({
       ...options,
+      hardware: options.kernel.hardware,
+      dma: this.#memory,
       clock: this,
       onExit: () => this.#processor.stopAt(this.#processor.units),
     });
     this.#devices = new GuestDevices(this.#board, this.#memory);
+    const { extension, instructions } = sensitiveExtension((number) => {
+      const instruction = instructions[number];
+      if (instruction !== undefined) this.#watch?.note(instruction);
+    });
     this.#processor = new Processor({
       memory: claim.memory,
       profile: hostProfile,
+      extensions: options.kernelCode === "direct" ? [extension] : [],
       ports: {
         read: (port, sizeBytes) => this.#devices.readPort(port, sizeBytes),
         write: (port, sizeBytes, value) => this.#devices.writePort(port, sizeBytes, value),
@@ -148,6 +163,11 @@ export class BinaryTranslationMachine implements KernelMachine {
       registers: () => guestRegisters(this.#processor.state, this.#life),
       controls: () => this.#life.cpu.state,
     });
+  }
+
+  /** Trap-and-emulate: what the processor executed silently, since the last reset. */
+  get silent(): readonly SilentInstruction[] {
+    return this.#watch?.silent ?? [];
   }
 
   /** Guest time in nanoseconds; exact also inside callbacks. */
@@ -266,7 +286,9 @@ export class BinaryTranslationMachine implements KernelMachine {
     enterKernel(emulator.state, loadKernel(this.#memory.bootTarget, memoryBytes, kernel));
     this.#processor.state.enterLongMode({ cpl: 1, cr3: 0, rip: 0n, rsp: 0n });
     const cpu = new GuestCpu(this.#processor, emulator.state, virtual);
+    this.#watch = this.#options.kernelCode === "direct" ? this.#makeWatch(emulator) : undefined;
     const monitor = new Monitor({
+      watch: this.#watch,
       processor: this.#processor,
       region,
       slots: virtual,
@@ -289,6 +311,18 @@ export class BinaryTranslationMachine implements KernelMachine {
     };
     this.#devices.onDeviceMemory = () => monitor.noteDevice();
     return { monitor, cache, cpu, slots: virtual, region };
+  }
+
+  #makeWatch(emulator: InstructionEmulator): SensitiveWatch {
+    return new SensitiveWatch({
+      profile: defaultProfile,
+      memory: this.#memory,
+      devices: this.#devices,
+      now: () => this.now,
+      stop: () => this.#processor.stopAt(this.#processor.units),
+      physical: () => this.#processor.state,
+      guest: () => emulator.state,
+    });
   }
 
   #run(end: number): KernelMachineExit {
@@ -342,11 +376,11 @@ export class BinaryTranslationMachine implements KernelMachine {
       return undefined;
     }
     if (!isOpen) return { reason: "halted" };
-    if (this.#board.canWake) {
-      const skipped = this.#board.timeline.nextDeadline - this.now;
-      if (skipped > 0) this.#processor.idleUnits += skipped;
+    const step = this.#board.idleStep;
+    if (step !== undefined) {
+      this.#processor.idleUnits += step.nanoseconds;
       this.#visits += 1;
-      return undefined;
+      return step.leavesRun ? { reason: "stopped" } : undefined;
     }
     return { reason: this.#board.awaitsInput ? "waiting" : "halted" };
   }

@@ -12,22 +12,47 @@ import {
 } from "@ringside/strategy";
 import { BinaryTranslationMachine, hostBytesFor } from "./binary-translation-machine.ts";
 
-export const binaryTranslation: Strategy = {
-  id: "binary-translation",
-  name: "Binary translation",
-  summary:
-    "The guest kernel is translated into a cache that runs in ring 1; programs run directly, on shadow page tables.",
-  traits: {
-    guestKernel: "unmodified",
-    guestKernelLevel: 1,
-    extensions: [],
-    // A host has one processor, which holds one guest's registers.
-    exclusive: true,
-  },
-  capabilities: { programs: true, kernels: true, selfModifyingCode: true },
-  accepts,
-  create,
-};
+/** The hypervisor by binary translation. */
+export const binaryTranslation: Strategy = strategy(
+  "binary-translation",
+  "Binary translation",
+  "The guest kernel is translated into a cache that runs in ring 1; programs run directly, on shadow page tables.",
+  "translated",
+);
+
+/**
+ * The negative example: the same without the translation. Kernels whose sensitive instructions all trap run; others go
+ * wrong without a word. {@link runTrapAndEmulate} says where.
+ */
+export const trapAndEmulate: Strategy = strategy(
+  "trap-and-emulate",
+  "Trap and emulate",
+  "The guest kernel runs as it stands in ring 1, and what traps is emulated. What should trap and does not, goes wrong.",
+  "direct",
+);
+
+function strategy(
+  id: string,
+  name: string,
+  summary: string,
+  kernelCode: "translated" | "direct",
+): Strategy {
+  return {
+    id,
+    name,
+    summary,
+    traits: {
+      guestKernel: "unmodified",
+      guestKernelLevel: 1,
+      extensions: [],
+      // A host has one processor, which holds one guest's registers.
+      exclusive: true,
+    },
+    capabilities: { programs: true, kernels: true, selfModifyingCode: true },
+    accepts,
+    create: (host, guest, options = {}) => create(id, kernelCode, host, guest, options),
+  };
+}
 
 function accepts(guest: Guest): Acceptance {
   if (guest.kind === "program" || guest.format === "elf64" || guest.format === "flat") {
@@ -39,10 +64,16 @@ function accepts(guest: Guest): Acceptance {
   };
 }
 
-function create(host: Host, guest: Guest, options: CreateOptions = {}): VirtualMachine {
+function create(
+  strategyId: string,
+  kernelCode: "translated" | "direct",
+  host: Host,
+  guest: Guest,
+  options: CreateOptions,
+): VirtualMachine {
   const { memoryBytes } = guest;
   return createExclusive({
-    strategy: binaryTranslation.id,
+    strategy: strategyId,
     host,
     guest,
     options,
@@ -59,6 +90,7 @@ function create(host: Host, guest: Guest, options: CreateOptions = {}): VirtualM
             ...listeners,
             claim,
             memoryBytes,
+            kernelCode,
             kernel: guest.kind === "kernel" ? guest : programKernel(guest),
             epochSeconds,
           }),

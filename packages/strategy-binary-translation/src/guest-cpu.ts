@@ -35,6 +35,8 @@ const [cs, ss, ldtr, tr] = [1, 2, 6, 7] as const;
 /** Flat segments of CPL 1 for translated code. The guest cannot see them: what would show them is not copied. */
 const cacheCode = { selector: 0x09, attributes: 0xa0bb };
 const cacheStack = { selector: 0x11, attributes: 0xc0b3 };
+/** Where SIDT finds the interrupt table of the host: in the hypervisor's part of the address space. */
+const hypervisorTable = 0xffff_ffff_ffef_0000n;
 const cacheLevel = 1;
 const programLevel = 3;
 
@@ -168,6 +170,34 @@ export class GuestCpu implements VirtualCpu {
     physical.setNumber(segmentSlots(tr).limit, 0);
     this.#passControls(0n, 0n);
     this.#processor.enterLevel(programLevel);
+  }
+
+  /**
+   * The guest's kernel goes on as it stands, deprivileged: for trap-and-emulate. Programs' segments are its own, code and stack
+   * are those of CPL 1, and so are the flags; the interrupt table is the hypervisor's.
+   */
+  enterKernel(): void {
+    this.enterProgram();
+    const physical = this.#physical;
+    const flags = this.state.get(slots.flagsSystem);
+    physical.set(slots.flagsSystem, (flags & ownFlags) | fixedFlags | RFLAGS.IF);
+    this.#setFlat(cs, cacheCode);
+    this.#setFlat(ss, cacheStack);
+    physical.set(slots.idtrBase, hypervisorTable);
+    this.#processor.enterLevel(cacheLevel);
+  }
+
+  /** A kernel that {@link enterKernel} let go on has stopped. */
+  leaveKernel(): void {
+    const { state } = this;
+    const [code, stack] = [state.segment("cs"), state.segment("ss")];
+    this.#copyRegisters(this.#to, this.#from);
+    state.rip = this.#physical.rip;
+    const kept = state.get(slots.flagsSystem) & ~ownFlags;
+    state.set(slots.flagsSystem, kept | (this.#physical.get(slots.flagsSystem) & ownFlags));
+    this.#copy([segmentRange], this.#to, this.#from);
+    state.setSegment("cs", code);
+    state.setSegment("ss", stack);
   }
 
   /** A program stopped. */

@@ -6,7 +6,14 @@
  *
  * @packageDocumentation
  */
-export { binaryTranslation } from "./binary-translation.ts";
+export { binaryTranslation, trapAndEmulate } from "./binary-translation.ts";
+export { hostBytesFor } from "./binary-translation-machine.ts";
+export type { SilentInstruction } from "./trap-and-emulate/sensitive-watch.ts";
+export {
+  demonstrationKernel,
+  runTrapAndEmulate,
+  type TrapAndEmulateReport,
+} from "./trap-and-emulate/trap-and-emulate.ts";
 export {
   TranslationListing,
   type ListedInstruction,

@@ -29,6 +29,7 @@ import { isCanonical, type CodeSpace } from "./code-space.ts";
 import { addTo, type TranslationCounts } from "./counts.ts";
 import type { GuestCpu } from "./guest-cpu.ts";
 import { calloutBytes, calloutVector } from "./translator/unit-builder.ts";
+import type { SensitiveWatch } from "./trap-and-emulate/sensitive-watch.ts";
 
 export interface MonitorOptions {
   readonly processor: Processor;
@@ -44,6 +45,8 @@ export interface MonitorOptions {
   readonly interrupts: VirtualInterrupts;
   readonly physicalInterrupts: PhysicalInterrupts;
   readonly counts: TranslationCounts;
+  /** Present for trap-and-emulate: the kernel runs as it stands, and this watches it. */
+  readonly watch?: SensitiveWatch | undefined;
   /** Told why the processor came back. */
   readonly onEntry: ((why: string) => void) | undefined;
 }
@@ -146,7 +149,10 @@ export class Monitor {
       }
     } else if (this.#where === "program") {
       const isShadowed = processor.state.getNumber(slots.interruptShadow) !== 0;
-      const open = (processor.state.get(slots.flagsSystem) & RFLAGS.IF) !== 0n;
+      const flags = cpu.isInKernel ? state : processor.state;
+      const open = (flags.get(slots.flagsSystem) & RFLAGS.IF) !== 0n;
+      // A kernel that closed them, by an instruction that trapped, opens them by one that does.
+      if (cpu.isInKernel && !nmi && !open) return undefined;
       if (isShadowed || (!nmi && !open)) {
         // A program that closes interrupts itself (IOPL 3) opens them without telling.
         this.#steps = true;
@@ -189,7 +195,9 @@ export class Monitor {
   }
 
   #leaveProgram(): void {
-    this.#o.cpu.leaveProgram();
+    const { cpu } = this.#o;
+    if (cpu.isInKernel) cpu.leaveKernel();
+    else cpu.leaveProgram();
     this.#o.cpu.state.setNumber(slots.interruptShadow, 0);
     this.#where = "rest";
   }
@@ -210,6 +218,12 @@ export class Monitor {
     }
     const unsuitable = whyNotTranslated(level, state.mode, state.cr0);
     if (unsuitable !== undefined) return crash(unsuitable);
+    if (this.#o.watch !== undefined) {
+      this.#loadRoot();
+      cpu.enterKernel();
+      this.#where = "program";
+      return undefined;
+    }
     code.settleDoubts();
     this.#checkFlags();
     const entry = code.entry(state.rip);
@@ -245,6 +259,10 @@ export class Monitor {
     switch (exit.reason) {
       case "limit":
       case "stopped":
+        if (this.#o.watch?.isWaiting === true && !this.isLeaving) {
+          this.#leaveProgram();
+          this.#o.watch.compare(this.#o.cpu.state);
+        }
         return ran;
       case "event":
         return this.#where === "cache"
@@ -382,8 +400,10 @@ export class Monitor {
   // From programs.
 
   #fromProgram(event: MonitorEvent): StepResult {
-    const { cpu, processor, counts, onEntry } = this.#o;
+    const { cpu, processor, counts, onEntry, watch } = this.#o;
     counts.traps += 1;
+    // What traps after all is not silent.
+    watch?.forget();
     if (event.kind === "interrupt") return this.#physicalInterrupt();
     if (event.kind === "nmi") return ran;
     if (event.kind === "exception" && event.vector === VECTOR.PF) return this.#programFault(event);

@@ -40,6 +40,13 @@ export const paravirt: Strategy<ParavirtOptions> = {
 };
 
 function accepts(guest: Guest): Acceptance {
+  if (guest.kind === "kernel" && guest.hardware !== undefined) {
+    return {
+      accepted: false,
+      reason:
+        "A paravirtual guest has no board that hardware could be plugged into. Leave the hardware out, or use the bare or vtx strategy.",
+    };
+  }
   if (guest.kind === "program" || guest.format === "xen-pv") return { accepted: true };
   return {
     accepted: false,

@@ -8,8 +8,8 @@ import type { Vmcs } from "./vmcs.ts";
 
 /** The guest's TLB entries carry this; the hypervisor's own carry 0. */
 const vpid = 1;
-/** EPT violation: IRET had unblocked NMIs before the access failed. */
-const nmiUnblocked = 0x1000;
+/** Of an EPT violation and of an exception that exits: IRET had unblocked NMIs before its access failed. */
+export const nmiUnblocked = 0x1000;
 const blockedByNmi = 8;
 
 export class EptPaging implements Paging {
@@ -49,8 +49,7 @@ export class EptPaging implements Paging {
     const gpa = vmcs.readNumber("GUEST_PHYSICAL_ADDRESS");
     const delivering = isVectoring(vectoring);
     if (!delivering && (vmcs.readNumber("EXIT_QUALIFICATION") & nmiUnblocked) !== 0) {
-      const blocked = vmcs.readNumber("GUEST_INTERRUPTIBILITY_STATE");
-      vmcs.write("GUEST_INTERRUPTIBILITY_STATE", blocked | blockedByNmi);
+      blockNmis(vmcs);
     }
     if (this.#memory.isRam(gpa)) {
       this.#tables.map(gpa, this.#memory.hostFrame(gpa));
@@ -60,6 +59,12 @@ export class EptPaging implements Paging {
     }
     return delivering ? noRamForDelivery(vectoring, gpa) : emulate(context);
   }
+}
+
+/** NMIs are blocked again, as they were before an IRET that comes again. */
+export function blockNmis(vmcs: Vmcs): void {
+  const blocked = vmcs.readNumber("GUEST_INTERRUPTIBILITY_STATE");
+  vmcs.write("GUEST_INTERRUPTIBILITY_STATE", blocked | blockedByNmi);
 }
 
 /** On device memory a delivery never succeeds. */

@@ -5,7 +5,7 @@
 import type { ShadowMmu } from "@ringside/hypervisor";
 import { CR0, defaultProfile, VECTOR, type ProcessorState } from "@ringside/isa";
 import { EXIT, PRIMARY } from "@ringside/isa-vmx";
-import { noRamForDelivery } from "./ept-paging.ts";
+import { blockNmis, nmiUnblocked, noRamForDelivery } from "./ept-paging.ts";
 import {
   changeControls,
   emulate,
@@ -88,6 +88,8 @@ export class ShadowPaging implements Paging {
     };
     const fault = this.#mmu.fault(cpu.translationControls(), linear, access);
     const delivering = isVectoring(vectoring);
+    // The guest tries its IRET again, and does not know of this fault.
+    if (!delivering && fault.kind !== "true" && (information & nmiUnblocked) !== 0) blockNmis(vmcs);
     switch (fault.kind) {
       case "hidden":
         this.#loadRoot();

@@ -411,11 +411,11 @@ export class VtxMachine implements KernelMachine {
       return undefined;
     }
     if (!this.#haltedOpen) return { reason: "halted" };
-    if (this.#board.canWake) {
-      const skipped = this.#board.timeline.nextDeadline - this.now;
-      if (skipped > 0) this.processor.idleUnits += skipped;
+    const step = this.#board.idleStep;
+    if (step !== undefined) {
+      this.processor.idleUnits += step.nanoseconds;
       this.#visits += 1;
-      return undefined;
+      return step.leavesRun ? { reason: "stopped" } : undefined;
     }
     return { reason: this.#board.awaitsInput ? "waiting" : "halted" };
   }

@@ -43,6 +43,7 @@ const modules = [
   "net/virtio_net",
   "fuse/fuse",
   "fuse/virtiofs",
+  "firmware/qemu_fw_cfg",
 ];
 
 function kernelFrom(name: string, folder: string): string {

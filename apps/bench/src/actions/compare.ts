@@ -1,26 +1,37 @@
 /** What `ringside compare` does. */
-import { writeFile } from "node:fs/promises";
-import { costProfiles, type CostProfile, type Strategy } from "@ringside/strategy";
+import { readFile, writeFile } from "node:fs/promises";
+import { costProfiles, readReport, type CostProfile, type Report } from "@ringside/strategy";
 import { benchmarks, type Benchmark } from "../comparison/benchmarks.ts";
 import { compare } from "../comparison/compare.ts";
+import { reprice } from "../comparison/reprice.ts";
 import type { CompareOptions } from "../commands/compare.ts";
 import { CommandError, STATUS } from "../failure.ts";
-import { explain } from "../explain/explain.ts";
-import { explanation } from "../reporters/explanation.ts";
 import { terminalReport } from "../reporters/terminal.ts";
 import { findStrategies } from "../strategies.ts";
 import { colours, progress } from "../terminal.ts";
+import { explainOperation } from "./explain-operation.ts";
 
 /** Runs, prints the table, and writes the files that are wanted. */
 export async function runComparison(options: CompareOptions): Promise<void> {
-  const strategies = await findStrategies(options.strategies);
   const profile = findProfile(options.profile);
   if (options.explain !== undefined) {
-    explainOne(options, strategies, findBenchmark(options.explain), profile);
+    await explainOperation(options, options.explain, profile);
     return;
   }
-  const chosen = findBenchmarks(options.benchmarks);
+  const report =
+    options.from === undefined
+      ? await runBenchmarks(options, profile)
+      : reprice(await readReportFile(options, options.from), profile);
+  if (report !== undefined) await show(report, options);
+}
 
+/** Runs what is wanted; undefined after Ctrl-C. */
+async function runBenchmarks(
+  options: CompareOptions,
+  profile: CostProfile,
+): Promise<Report | undefined> {
+  const chosen = findBenchmarks(options.benchmarks);
+  const strategies = await findStrategies(options.strategies);
   const stopped = new AbortController();
   const onInterrupt = (): void => stopped.abort();
   process.once("SIGINT", onInterrupt);
@@ -28,7 +39,7 @@ export async function runComparison(options: CompareOptions): Promise<void> {
   const total = chosen.length * strategies.length;
   let done = 0;
   try {
-    const report = await compare({
+    return await compare({
       strategies,
       benchmarks: chosen,
       profile,
@@ -39,49 +50,51 @@ export async function runComparison(options: CompareOptions): Promise<void> {
         done += 1;
       },
     });
-    shown.stop();
-    process.stdout.write(
-      `${terminalReport(report, colours(process.stdout), { cells: options.cells === true })}\n`,
-    );
-    if (options.json !== undefined)
-      await write(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
-    if (options.html !== undefined) {
-      const { htmlReport } = await import("../reporters/html.ts");
-      await write(options.html, htmlReport(report));
-    }
-    if (report.results.some(({ status }) => status === "failed")) process.exitCode = 1;
   } catch (error) {
     if (!stopped.signal.aborted) throw error;
     process.exitCode = STATUS.interrupted;
+    return undefined;
   } finally {
     shown.stop();
     process.off("SIGINT", onInterrupt);
   }
 }
 
-/** Prints a walk through one operation. */
-function explainOne(
-  options: CompareOptions,
-  strategies: readonly Strategy[],
-  benchmark: Benchmark,
-  profile: CostProfile,
-): void {
-  for (const name of ["benchmarks", "json", "html", "cells"] as const) {
-    if (options[name] !== undefined) {
-      throw new CommandError(`--explain prints no table, so it does not go with --${name}.`);
+/** A report of an earlier run, which is input from outside. */
+async function readReportFile(options: CompareOptions, path: string): Promise<Report> {
+  for (const other of ["benchmarks", "strategies"] as const) {
+    if (options[other] !== undefined) {
+      throw new CommandError(`--from runs nothing, so it does not go with --${other}.`);
     }
   }
-  const explained = strategies.map((strategy) => explain(strategy, benchmark, profile));
-  const text = explanation(benchmark, profile, explained, colours(process.stdout));
-  process.stdout.write(`${text}\n`);
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    throw new CommandError(`${path} cannot be read (${codeOf(error)}).`, undefined, {
+      cause: error,
+    });
+  }
+  try {
+    return readReport(JSON.parse(text));
+  } catch (error) {
+    if (!(error instanceof SyntaxError) && !(error instanceof TypeError)) throw error;
+    throw new CommandError(`${path}: ${error.message}`, undefined, { cause: error });
+  }
 }
 
-function findBenchmark(name: string): Benchmark {
-  const benchmark = benchmarks.find(({ id }) => id === name);
-  if (benchmark !== undefined) return benchmark;
-  throw new CommandError(
-    `There is no benchmark "${name}" to explain. Known ones: ${benchmarks.map(({ id }) => id).join(", ")}.`,
+/** Prints the table, and writes the files that are wanted. */
+async function show(report: Report, options: CompareOptions): Promise<void> {
+  process.stdout.write(
+    `${terminalReport(report, colours(process.stdout), { cells: options.cells === true })}\n`,
   );
+  if (options.json !== undefined)
+    await write(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
+  if (options.html !== undefined) {
+    const { htmlReport } = await import("../reporters/html.ts");
+    await write(options.html, htmlReport(report));
+  }
+  if (report.results.some(({ status }) => status === "failed")) process.exitCode = 1;
 }
 
 function findProfile(name: string): CostProfile {
@@ -112,7 +125,12 @@ async function write(path: string, text: string): Promise<void> {
   try {
     await writeFile(path, text);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    throw new CommandError(`${path} cannot be written (${code}).`, undefined, { cause: error });
+    throw new CommandError(`${path} cannot be written (${codeOf(error)}).`, undefined, {
+      cause: error,
+    });
   }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : String(error);
 }

@@ -13,6 +13,7 @@ export interface CompareOptions {
   readonly html?: string;
   readonly cells?: boolean;
   readonly explain?: string;
+  readonly from?: string;
 }
 
 export function addCompare(program: Command): void {
@@ -35,6 +36,7 @@ export function addCompare(program: Command): void {
       "--explain <benchmark>",
       "instead of the table, walk through one operation under every strategy, event by event",
     )
+    .option("--from <file>", "run nothing: price the counts of a report that --json wrote")
     .option("--json <file>", "also write the report as JSON")
     .option("--html <file>", "also write the report as one self-contained page with charts")
     .addHelpText(
@@ -46,6 +48,7 @@ Exit status: 0; 1 when a benchmark failed; 125 when ringside itself fails.
 
 Example:
   $ ringside compare --benchmarks nano,fork-wait --html report.html
+  $ ringside compare --from report.json --profile haswell
   $ ringside compare --explain pgfault --strategies bare,vtx:shadow`,
     )
     .action(async (options: CompareOptions) => {

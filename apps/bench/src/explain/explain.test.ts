@@ -1,5 +1,5 @@
 /** Walks through operations of real machines. */
-import { pentium4 } from "@ringside/strategy";
+import { pentium4, StrategyError, type Strategy } from "@ringside/strategy";
 import { bare } from "@ringside/strategy-bare";
 import { container } from "@ringside/strategy-container";
 import { vtxShadow } from "@ringside/strategy-vtx";
@@ -7,7 +7,7 @@ import picocolors from "picocolors";
 import { describe, expect, test } from "vitest";
 import { benchmarks, type Benchmark } from "../comparison/benchmarks.ts";
 import { measure } from "../comparison/measure.ts";
-import { explanation } from "../reporters/explanation.ts";
+import { explanationHeading, explanationSection } from "../reporters/explanation.ts";
 import { explain } from "./explain.ts";
 
 const colours = picocolors.createColors(false);
@@ -22,7 +22,9 @@ describe("explain", () => {
   test("tells a page fault on bare from the fault to the next one", () => {
     const pgfault = benchmark("pgfault");
     const told = explain(bare, pgfault, pentium4);
-    expect(explanation(pgfault, pentium4, [told], colours)).toMatchInlineSnapshot(`
+    expect(
+      `${explanationHeading(pgfault, pentium4, colours)}\n\n${explanationSection(told, colours)}`,
+    ).toMatchInlineSnapshot(`
       "pgfault: true page fault, one warm operation, event by event (cycles: Pentium 4 672, 3.8 GHz (2006))
 
       bare (Bare): 1,095 cycles
@@ -67,6 +69,19 @@ describe("explain", () => {
       expect(told.cycles).toBeLessThan(perOperation * 1.02);
     },
   );
+
+  test("says why a machine cannot be made", () => {
+    const full: Strategy = {
+      ...bare,
+      create: () => {
+        throw new StrategyError("bare", "out-of-memory", "The host is full.");
+      },
+    };
+    expect(explain(full, benchmark("in"), pentium4)).toMatchObject({
+      story: undefined,
+      reason: expect.stringMatching(/The host is full/u),
+    });
+  });
 
   test("says why there is nothing to tell, or no price", () => {
     expect(explain(container, benchmark("in"), pentium4)).toMatchObject({

@@ -143,6 +143,28 @@ const entries: readonly Entry[] = [
       `Hypercall ${name}: the guest's kernel asked for it, and the hypervisor does it.`,
   },
   {
+    name: /^multicallEntries\.(.+)$/u,
+    role: "serving",
+    say: (name) => `In the list, ${name}: one of several requests of one hypercall.`,
+  },
+  {
+    name: /^eventUpcalls$/u,
+    role: "serving",
+    say: () => "An event: the hypervisor sets a bit in shared memory and calls the guest's kernel.",
+  },
+  {
+    name: /^writableTables$/u,
+    role: "serving",
+    say: () =>
+      "A store to a page table: the guest's kernel did not ask, so the hypervisor validates and does the store for it.",
+  },
+  {
+    name: /^deliveries$/u,
+    role: "serving",
+    say: () =>
+      "A delivery: the monitor pushes the frame and goes to the handler that the guest's IDT names.",
+  },
+  {
     name: /^bounces\.(.+)$/u,
     role: "serving",
     say: (kind) =>

@@ -23,37 +23,28 @@ export interface Explained {
   readonly cycles: number | undefined;
 }
 
-/** A heading, and a section for each strategy. */
-export function explanation(
+/** What is explained, and whose cycles these are. */
+export function explanationHeading(
   benchmark: Benchmark,
   profile: CostProfile,
-  explained: readonly Explained[],
-  colours: Colours,
+  { bold, dim }: Colours,
 ): string {
-  const { bold, dim } = colours;
-  return [
-    `${bold(`${benchmark.id}: ${benchmark.operation}`)}, one warm operation, event by event ${dim(`(cycles: ${profile.name})`)}`,
-    ...explained.flatMap((one) => ["", ...section(one, colours)]),
-  ].join("\n");
+  return `${bold(`${benchmark.id}: ${benchmark.operation}`)}, one warm operation, event by event ${dim(`(cycles: ${profile.name})`)}`;
 }
 
-function section(explained: Explained, colours: Colours): readonly string[] {
+/** One strategy's walk through it. */
+export function explanationSection(explained: Explained, colours: Colours): string {
   const { bold, dim } = colours;
   const { strategy, name, story, reason, cycles } = explained;
   const title = `${bold(strategy)} ${dim(`(${name})`)}`;
-  if (story === undefined) return [`${title}: ${dim(reason ?? "nothing ran")}`];
+  if (story === undefined) return `${title}: ${dim(reason ?? "nothing ran")}`;
   const total = cycles === undefined ? "not all of it modelled" : `${figure(cycles)} cycles`;
   const why = cycles === undefined && reason !== undefined ? wrapped(reason, TEXT_COLUMNS) : [];
   return [
     `${title}: ${total}`,
     ...why.map((line) => dim(`  ${line}`)),
-    ...storyText(story, colours),
-  ];
-}
-
-/** The lines of a story. What an event means is told once. */
-export function storyText(story: readonly StoryLine[], colours: Colours): readonly string[] {
-  return storyLines(story, { colours, told: new Set() }, "  ");
+    ...storyLines(story, { colours, told: new Set() }, "  "),
+  ].join("\n");
 }
 
 interface Telling {

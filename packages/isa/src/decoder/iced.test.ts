@@ -159,8 +159,10 @@ function compare(ours: Decoded, theirs: IcedInstruction, mode: CodeMode): string
   // The manual's FXCH and FCOM name one operand; ST(0) is understood.
   const understood =
     mnemonic.startsWith("f") && right[0] === "st(0)" && left === right.slice(1).join(" | ");
+  // It also names the XMM0 of variable blends.
   const same =
     understood ||
+    (/^p?blendv/u.test(mnemonic) && left === [...right, "xmm0"].join(" | ")) ||
     left === right.join(" | ") ||
     (mnemonic === "xchg" && left === right.toReversed().join(" | "));
   return same ? "" : `${left}, not ${right.join(" | ")}`;

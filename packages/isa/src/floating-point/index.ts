@@ -7,9 +7,11 @@ import { tagHelpers } from "../x87/tags.ts";
 import { transcendentalHelpers } from "../x87/transcendental.ts";
 import { transferHelpers } from "../x87/transfer.ts";
 import { sseHelpers } from "./sse.ts";
+import { stringHelpers } from "./strings.ts";
 
 export const floatingPointHelpers: Readonly<Record<string, Helper>> = {
   ...sseHelpers,
+  ...stringHelpers,
   ...tagHelpers,
   ...arithmeticHelpers,
   ...transferHelpers,

@@ -20,11 +20,14 @@ import {
   type BinaryOperation,
 } from "./arithmetic.ts";
 import { compare, comparisonFlags, convert, fromInteger, toInteger } from "./compare.ts";
-import { DOUBLE, isNan, SINGLE, type Format } from "./format.ts";
+import { DOUBLE, isNan, packNan, packZero, SINGLE, type Format } from "./format.ts";
 import {
+  cut,
   DENORMAL,
   DIVIDE_BY_ZERO,
   INVALID,
+  PRECISION,
+  round,
   UNDERFLOW,
   type Environment,
   type Result,
@@ -119,6 +122,75 @@ function arithmetic(operation: BinaryOperation): Helper {
     });
   };
 }
+
+/** Differences of the even elements, sums of the odd ones. */
+const addSubtract: Helper = (cpu, bits = 64, lanes = 1) => {
+  const format = formatOf(bits);
+  const environment = environmentOf(readMxcsr(cpu), format);
+  eachLane(cpu, lanes, bits, (lane) => {
+    const lhs = operand(format, readLane(cpu, FIRST, bits, lane), environment);
+    const rhs = operand(format, readLane(cpu, SECOND, bits, lane), environment);
+    return (lane % 2 === 0 ? subtract : add)(format, lhs, rhs, environment, firstNan);
+  });
+};
+
+/**
+ * DPPS and DPPD: products, then sums of neighbours, then their sum, each rounded and each with its exceptions.
+ * Intel SDM Vol. 2A, "DPPS—Dot Product of Packed Single Precision Floating-Point Values" (operation).
+ */
+const dotProduct: Helper = (cpu, bits = 64, lanes = 2, control = 0) => {
+  const format = formatOf(bits);
+  const environment = environmentOf(readMxcsr(cpu), format);
+  let flags = 0;
+  const noted = (result: Result): bigint => {
+    flags |= result.flags;
+    return result.bits;
+  };
+  let terms = Array.from({ length: lanes }, (_, lane) => {
+    if (((control >> (4 + lane)) & 1) === 0) return 0n;
+    const lhs = operand(format, readLane(cpu, FIRST, bits, lane), environment);
+    const rhs = operand(format, readLane(cpu, SECOND, bits, lane), environment);
+    return noted(multiply(format, lhs, rhs, environment, firstNan));
+  });
+  // An exception that is not masked ends it: later steps do not happen.
+  while (terms.length > 1 && (flags & ~environment.masked) === 0) {
+    const sums: bigint[] = [];
+    for (let at = 0; at < terms.length; at += 2) {
+      const lhs = operand(format, terms[at] ?? 0n, environment);
+      const rhs = operand(format, terms[at + 1] ?? 0n, environment);
+      sums.push(noted(add(format, lhs, rhs, environment, firstNan)));
+    }
+    terms = sums;
+  }
+  eachLane(cpu, lanes, bits, (lane) => ({
+    bits: ((control >> lane) & 1) === 0 ? 0n : (terms[0] ?? 0n),
+    flags,
+  }));
+};
+
+/** ROUNDPS and its like. Imm8: bits 1:0 the mode, bit 2 MXCSR's instead, bit 3 no precision exception. */
+const roundToIntegral: Helper = (cpu, bits = 64, lanes = 1, control = 0) => {
+  const format = formatOf(bits);
+  const environment = environmentOf(readMxcsr(cpu), format);
+  const mode = (control & 4) === 0 ? asRoundingMode(control & 3) : environment.mode;
+  const silenced = (control & 8) === 0 ? 0 : PRECISION;
+  eachLane(cpu, lanes, bits, (lane) => {
+    const given = readLane(cpu, SECOND, bits, lane);
+    const value = operand(format, given, environment);
+    if (isNan(value)) {
+      const flags = value.class === "signaling" ? INVALID : 0;
+      return { bits: packNan(format, value), flags };
+    }
+    if (value.class !== "finite") {
+      return { bits: value.class === "zero" ? packZero(format, value.negative) : given, flags: 0 };
+    }
+    const integral = cut(value.negative, value.significand, -value.exponent, false, mode);
+    if (integral.value === 0n)
+      return { bits: packZero(format, value.negative), flags: PRECISION & ~silenced };
+    const result = round(format, value.negative, integral.value, 0, false, environment);
+    return { bits: result.bits, flags: integral.inexact ? PRECISION & ~silenced : 0 };
+  });
+};
 
 /** The square root of the second operand. */
 const root: Helper = (cpu, bits = 64, lanes = 1) => {
@@ -245,6 +317,9 @@ export const sseHelpers: Readonly<Record<string, Helper>> = {
   "sse.subtract": arithmetic(subtract),
   "sse.multiply": arithmetic(multiply),
   "sse.divide": arithmetic(divide),
+  "sse.addSubtract": addSubtract,
+  "sse.dotProduct": dotProduct,
+  "sse.roundToIntegral": roundToIntegral,
   "sse.squareRoot": root,
   "sse.minimum": extreme("less"),
   "sse.maximum": extreme("greater"),

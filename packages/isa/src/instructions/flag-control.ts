@@ -1,6 +1,8 @@
 /**
  * CLC, STC, CMC, CLD, STD, LAHF, SAHF: single flags, and the low byte of the flags in AH.
  *
+ * Differs from the SDM: LAHF and SAHF exist in 64-bit code also where CPUID does not report them.
+ *
  * Intel SDM Vol. 2A and 2B, under each name. CLI, STI, PUSHF and POPF are with the system instructions.
  */
 import { opcodes, type Instruction } from "../dsl.ts";

@@ -50,19 +50,30 @@ function settle(
 function sum(shape: Shape, operation: "add" | "sub"): Meaning {
   return (m, dst, src) => {
     requireSse(m);
-    const float = new Arithmetic(m, shape);
     const second = readShape(m, shape, src);
-    const first = readShape(m, shape, dst);
-    const result = float.apply(operation, first, second);
-    const regular = float.and(
-      float.isFinite(result),
-      float.isRegular(first),
-      float.isRegular(second),
-    );
-    const when = m.both(isSteady(m), float.all(regular));
-    const helper = operation === "add" ? "sse.add" : "sse.subtract";
-    settle(m, shape, dst, { first, second }, { when, result }, helper);
+    sumOf(m, shape, dst, { first: readShape(m, shape, dst), second }, operation);
   };
+}
+
+/** Writes the sum or difference of two values. */
+export function sumOf(
+  m: SemanticsBuilder,
+  shape: Shape,
+  dst: Operand,
+  operands: { readonly first: Value; readonly second: Value },
+  operation: "add" | "sub",
+): void {
+  const { first, second } = operands;
+  const float = new Arithmetic(m, shape);
+  const result = float.apply(operation, first, second);
+  const regular = float.and(
+    float.isFinite(result),
+    float.isRegular(first),
+    float.isRegular(second),
+  );
+  const when = m.both(isSteady(m), float.all(regular));
+  const helper = operation === "add" ? "sse.add" : "sse.subtract";
+  settle(m, shape, dst, { first, second }, { when, result }, helper);
 }
 
 /** A product or quotient of zero is tiny unless an operand was zero. */

@@ -1,5 +1,5 @@
 /**
- * The SSE, SSE2 and SSE3 instructions.
+ * The instructions from SSE to SSE4.2.
  *
  * Intel SDM Vol. 1 chapters 10, 11 and 12.
  */
@@ -9,6 +9,11 @@ import { sse2Compare, sse2CompareOrdered, sseCompare, sseCompareOrdered } from "
 import { sse2Convert, sseConvert } from "./sse-convert.ts";
 import { sse2Integers, sse2Shifts } from "./sse-integer.ts";
 import { maskmovdqu, sse2Moves, sse3Moves, sseMoves } from "./sse-move.ts";
+import { sse3Arithmetic, sse41Arithmetic } from "./sse3-arithmetic.ts";
+import { sse41Integers } from "./sse41-integer.ts";
+import { sse41Selections } from "./sse41-select.ts";
+import { sse42Instructions } from "./sse42.ts";
+import { ssse3Instructions } from "./ssse3.ts";
 import { sse2Shuffles, sseShuffles } from "./sse-shuffle.ts";
 import { fxrstor, fxrstor64, fxsave, fxsave64, ldmxcsr, stmxcsr } from "./sse-state.ts";
 
@@ -35,4 +40,10 @@ export const sseInstructions: readonly Instruction[] = [
   fxsave64,
   fxrstor,
   fxrstor64,
+  ...sse3Arithmetic,
+  ...ssse3Instructions,
+  ...sse41Integers,
+  ...sse41Selections,
+  ...sse41Arithmetic,
+  ...sse42Instructions,
 ];

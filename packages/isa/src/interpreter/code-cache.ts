@@ -99,7 +99,7 @@ export class CodeCache {
       this.#layout.codeCache + this.#layout.codeCacheBytes
     )
       this.#flush();
-    const key = frame * 3 + (mode === 64 ? 0 : mode === 32 ? 1 : 2);
+    const key = pageKey(frame, mode);
     let page = this.#pages.get(key);
     if (page === undefined) {
       page = this.#free;
@@ -285,6 +285,17 @@ export class CodeCache {
     this.#u32[(stale + RECORD.target.offset) >> 2] = record;
   }
 
+  /** Whether a record is the one in front of an instruction in two pages. */
+  straddles(record: number): boolean {
+    return this.#u16[(record + RECORD.handler.offset) >> 1] === CONTROL.straddle;
+  }
+
+  /** Forgets the record of the instruction at a physical address, so that it is decoded again. */
+  forget(physical: number, mode: Mode): void {
+    const page = this.#pages.get(pageKey(Math.floor(physical / FRAME_BYTES), mode));
+    if (page !== undefined) this.#u32[(page >> 2) + (physical % FRAME_BYTES)] = 0;
+  }
+
   /** Whether an address belongs to the records of this cache as it is now. */
   owns(record: number): boolean {
     return record >= this.#layout.codeCache && record < this.#free;
@@ -361,4 +372,8 @@ export class CodeCache {
     this.#free = this.#layout.codeCache;
     this.flushes += 1;
   }
+}
+
+function pageKey(frame: number, mode: Mode): number {
+  return frame * 3 + (mode === 64 ? 0 : mode === 32 ? 1 : 2);
 }

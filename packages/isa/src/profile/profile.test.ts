@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { instructions } from "../instructions/index.ts";
 import { FEATURES } from "./features.ts";
-import { checkProfile, defaultProfile } from "./profile.ts";
+import { checkProfile, defaultProfile, processorProfiles } from "./profile.ts";
 
 describe("A profile", () => {
   test("is refused with a sentence when a field is out of range", () => {
@@ -32,6 +32,17 @@ describe("A profile", () => {
     }
     expect(defaultProfile.features).not.toContain("hypervisor");
     expect(() => checkProfile(defaultProfile)).not.toThrow();
+  });
+
+  test("of each ABI level has what the level names, and the lower one lacks it", () => {
+    const added = ["cx16", "lahf_lm", "popcnt", "sse3", "ssse3", "sse4_1", "sse4_2"];
+    const [v1, v2] = ["x86-64-v1", "x86-64-v2"].map((id) => processorProfiles.get(id)?.features);
+    expect(added.filter((name) => v2?.has(name) !== true)).toEqual([]);
+    expect(added.filter((name) => v1?.has(name) !== false)).toEqual([]);
+    for (const [id, profile] of processorProfiles) {
+      expect(profile.id).toBe(id);
+      expect(() => checkProfile(profile)).not.toThrow();
+    }
   });
 
   test("can name every feature that a row of the table needs", () => {

@@ -74,6 +74,32 @@ export const defaultProfile: ProcessorProfile = {
   ]),
 };
 
+/** What x86-64-v2 adds to the default. */
+const V2_FEATURES = ["popcnt", "sse3", "ssse3", "sse4_1", "sse4_2"];
+/** What the default has beyond x86-64-v1. */
+const BEYOND_V1: ReadonlySet<string> = new Set(["cx16", "lahf_lm"]);
+
+/**
+ * Profiles by their ids: `x86-64-v1` and `x86-64-v2`, the levels of the System V ABI for x86-64 ("Micro-Architecture
+ * Levels"), and the default, which lies between them. Features of the system are those of the default in all.
+ */
+export const processorProfiles: ReadonlyMap<string, ProcessorProfile> = new Map(
+  [
+    defaultProfile,
+    {
+      ...defaultProfile,
+      id: "x86-64-v1",
+      features: new Set([...defaultProfile.features].filter((name) => !BEYOND_V1.has(name))),
+    },
+    {
+      ...defaultProfile,
+      id: "x86-64-v2",
+      brand: "Ringside x86-64-v2 processor @ 1.00GHz",
+      features: new Set([...defaultProfile.features, ...V2_FEATURES]),
+    },
+  ].map((profile) => [profile.id, profile]),
+);
+
 /**
  * Checks a profile that a caller made.
  *

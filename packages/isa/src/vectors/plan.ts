@@ -3,6 +3,7 @@
  */
 import { parsePattern, type Pattern } from "../decoder/pattern.ts";
 import { instructions } from "../instructions/index.ts";
+import { uncompared, type Uncompared } from "./compare.ts";
 import { encodingKey, generateInputs, isX87, whyUnrecorded } from "./generate.ts";
 import type { VectorInput } from "./machine.ts";
 
@@ -14,7 +15,10 @@ export interface PlannedEncoding {
   readonly key: string;
   readonly area: VectorArea;
   readonly unrecorded: string | undefined;
-  readonly inputs: () => readonly VectorInput[];
+  /** Inputs of a seed: those of 0, the default, are recorded. */
+  readonly inputs: (seed?: number) => readonly VectorInput[];
+  /** What is not compared. */
+  readonly except: Uncompared;
 }
 
 /** Every row of the table. */
@@ -25,7 +29,8 @@ export function recordingPlan(): readonly PlannedEncoding[] {
       key: encodingKey(pattern),
       area: areaOf(pattern),
       unrecorded,
-      inputs: () => (unrecorded === undefined ? generateInputs(pattern) : []),
+      inputs: (seed = 0) => (unrecorded === undefined ? generateInputs(pattern, seed) : []),
+      except: uncompared(pattern.instruction),
     };
   });
 }

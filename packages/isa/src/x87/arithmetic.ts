@@ -365,13 +365,20 @@ function remainder(nearest: boolean): Helper {
       return;
     }
     if (value.class === "zero" || divisor.class === "infinity") {
-      if (stack.settle(0, exact(stack.get(0), denormal))) stack.setConditions(0);
+      if (stack.settle(0, exact(withOwnExponent(stack.get(0)), denormal))) stack.setConditions(0);
       return;
     }
     const { bits, flags, quotient } = reduced(value, divisor, nearest, environment);
     if (!stack.settle(0, exact(bits, flags | denormal))) return;
     stack.setConditions(quotient === undefined ? C2 : quotientConditions(quotient));
   };
+}
+
+/** A pseudo-denormal, whose integer bit is set with an exponent of 0, as the number that it is, with an exponent of 1. */
+function withOwnExponent(bits: bigint): bigint {
+  const integerBit = 1n << 63n;
+  const hasNoExponent = (bits & (0x7fffn << 64n)) === 0n;
+  return hasNoExponent && (bits & integerBit) !== 0n ? bits | (1n << 64n) : bits;
 }
 
 function quotientConditions(quotient: bigint): number {

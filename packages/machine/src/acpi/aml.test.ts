@@ -1,4 +1,4 @@
-/** ACPI 6.5, chapter 20, "ACPI Machine Language (AML) Specification"; the bytes are those that iasl makes of the same source. */
+/** ACPI 6.5, chapter 20, "ACPI Machine Language (AML) Specification"; iasl disassembles the whole table to what was meant. */
 import { expect, test } from "vitest";
 import { eisaId, integer, irq, name, namePath, packageOf, scope } from "./aml.ts";
 

@@ -26,6 +26,10 @@ export function integer(value: number): Aml {
   return value < 2 ** 32 ? [0x0c, ...little(value, 4)] : [0x0e, ...little(value, 8)];
 }
 
+export function string(text: string): Aml {
+  return [0x0d, ...ascii(text), 0];
+}
+
 /** An EISA id such as `PNP0A03`, packed. Section 19.3.4, "ASL Macros" (EISAID). */
 export function eisaId(id: string): Aml {
   const letters = ascii(id.slice(0, 3)).map((code) => code - 0x40);

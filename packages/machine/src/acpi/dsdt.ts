@@ -4,6 +4,7 @@
  * A PCI host bridge with its windows and the lines of its slots, the serial port, the clock, and how to switch off.
  */
 import {
+  firmwareConfigurationPort,
   hpetBase,
   pciLines,
   pciWindowBase,
@@ -25,6 +26,7 @@ import {
   portWindow,
   resources,
   scope,
+  string,
   type Aml,
 } from "./aml.ts";
 
@@ -65,6 +67,12 @@ export function dsdtCode(): Aml {
         "HPET",
         name("_HID", eisaId("PNP0103")),
         name("_CRS", resources(fixedMemory(hpetBase, 0x400))),
+      ),
+      device(
+        "FWCF",
+        name("_HID", string("QEMU0002")),
+        name("_STA", integer(0x0b)), // present, enabled, working, and not shown to people
+        name("_CRS", resources(ioPorts(firmwareConfigurationPort, 2))),
       ),
       device(
         "MRES",

@@ -70,7 +70,7 @@ export class PciHost implements PortDevice, MmioRegion {
   }
 
   readPort(port: number, sizeBytes: AccessBytes): number {
-    if (port === addressPort) return this.#address;
+    if (port === addressPort) return this.#address % 2 ** (8 * sizeBytes);
     const target = this.#target();
     const offset = (this.#address & 0xfc) + (port - dataPort);
     return target?.readConfiguration(offset, sizeBytes) ?? 2 ** (8 * sizeBytes) - 1;

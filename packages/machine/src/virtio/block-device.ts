@@ -70,7 +70,7 @@ export class BlockDevice implements VirtioDevice {
 
   onNotify(index: number): void {
     const queue = this.#port?.queues[index];
-    for (let chain = queue?.take(); chain !== undefined; chain = queue?.take()) {
+    for (const chain of queue?.chains() ?? []) {
       this.#serve(chain);
       queue?.use(chain);
     }

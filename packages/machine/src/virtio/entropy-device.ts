@@ -40,7 +40,7 @@ export class EntropyDevice implements VirtioDevice {
 
   onNotify(index: number): void {
     const queue = this.#port?.queues[index];
-    for (let chain = queue?.take(); chain !== undefined; chain = queue?.take()) {
+    for (const chain of queue?.chains() ?? []) {
       const bytes = new Uint8Array(Math.min(grantBytes, chain.writableBytes));
       for (let at = 0; at < bytes.length; at += 1) bytes[at] = this.#next();
       chain.write(bytes);

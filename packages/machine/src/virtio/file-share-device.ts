@@ -50,7 +50,7 @@ export class FileShareDevice implements VirtioDevice {
 
   onNotify(index: number): void {
     const queue = this.#port?.queues[index];
-    for (let chain = queue?.take(); chain !== undefined; chain = queue?.take()) {
+    for (const chain of queue?.chains() ?? []) {
       const reply = this.#server.answer(chain.read());
       // The driver leaves room for what it asked for; a reply that does not fit is cut, and it sees that by its length.
       if (reply !== undefined) chain.write(reply);

@@ -80,7 +80,7 @@ export class NetworkDevice implements VirtioDevice {
 
   #transmit(): void {
     const queue = this.#port?.queues[transmitQueue];
-    for (let chain = queue?.take(); chain !== undefined; chain = queue?.take()) {
+    for (const chain of queue?.chains() ?? []) {
       const bytes = chain.readableBytes;
       if (bytes < headerBytes) throw new VirtqueueError("A frame comes without its header.");
       chain.read(headerBytes);

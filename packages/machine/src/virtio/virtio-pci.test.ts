@@ -9,6 +9,7 @@ import { pciWindowBase } from "../platform.ts";
 import { BlockStoreError, MemoryStore, type BlockStore } from "../storage/block-store.ts";
 import { Timeline } from "../timeline.ts";
 import { BlockDevice } from "./block-device.ts";
+import { ConsoleDevice, ConsoleLine } from "./console-device.ts";
 import { EntropyDevice } from "./entropy-device.ts";
 import type { VirtioDevice } from "./virtio-device.ts";
 import { VirtioPci } from "./virtio-pci.ts";
@@ -32,6 +33,8 @@ class Driver {
   #notify = 0;
   configuration = 0;
   status = 0;
+  /** The queue that the driver uses. */
+  queue = 0;
 
   constructor(device: VirtioDevice) {
     this.interrupts.apic.write(0xf0, 4, 0x1ff);
@@ -99,7 +102,7 @@ class Driver {
     this.write(common + 0x08, 4, 1);
     this.write(common + 0x0c, 4, 1);
     this.write(common + 0x14, 1, 11);
-    this.write(common + 0x16, 2, 0);
+    this.write(common + 0x16, 2, this.queue);
     this.write(common + 0x18, 2, 4);
     if (useMsiX) this.write(common + 0x1a, 2, 0);
     for (const [offset, base] of [
@@ -134,7 +137,7 @@ class Driver {
     const index = this.view.getUint16(available + 2, true);
     this.view.setUint16(available + 4 + 2 * (index % 4), head, true);
     this.view.setUint16(available + 2, (index + 1) & 0xffff, true);
-    this.write(this.#notify, 2, 0);
+    this.write(this.#notify + 4 * this.queue, 2, this.queue);
   }
 
   /** Sends one chain, and gives how many bytes the device says it wrote; undefined when it did not answer. */
@@ -320,4 +323,36 @@ test("an entropy device repeats for one seed and differs for another", () => {
   };
   expect(bytesFrom(1)).toBe(bytesFrom(1));
   expect(bytesFrom(1)).not.toBe(bytesFrom(2));
+});
+
+describe("a virtio console", () => {
+  const written: string[] = [];
+  const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+  let line: ConsoleLine;
+  let driver: Driver;
+
+  beforeEach(() => {
+    written.length = 0;
+    line = new ConsoleLine((bytes) => written.push(text(bytes)));
+    driver = new Driver(new ConsoleDevice(line));
+  });
+
+  test("hands on what the driver writes", () => {
+    driver.queue = 1;
+    driver.start();
+    driver.memory.set(new TextEncoder().encode("hello"), 0x9000);
+    driver.send([0x9000, 2, "read"], [0x9002, 3, "read"]);
+    expect(written).toEqual(["hello"]);
+  });
+
+  test("keeps what is written to it until the driver takes it, piece by piece", () => {
+    driver.start();
+    line.write(new TextEncoder().encode("abcdef"));
+    expect(driver.send([0x9000, 4, "write"])).toBe(4);
+    expect(driver.send([0x9004, 4, "write"])).toBe(2);
+    expect(text(driver.memory.subarray(0x9000, 0x9006))).toBe("abcdef");
+    expect(driver.send([0x9000, 4, "write"])).toBeUndefined();
+    line.write(new TextEncoder().encode("g"));
+    expect(driver.memory[0x9000]).toBe(0x67);
+  });
 });

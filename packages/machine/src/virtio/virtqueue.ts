@@ -78,6 +78,20 @@ export class Virtqueue {
     return this.#chainFrom(head);
   }
 
+  /**
+   * What is available now, one chain after the other. A driver cannot add any meanwhile, so more than the queue's size
+   * can only come from rings that overlap, and are left.
+   *
+   * @throws {VirtqueueError}
+   */
+  *chains(): Generator<Chain> {
+    for (let count = 0; count < this.size; count += 1) {
+      const chain = this.take();
+      if (chain === undefined) return;
+      yield chain;
+    }
+  }
+
   /** Gives a chain back, with the number of bytes written to it. @throws {VirtqueueError} */
   use(chain: Chain): void {
     const element = this.deviceArea + 4 + 8 * (this.#nextUsed % this.size);

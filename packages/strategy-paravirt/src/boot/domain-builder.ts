@@ -13,7 +13,8 @@ import { hypercallPage } from "./hypercall-page.ts";
 import { startInfoBytes } from "./start-info.ts";
 import { readXenKernel, type XenKernel } from "./xen-notes.ts";
 
-const LEAF = PRESENT | WRITABLE | USER | ACCESSED | DIRTY;
+/** A page of the kernel's: Xen tells it from a program's by the bit that is not set. */
+const LEAF = PRESENT | WRITABLE | ACCESSED | DIRTY;
 const TABLE = PRESENT | WRITABLE | USER | ACCESSED | DIRTY;
 
 /** A kernel to build a domain of. */

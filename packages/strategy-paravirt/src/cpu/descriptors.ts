@@ -160,7 +160,7 @@ export class DescriptorTables {
     const frame = area.descriptorPage(page);
     if (frame === undefined) return undefined;
     const at = frame * frameBytes + (index % entriesPerPage) * 8;
-    this.#options.work.add("guestWords");
+    this.#options.work.add("mappedWords");
     return [memory.readU32(at), memory.readU32(at + 4)];
   }
 

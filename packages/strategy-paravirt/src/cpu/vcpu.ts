@@ -169,7 +169,7 @@ export class Vcpu {
   }
 
   setEventsMasked(masked: boolean): void {
-    this.#options.work.add("guestWords");
+    this.#options.work.add("mappedWords");
     this.#options.memory.writeU8(this.info + VCPU_INFO.upcallMask, masked ? 1 : 0);
   }
 
@@ -196,7 +196,7 @@ export class Vcpu {
   /** A page fault. The error code says whether the guest's kernel or a program did it: the hardware saw CPL 3 only. */
   injectPageFault(errorCode: number, linear: bigint): void {
     this.#options.memory.writeU64(this.info + VCPU_INFO.cr2, linear);
-    this.#options.work.add("guestWords");
+    this.#options.work.add("mappedWords");
     this.#state.cr2 = linear;
     this.inject(VECTOR.PF, (errorCode & ~4) | (this.inKernel ? 0 : 4));
   }

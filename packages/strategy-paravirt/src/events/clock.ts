@@ -64,7 +64,7 @@ export class DomainClock {
     memory.writeU32(at + TIME_INFO.multiplier, MULTIPLIER);
     memory.writeU8(at + TIME_INFO.shift, SHIFT);
     memory.writeU32(at + TIME_INFO.version, ((version | 1) + 1) >>> 0);
-    work.add("guestWords", 5);
+    work.add("mappedWords", 5);
   }
 
   /** Sets the one-shot timer; a time in the past is due at once. */

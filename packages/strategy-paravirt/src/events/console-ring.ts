@@ -70,7 +70,7 @@ export class ConsoleRing {
       bytes[index] = memory.readU8(this.page + OUTPUT + ((consumed + index) % OUTPUT_BYTES));
     }
     memory.writeU32(this.page + OUTPUT_CONSUMED, produced);
-    work.add("guestWords", Math.ceil(count / 8) + 2);
+    work.add("mappedWords", Math.ceil(count / 8) + 2);
     onOutput(bytes);
     return true;
   }
@@ -89,7 +89,7 @@ export class ConsoleRing {
     }
     if (moved === 0) return false;
     memory.writeU32(this.page + INPUT_PRODUCED, produced);
-    work.add("guestWords", Math.ceil(moved / 8) + 2);
+    work.add("mappedWords", Math.ceil(moved / 8) + 2);
     return true;
   }
 

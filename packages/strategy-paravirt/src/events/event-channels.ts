@@ -106,7 +106,7 @@ export class EventChannels {
   /** Marks a port as pending, and asks for the guest's attention unless it is masked. */
   raise(port: number): void {
     const { memory, work } = this.#options;
-    work.add("guestWords", 3);
+    work.add("mappedWords", 3);
     const word = port >>> 5;
     const bit = bitOf(port);
     const pendingAt = this.sharedInfo + SHARED_INFO.pending + word * 4;
@@ -120,7 +120,7 @@ export class EventChannels {
   /** The guest unmasks a port: what came meanwhile counts now. */
   unmask(port: number): void {
     const { memory, work } = this.#options;
-    work.add("guestWords", 2);
+    work.add("mappedWords", 2);
     const word = port >>> 5;
     const bit = bitOf(port);
     const maskAt = this.sharedInfo + SHARED_INFO.mask + word * 4;

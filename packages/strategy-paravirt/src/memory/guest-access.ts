@@ -93,7 +93,7 @@ export class GuestAccess {
       done += part;
       ({ low, high } = plus(low, high, part));
     }
-    this.#work.add("guestWords", Math.ceil(lengthBytes / 8));
+    this.#work.add("mappedWords", Math.ceil(lengthBytes / 8));
     return bytes;
   }
 
@@ -108,7 +108,7 @@ export class GuestAccess {
       done += part;
       ({ low, high } = plus(low, high, part));
     }
-    this.#work.add("guestWords", Math.ceil(bytes.length / 8));
+    this.#work.add("mappedWords", Math.ceil(bytes.length / 8));
     return true;
   }
 }

@@ -194,9 +194,13 @@ describe("entries as Xen writes them", () => {
     expect(entry(table, 0) & (USER | GLOBAL)).toBe(USER | GLOBAL);
   });
 
-  test("the guest itself may not ask for a global page", () => {
-    const table = pinned(1);
-    expect(update(table, 0, spare(), PRESENT | GLOBAL)).toBe(EINVAL);
+  test("a page of the kernel's stays one when the guest writes back what it reads", () => {
+    const [table, page] = [pinned(1), spare()];
+    update(table, 0, page, PRESENT | WRITABLE);
+    const at = table * frameBytes;
+    const [low, high] = [domain.types.readLow(at), domain.types.readHigh(at)];
+    expect(domain.paging.update(at, 0, low & ~WRITABLE, high, false)).toBe(0);
+    expect(entry(table, 0) & (USER | GLOBAL)).toBe(USER);
     holds();
   });
 

@@ -72,7 +72,7 @@ export class DirectPaging {
     this.#work.add("tableReads");
     this.#work.add("tableWrites");
     this.#work.add("validations");
-    const fixed = fixedLow(low, level);
+    const fixed = fixedLow(low, high, level);
     const fixedUpper = fixedHigh(low, high, level);
     if ((low & PRESENT) === 0) {
       types.writeRaw(at, low, high);

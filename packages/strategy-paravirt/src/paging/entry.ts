@@ -24,8 +24,7 @@ export const FRAME_HIGH = 0x000f_ffff;
 /** Lower half: bits 31:12 of it. */
 export const FRAME_LOW = 0xffff_f000;
 
-/** What a guest may not set: at level 1, and above. */
-const FORBIDDEN_LEAF = GLOBAL;
+/** What a guest may not set above level 1. */
 const FORBIDDEN_TABLE: number = GLOBAL | PAGE_SIZE | CACHE_DISABLE | WRITE_THROUGH;
 
 /** Bits that may change without another look at the frame: they give no access. */
@@ -40,7 +39,7 @@ export function frameOf(low: number, high: number): number {
 }
 
 export function isForbidden(low: number, level: Level): boolean {
-  return (low & (level === 1 ? FORBIDDEN_LEAF : FORBIDDEN_TABLE)) !== 0;
+  return level > 1 && (low & FORBIDDEN_TABLE) !== 0;
 }
 
 /** True when both name the same frame with the same rights. */
@@ -52,15 +51,16 @@ export function isSimilar(low: number, high: number, low2: number, high2: number
  * The lower half as Xen writes it: everything is the user's to the hardware, since kernel and user run at CPL 3, and
  * user pages are global because they are mapped alike in both page tables of a process.
  */
-export function fixedLow(low: number, level: Level): number {
+export function fixedLow(low: number, high: number, level: Level): number {
   if ((low & PRESENT) === 0) return low >>> 0;
-  if (level === 1) return ((low & USER) === 0 ? low | USER : low | GLOBAL) >>> 0;
-  return (low | USER | (level === 4 ? ACCESSED : 0)) >>> 0;
+  if (level > 1) return (low | USER | (level === 4 ? ACCESSED : 0)) >>> 0;
+  const isKernels = (fixedHigh(low, high, level) & GUEST_KERNEL_HIGH) !== 0;
+  return (low | USER | (isKernels ? 0 : GLOBAL)) >>> 0;
 }
 
-/** The upper half as Xen writes it; `low` is the guest's lower half. */
+/** The upper half as Xen writes it, with the mark for the kernel's pages; a guest that reads and writes it back keeps it. */
 export function fixedHigh(low: number, high: number, level: Level): number {
-  if (level !== 1 || (low & PRESENT) === 0 || (low & USER) !== 0) return high >>> 0;
+  if (level > 1 || (low & PRESENT) === 0 || (low & USER) !== 0) return high >>> 0;
   return (high | GUEST_KERNEL_HIGH) >>> 0;
 }
 

@@ -125,7 +125,7 @@ export class PageTypes {
         return result;
       }
       this.notePresent(frame, index);
-      this.writeRaw(at, fixedLow(low, level), fixedHigh(low, high, level));
+      this.writeRaw(at, fixedLow(low, high, level), fixedHigh(low, high, level));
     }
     if (level === 4) this.#installXen(base);
     return 0;

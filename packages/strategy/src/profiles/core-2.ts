@@ -53,6 +53,10 @@ function common(hertz: number): Omit<CostFigures, `vm${string}`> {
       "16 registers saved and restored, two mispredicted jumps of 15 cycles, misses of the first-level caches",
     ),
     "guest-word": estimated(20, "a look-up in a map of frames and an access"),
+    "mapped-word": estimated(
+      4,
+      "between first-level and second-level latency, for words side by side",
+    ),
     "table-entry": estimated(14, "the second-level latency of this generation"),
     "page-moved": estimated(1000, "about 4 bytes a cycle"),
     "root-load": estimated(300, "as a write of a control register by the guest"),

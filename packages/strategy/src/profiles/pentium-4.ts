@@ -83,6 +83,10 @@ export const pentium4: CostProfile = costProfile(
       30,
       "a look-up in a map of frames and an access, mostly in the second-level cache",
     ),
+    "mapped-word": estimated(
+      5,
+      "between the first-level and the second-level latency, for words side by side",
+    ),
     "table-entry": estimated(20, "about the second-level latency of this generation"),
     "page-moved": estimated(
       1500,

@@ -50,6 +50,10 @@ export const sandyBridge: CostProfile = costProfile(
     vmread: recalled(5, source),
     vmwrite: recalled(4, source),
     "guest-word": estimated(15, "a look-up in a map of frames and an access"),
+    "mapped-word": estimated(
+      3,
+      "between first-level and second-level latency, for words side by side",
+    ),
     "table-entry": estimated(12, "the second-level latency of this generation"),
     "page-moved": estimated(500, "about 8 bytes a cycle"),
     "root-load": estimated(200, "as a write of a control register by the guest"),

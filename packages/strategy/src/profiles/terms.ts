@@ -40,6 +40,7 @@ export type CostTermId =
   | "vmread"
   | "vmwrite"
   | "guest-word"
+  | "mapped-word"
   | "table-entry"
   | "page-moved"
   | "root-load"
@@ -330,6 +331,14 @@ export const costTerms: Readonly<Record<CostTermId, CostTerm>> = {
     from: "a handler has a guest-physical address",
     to: "it has read or written the word",
     prices: { kind: "counts", names: ["monitor.guestWords"] },
+  },
+  "mapped-word": {
+    class: "monitor",
+    events: "words of guest memory accessed in place by the monitor",
+    unit: "8 bytes of guest memory",
+    from: "a handler has a linear address of the guest, whose page tables map the monitor, too",
+    to: "it has read or written the word, from the second-level cache at most",
+    prices: { kind: "counts", names: ["monitor.mappedWords"] },
   },
   "table-entry": {
     class: "monitor",

@@ -2,6 +2,7 @@
 import { alignment } from "./alignment.ts";
 import { debug } from "./debug.ts";
 import { gates } from "./gates.ts";
+import { paging } from "./paging.ts";
 import { realMode } from "./real-mode.ts";
 import type { Kernel } from "./rom.ts";
 import { segmentation } from "./segmentation.ts";
@@ -16,4 +17,5 @@ export const kernels: readonly Kernel[] = [
   virtual8086Mode,
   debug,
   alignment,
+  paging,
 ];

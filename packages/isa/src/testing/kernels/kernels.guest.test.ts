@@ -18,7 +18,7 @@ function linesInQemu(kernel: Kernel): readonly string[] {
     const { stdout } = spawnSync(
       QEMU,
       [
-        ...["-accel", "tcg", "-cpu", "max", "-m", "16", "-display", "none", "-nodefaults"],
+        ...["-accel", "tcg", "-cpu", "max", "-m", "32", "-display", "none", "-nodefaults"],
         ...["-no-reboot", "-bios", rom, "-debugcon", "stdio"],
         ...["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"],
       ],
