@@ -5,6 +5,7 @@ export const EXIT = {
   TRIPLE_FAULT: 2,
   INTERRUPT_WINDOW: 7,
   NMI_WINDOW: 8,
+  TASK_SWITCH: 9,
   CPUID: 10,
   HLT: 12,
   INVD: 13,

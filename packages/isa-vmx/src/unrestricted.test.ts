@@ -115,6 +115,51 @@ describe("An unrestricted guest", () => {
   });
 });
 
+describe('A task switch exits, whatever the controls are: Intel SDM Vol. 3C §25.4.2, "Treatment of Task Switches"', () => {
+  const TSS = 0xb000;
+  const SELECTOR = 0x20n;
+
+  /** 32-bit protected mode, with an available TSS at 0x20 of the GDT and a task gate to it as vector 6. */
+  function withTask(): GuestBench {
+    const bench = unrestricted();
+    bench.set("GUEST_CR0", 0x21);
+    bench.set("GUEST_CS_ACCESS_RIGHTS", 0xc09b);
+    bench.set("GUEST_GDTR_LIMIT", 0x27);
+    bench.write(GUEST.gdt + 8, 0x00cf_9b00_0000_ffffn);
+    bench.write(GUEST.gdt + 0x20, 0x0000_8900_0000_0067n | (BigInt(TSS) << 16n));
+    bench.set("GUEST_IDTR_LIMIT", 0x7ff);
+    bench.write(GUEST.idt + 6 * 8, 0x0000_8500_0000_0000n | (SELECTOR << 16n));
+    bench.write(GUEST.idt + 0x80 * 8, 0x0000_e500_0000_0000n | (SELECTOR << 16n));
+    return bench;
+  }
+
+  test.each([
+    ["a call", "db 0x9a, 0, 0, 0, 0, 0x20, 0", 0n, 7n],
+    ["a jump", "db 0xea, 0, 0, 0, 0, 0x20, 0", 2n, 7n],
+  ])("for %s", (_, text, source, length) => {
+    const bench = withTask();
+    bench.load(GUEST.code, text, 32);
+    expect(bench.exit()).toBe(EXIT.TASK_SWITCH);
+    expect(bench.get("EXIT_QUALIFICATION")).toBe(SELECTOR | (source << 30n));
+    expect(bench.get("EXIT_INSTRUCTION_LENGTH")).toBe(length);
+    expect(bench.get("IDT_VECTORING_INFORMATION")).toBe(0n);
+    expect(bench.get("GUEST_RIP")).toBe(BigInt(GUEST.code));
+    expect(bench.get("GUEST_TR_SELECTOR")).toBe(0x18n);
+  });
+
+  test.each([
+    ["an exception", "ud2", 0x8000_0306n, 0n],
+    ["a software interrupt", "int 0x80", 0x8000_0480n, 2n],
+  ])("for %s whose gate leads to a task", (_, text, information, length) => {
+    const bench = withTask();
+    bench.load(GUEST.code, text, 32);
+    expect(bench.exit()).toBe(EXIT.TASK_SWITCH);
+    expect(bench.get("EXIT_QUALIFICATION")).toBe(SELECTOR | (3n << 30n));
+    expect(bench.get("IDT_VECTORING_INFORMATION")).toBe(information);
+    expect(bench.get("EXIT_INSTRUCTION_LENGTH")).toBe(length);
+  });
+});
+
 describe("A guest that is restricted", () => {
   test('gets #GP for clearing PE or PG: Intel SDM Vol. 3C §23.8, "Restrictions on VMX Operation"', () => {
     for (const bits of [0x8000_0000n, 1n]) {

@@ -144,6 +144,12 @@ export class VmExits {
     }
     const length = delivering === undefined ? context.currentLengthBytes() : 0;
     switch (reason) {
+      case EXIT.TASK_SWITCH:
+        return this.leave(reason, {
+          qualification: state.get(vmx.qualification),
+          length,
+          delivering,
+        });
       case INTERNAL.TPR_BELOW:
         state.rip = BigInt.asUintN(64, state.rip + BigInt(length));
         state.setNumber(slots.interruptShadow, 0);

@@ -7,6 +7,7 @@
 import {
   RFLAGS,
   slots,
+  TASK_SWITCH,
   type ExtensionContext,
   type ExtensionHooks,
   type PendingEvents,
@@ -26,6 +27,20 @@ import type { VmxControl, VmxCounts } from "./vmx-control.ts";
 import { VmxOperation } from "./vmx-operation.ts";
 import { ExitCounts, type RootMode, type VmxParts } from "./vmx-parts.ts";
 import { INTERNAL, OPERATION, vmx } from "./vmx-state.ts";
+
+/** Bits 31:30 of a task switch's qualification: CALL, IRET, JMP, or a task gate in the IDT. Intel SDM Vol. 3C §27.2.1, "Basic VM-Exit Information", Table 27-2. */
+function taskSwitchSource(kind: number): bigint {
+  switch (kind) {
+    case TASK_SWITCH.CALL:
+      return 0n;
+    case TASK_SWITCH.RETURN:
+      return 1n << 30n;
+    case TASK_SWITCH.JUMP:
+      return 2n << 30n;
+    default:
+      return 3n << 30n;
+  }
+}
 
 export class VmxProcessor {
   readonly control: VmxControl;
@@ -75,6 +90,11 @@ export class VmxProcessor {
       event: (event, delivering) =>
         this.#isNonRoot ? this.#exits.atEvent(event, delivering) : "deliver",
       boundary: (pending) => (this.#isNonRoot ? this.#boundary(pending) : "deliver"),
+      taskSwitch: (selector, kind) => {
+        if (!this.#isNonRoot) return undefined;
+        state.set(vmx.qualification, BigInt(selector) | taskSwitchSource(kind));
+        return EXIT.TASK_SWITCH;
+      },
       takesBlockedNmi: () => this.#isNonRoot && (state.getNumber(vmx.pin) & PIN.VIRTUAL_NMIS) !== 0,
       msrs: {
         read: (index) => operation.readMsr(index),

@@ -100,6 +100,14 @@ export interface ExtensionHooks {
    * An answer other than "deliver" takes one unit.
    */
   boundary?(pending: PendingEvents): "deliver" | Verdict;
+  /**
+   * The processor is about to switch tasks; privileges have been checked, the new task has not been looked at.
+   *
+   * @param selector Of the new task's TSS.
+   * @param kind A value of TASK_SWITCH.
+   * @returns undefined to let the processor do it; else the reason with which {@link exit} is called instead.
+   */
+  taskSwitch?(selector: number, kind: number): number | undefined;
   /** Whether NMIs are offered to {@link event} although the guest blocks them. */
   takesBlockedNmi?(): boolean;
   /** MSRs, asked before the interrupt controller's and the processor's. */

@@ -1019,19 +1019,35 @@ export class Processor {
       readTaskPriority: () => this.#interrupts.readTaskPriority(),
       writeTaskPriority: (priority = 0) => this.#interrupts.writeTaskPriority(priority),
       flushTlb: (includingGlobal = 0) => this.flushTlb(includingGlobal !== 0),
-      switchTask: taskHelper({
-        functionOf: (name) => this.#function(name),
-        base: this.#base,
-        state: () => this.state,
-        flushTlb: (includingGlobal) => this.flushTlb(includingGlobal),
-        readDebugRegisters: () => this.#readDebugRegisters(),
-        raise: context.raise,
-      }),
+      switchTask: this.#interceptedTaskSwitch(
+        context,
+        taskHelper({
+          functionOf: (name) => this.#function(name),
+          base: this.#base,
+          state: () => this.state,
+          flushTlb: (includingGlobal) => this.flushTlb(includingGlobal),
+          readDebugRegisters: () => this.#readDebugRegisters(),
+          raise: context.raise,
+        }),
+      ),
       invalidatePage: () => this.invalidatePage(this.state.get(slots.scratch0)),
       cpuid: () => system().cpuid(),
       readMsr: (index = 0) => system().readMsr(index),
       writeMsr: (index = 0) => system().writeMsr(index),
       readTimestamp: () => system().readTimestamp(),
+    };
+  }
+
+  /** Asks extensions before tasks are switched. */
+  #interceptedTaskSwitch(context: HelperContext, switchTask: BoundHelper): BoundHelper {
+    return (selector = 0, kind = 0) => {
+      for (const { hooks } of this.#extensions) {
+        const reason = hooks.taskSwitch?.(selector & 0xffff, kind);
+        if (reason === undefined) continue;
+        context.raise("EXIT", reason);
+        return;
+      }
+      switchTask(selector, kind);
     };
   }
 

@@ -9,6 +9,7 @@ import { EXIT, exitName, type VmExit } from "@ringside/isa-vmx";
 import type { Events } from "./events.ts";
 import type { Paging } from "./paging.ts";
 import type { Vmcs } from "./vmcs.ts";
+import { switchTask } from "./task-switch.ts";
 import { cr0Restricted } from "./vmcs-setup.ts";
 import type { VtxCpu } from "./vtx-cpu.ts";
 
@@ -69,6 +70,8 @@ function handle(context: ExitContext, exit: VmExit): Handled {
       return resume;
     case EXIT.IO_INSTRUCTION:
       return accessPort(context);
+    case EXIT.TASK_SWITCH:
+      return switchTask(context);
     case EXIT.CPUID:
       answerCpuid(context);
       return resume;

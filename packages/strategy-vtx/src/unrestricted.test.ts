@@ -182,3 +182,75 @@ test("takes interrupts of its devices in real mode", () => {
   expect(log).toBe("");
   expect(exit).toEqual({ reason: "halted", value: 3 });
 });
+
+test("switches tasks for it: by CALL and IRET, and by a task gate in the IDT", () => {
+  const { exit, log } = run(`
+      mov esp, 0x8000
+      lgdt [gdt_register]
+      db 0xea
+      dd flat
+      dw 0x08
+    flat:
+      mov eax, 0x10
+      mov ds, eax
+      mov es, eax
+      mov ss, eax
+      mov ax, 0x18
+      ltr ax
+      mov dword [second + 32], task
+      mov dword [second + 36], 2
+      mov dword [second + 56], 0x7000
+      mov dword [second + 72], 0x10
+      mov dword [second + 76], 0x08
+      mov dword [second + 80], 0x10
+      mov dword [second + 84], 0x10
+      mov dword [0x9030], 0x00200000
+      mov dword [0x9034], 0x00008500
+      lidt [idt_register]
+      mov ebx, 0x1234
+      db 0x9a
+      dd 0
+      dw 0x20
+      mov al, 0x61
+      out 0xe9, al
+      ud2
+      mov al, 0x63
+      out 0xe9, al
+      cmp ebx, 0x1234
+      jne failed
+      mov eax, 9
+      out 0xf4, eax
+    failed:
+      hlt
+    task:
+      mov al, 0x62
+      out 0xe9, al
+      mov ebx, 0
+      iret
+      ; the task goes on here when it is entered again: behind UD2
+      mov al, 0x64
+      out 0xe9, al
+      add dword [first + 32], 2
+      iret
+    align 8
+    gdt:
+      dq 0, 0x00cf9b000000ffff, 0x00cf93000000ffff
+      dw 0x67, first - ${base}
+      db 1, 0x89, 0, 0
+      dw 0x67, second - ${base}
+      db 1, 0x89, 0, 0
+    gdt_register:
+      dw 39
+      dd gdt
+    idt_register:
+      dw 0x7ff
+      dd 0x9000
+    align 8
+    first:
+      resb 104
+    second:
+      resb 104
+  `);
+  expect(log).toBe("badc");
+  expect(exit).toEqual({ reason: "halted", value: 9 });
+});

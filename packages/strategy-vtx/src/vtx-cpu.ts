@@ -124,6 +124,34 @@ export class VtxCpu implements VirtualCpu {
     if ((blocked & shadows) !== 0) vmcs.write("GUEST_INTERRUPTIBILITY_STATE", blocked & ~shadows);
   }
 
+  /** The same with all that a task switch reads and changes. */
+  get whole(): VirtualCpu {
+    return {
+      load: (state) => this.#loadWhole(state),
+      store: (state) => this.#storeWhole(state),
+    };
+  }
+
+  #loadWhole(state: ProcessorState): void {
+    this.load(state);
+    const flags = state.rflags;
+    for (const name of SEGMENTS) this.#loadSegment(state, name);
+    state.set(slots.gdtrBase, this.#vmcs.read("GUEST_GDTR_BASE"));
+    state.set(slots.gdtrLimit, this.#vmcs.read("GUEST_GDTR_LIMIT"));
+    state.set(slots.idtrBase, this.#vmcs.read("GUEST_IDTR_BASE"));
+    state.set(slots.idtrLimit, this.#vmcs.read("GUEST_IDTR_LIMIT"));
+    // It recomputes what follows from the segments.
+    state.setControl("efer", this.#efer);
+    state.rflags = flags;
+  }
+
+  #storeWhole(state: ProcessorState): void {
+    this.store(state);
+    for (const name of SEGMENTS) this.#storeSegment(state, name);
+    this.#paging.writeCr3(state.cr3);
+    this.#vmcs.write("GUEST_DR7", state.get(slots.dr7));
+  }
+
   /** Writes everything: how a guest begins. */
   storeAll(state: ProcessorState): void {
     const vmcs = this.#vmcs;

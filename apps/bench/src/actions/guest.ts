@@ -22,14 +22,14 @@ import { progress } from "../terminal.ts";
 /** Downloads what is missing in `folder`, and says what is there then. */
 export async function fetchGuests(folder: string, options: FetchOptions): Promise<void> {
   await makeFolder(folder);
-  const missing = await missingPrograms();
-  if (missing.length > 0) throw new CommandError(byHand(folder, missing));
   const scratch = await mkdtemp(join(tmpdir(), "ringside-guest-"));
   // apt downloads as a user of its own, who must be able to look here.
   await chmod(scratch, 0o755);
   const status = progress();
   try {
     const busyboxPath = join(folder, "busybox");
+    const missing = (await isIncomplete(folder, options)) ? await missingPrograms() : [];
+    if (missing.length > 0) throw new CommandError(byHand(folder, missing));
     if (!(await exists(busyboxPath))) {
       status.update("busybox");
       await unpackPackage("busybox-static", ["./bin/busybox"], scratch);
@@ -47,6 +47,14 @@ export async function fetchGuests(folder: string, options: FetchOptions): Promis
     status.stop();
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** Whether anything is still to be downloaded. */
+async function isIncomplete(folder: string, options: FetchOptions): Promise<boolean> {
+  const names = ["busybox"];
+  for (const flavour of options.kernel) names.push(`vmlinuz-${flavour}`, `initrd-${flavour}`);
+  const there = await Promise.all(names.map((name) => exists(join(folder, name))));
+  return there.includes(false);
 }
 
 /** The kernel and its initramfs, with its modules. Gives their paths. */

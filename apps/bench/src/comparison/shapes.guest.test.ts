@@ -21,7 +21,7 @@ import { measure } from "./measure.ts";
 /** Fewer operations than in the table: what is warm after ten is warm after a thousand. */
 const runs: Readonly<Record<string, { readonly operations: number; readonly under: string }>> = {
   in: { operations: 200, under: "bare binary-translation" },
-  cr8wr: { operations: 200, under: "bare binary-translation" },
+  cr8wr: { operations: 5000, under: "bare binary-translation" },
   syscall: { operations: 200, under: "bare binary-translation" },
   "call-ret": { operations: 200, under: "bare binary-translation" },
   divzero: { operations: 200, under: "bare binary-translation" },

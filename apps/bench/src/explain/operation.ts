@@ -110,8 +110,9 @@ function countUnits(machine: VirtualMachine, length: number): readonly Counted[]
   const counted: Counted[] = [];
   const lookUntil = machine.units + length + UNITS_BEFORE_LOOPS_MAXIMUM;
   let end = Number.POSITIVE_INFINITY;
+  const units = new UnitCounter(machine);
   while (machine.units < end) {
-    const steps = countSteps(machine);
+    const steps = countSteps(units);
     if (steps.length === 0) break;
     for (const step of steps) {
       if (counted.length === 0) {
@@ -125,12 +126,12 @@ function countUnits(machine: VirtualMachine, length: number): readonly Counted[]
 }
 
 /** Counts of the next unit; none when the guest has ended or waits: it does so after its operations, never in them. */
-function countSteps(machine: VirtualMachine): readonly Counted[] {
-  const first = countUnit(machine);
+function countSteps(units: UnitCounter): readonly Counted[] {
+  const first = units.next();
   if (first === undefined) return [];
   if (!countNames(first.counts).some((name) => transfers.test(name))) return [first];
   // SYSCALL or INT has retired. Where it goes to a monitor, that is the unit after it; they are one event.
-  const second = countUnit(machine);
+  const second = units.next();
   if (second === undefined) return [first];
   if (!countNames(second.counts).some((name) => transfersToMonitor.test(name))) {
     return [first, second];
@@ -141,11 +142,24 @@ function countSteps(machine: VirtualMachine): readonly Counted[] {
 const transfers = /^mnemonics\.(?:syscall|int3?)$/u;
 const transfersToMonitor = /^monitor\.(?:syscall|software-interrupts\.)/u;
 
-function countUnit(machine: VirtualMachine): Counted | undefined {
-  const { units } = machine;
-  const before = machine.counts();
-  if (machine.run(1).reason !== "limit") return undefined;
-  return { units, counts: countsBetween(before, machine.counts()) };
+/** Steps a machine and tells what each unit counted. */
+class UnitCounter {
+  readonly #machine: VirtualMachine;
+  #last: Counts;
+
+  constructor(machine: VirtualMachine) {
+    this.#machine = machine;
+    this.#last = machine.counts();
+  }
+
+  /** Undefined when the guest does not get to the next unit. */
+  next(): Counted | undefined {
+    const { units } = this.#machine;
+    const before = this.#last;
+    if (this.#machine.run(1).reason !== "limit") return undefined;
+    this.#last = this.#machine.counts();
+    return { units, counts: countsBetween(before, this.#last) };
+  }
 }
 
 /** Whether there is more to tell of a unit than that an instruction was executed. */

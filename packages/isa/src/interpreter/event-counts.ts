@@ -52,7 +52,9 @@ export class EventCounts {
   /** Writes what was counted at least once, by dotted name. */
   write(into: Record<string, number>): void {
     for (const group of GROUPS) {
-      for (const [vector, count] of this.#byVector[group].entries()) {
+      const counts = this.#byVector[group];
+      for (let vector = 0; vector < VECTORS; vector += 1) {
+        const count = counts[vector] ?? 0;
         if (count > 0) into[`${group}.${vector}`] = count;
       }
     }

@@ -396,8 +396,14 @@ export class VirtualProcessor {
         pushes ? 1n : 0n,
         BigInt(next.errorCode ?? 0),
       );
-      if (state.getNumber(slots.faultVector) === 0)
-        return { kind: "delivered", vector: next.vector };
+      if (state.getNumber(slots.faultVector) === 0) {
+        // A task gate may have led to a task that cannot go on: the exception is its own.
+        const met = takePendingFault(state);
+        if (met === undefined) return { kind: "delivered", vector: next.vector };
+        first = met.vector;
+        next = { ...met, kind: EVENT.EXCEPTION };
+        continue;
+      }
       const second = takeFault(state);
       const escalation = escalate(first, second.vector);
       if (escalation === "shutdown") {

@@ -1,0 +1,62 @@
+/**
+ * Task switches, which VT-x leaves to the hypervisor: the emulator's processor does them on the guest's tables.
+ *
+ * Intel SDM Vol. 3C §25.4.2, "Treatment of Task Switches".
+ */
+import { SEGMENTS, segmentSlots, type VirtualEvent } from "@ringside/isa";
+import type { ExitContext, Handled } from "./exit-handlers.ts";
+
+const resume: Handled = { kind: "resume" };
+const valid = 0x8000_0000;
+const hasErrorCode = 0x800;
+/** Interruption types. */
+const [externalInterrupt, nmi, hardwareException] = [0, 2, 3] as const;
+const taskRegister = segmentSlots(SEGMENTS.indexOf("tr")).selector;
+
+/** An instruction of the guest, or an event that met a task gate, switches tasks. */
+export function switchTask(context: ExitContext): Handled {
+  const vectoring = context.vmcs.readNumber("IDT_VECTORING_INFORMATION");
+  return vectoring >= valid ? deliver(context, vectoring) : execute(context);
+}
+
+function execute({ cpu, emulator, events, vmcs }: ExitContext): Handled {
+  const task = vmcs.readNumber("GUEST_TR_SELECTOR");
+  const emulation = emulator.emulate(cpu.whole);
+  if (emulation.kind === "event")
+    throw new Error("Bug in ringside: a task switch left for a monitor, please report.");
+  if (emulation.kind === "fault") {
+    // The new task may have met it, and is then the one that it is delivered to.
+    if (emulator.state.getNumber(taskRegister) !== task) cpu.whole.store(emulator.state);
+    events.raise(emulation);
+  }
+  return resume;
+}
+
+function deliver({ cpu, emulator, vmcs, physical }: ExitContext, vectoring: number): Handled {
+  const event = eventOf(vectoring, vmcs.readNumber("IDT_VECTORING_ERROR_CODE"), physical.cr2);
+  if (event.kind === "software") {
+    const next = vmcs.read("GUEST_RIP") + vmcs.read("EXIT_INSTRUCTION_LENGTH");
+    vmcs.write("GUEST_RIP", BigInt.asUintN(32, next));
+  }
+  const result = emulator.deliver(cpu.whole, event);
+  return result.kind === "delivered" ? resume : { kind: "crashed", why: result.why };
+}
+
+function eventOf(vectoring: number, errorCode: number, linear: bigint): VirtualEvent {
+  const vector = vectoring & 0xff;
+  switch ((vectoring >> 8) & 7) {
+    case externalInterrupt:
+      return { kind: "external", vector };
+    case nmi:
+      return { kind: "nmi", vector };
+    case hardwareException:
+      return {
+        kind: "exception",
+        vector,
+        linear,
+        ...((vectoring & hasErrorCode) === 0 ? {} : { errorCode }),
+      };
+    default:
+      return { kind: "software", vector };
+  }
+}
