@@ -85,6 +85,8 @@ export class Monitor {
   #steps = false;
   /** A repeated instruction is being emulated, one iteration at a time. */
   #repeats = false;
+  /** The instruction emulated last entered a handler, by itself or by its fault. */
+  #enteredHandler = false;
   /** A write of the guest was to a traced frame, or to a device. */
   #needed = false;
   /** A page table of the guest may have been written since it was looked at for the region's sake. */
@@ -507,6 +509,9 @@ export class Monitor {
     const { cr0, cr4, efer } = state;
     const emulation = emulator.emulate(cpu, bytes);
     this.#repeats = false;
+    this.#enteredHandler =
+      emulation.kind === "fault" ||
+      handlerEntries.has(emulation.kind === "retired" ? emulation.mnemonic : "");
     switch (emulation.kind) {
       case "event":
         throw new Error(
@@ -543,7 +548,9 @@ export class Monitor {
     const result = this.#emulate();
     // Intel SDM Vol. 3A §6.8.3, "Masking Exceptions and Interrupts When Switching Stacks": no trap after a load of SS.
     const loadedStack = state.getNumber(slots.interruptShadow) === SHADOW.stackLoad;
-    return result.kind !== "served" || loadedStack ? result : this.#trapStep();
+    // Nor behind what has entered a handler: it cleared TF. Intel SDM Vol. 3B §18.3.1.4, "Single-Step Exception Condition".
+    const isOver = loadedStack || this.#enteredHandler;
+    return result.kind !== "served" || isOver ? result : this.#trapStep();
   }
 
   #trapStep(): StepResult {
@@ -611,6 +618,16 @@ const repeated: ReadonlySet<string> = new Set([
   "scas",
   "ins",
   "outs",
+]);
+
+/** Instructions that enter a handler of the kernel. */
+const handlerEntries: ReadonlySet<string> = new Set([
+  "int",
+  "int3",
+  "int1",
+  "into",
+  "syscall",
+  "sysenter",
 ]);
 
 function crash(why: string): StepResult {
