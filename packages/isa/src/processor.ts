@@ -52,7 +52,15 @@ import { checkProfile, defaultProfile, type ProcessorProfile } from "./profile/p
 import { RFLAGS } from "./profile/registers.ts";
 import { resetRegisters } from "./profile/reset.ts";
 import { systemHelpers, type SystemContext, type SystemHelpers } from "./profile/system-helpers.ts";
-import { SEGMENT_STRIDE, segmentSlots, SHADOW, slots, type Slot } from "./state/layout.ts";
+import {
+  MTRR_BYTES,
+  MTRR_OFFSET,
+  SEGMENT_STRIDE,
+  segmentSlots,
+  SHADOW,
+  slots,
+  type Slot,
+} from "./state/layout.ts";
 import { ProcessorState } from "./state/processor-state.ts";
 
 /** I/O ports, as the processor drives them. Values are zero-extended; absent ports read as all ones. */
@@ -262,6 +270,7 @@ export class Processor {
     this.state.setNumber(ENGINE.physicalBytes, this.memory.physical.sizeBytes);
     resetRegisters(this.state, this.profile);
     this.#setWatching();
+    this.#u8.fill(0, base + MTRR_OFFSET, base + MTRR_OFFSET + MTRR_BYTES);
     this.#u8.fill(0, base + EXTENSION_OFFSET, base + EXTENSION_OFFSET + EXTENSION_BYTES);
     this.#tlb.clear();
     this.#injected = undefined;

@@ -8,4 +8,4 @@
  */
 export { openDisk, type FileDisk } from "./node-disk.ts";
 export { nodeSockets } from "./node-sockets.ts";
-export { openFolder } from "./node-folder.ts";
+export { openFolder, type FolderOptions } from "./node-folder.ts";

@@ -1,9 +1,17 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { SharedFolderError, type SharedFolder } from "@ringside/machine";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { SharedFolderError, type FolderChanges, type SharedFolder } from "@ringside/machine";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openFolder } from "./node-folder.ts";
 
 let outside: string;
@@ -68,4 +76,71 @@ test("says what is missing", () => {
   expect(codeOf(() => folder.list("hello"))).toBe("ENOTDIR");
   expect(codeOf(() => openFolder(join(outside, "none")))).toBe("ENOENT");
   expect(codeOf(() => openFolder(join(outside, "secret")))).toBe("ENOTDIR");
+});
+
+test("changes nothing unless asked", () => {
+  expect(folder.changes).toBeUndefined();
+});
+
+describe("a folder that may be changed", () => {
+  let changes: FolderChanges;
+  let shared: string;
+  const textOf = (name: string): string => readFileSync(join(shared, name), "utf8");
+
+  beforeEach(() => {
+    shared = join(outside, "shared");
+    const { changes: possible } = openFolder(shared, { writable: true });
+    if (possible === undefined) throw new Error("The folder cannot be changed.");
+    changes = possible;
+  });
+
+  test("gets files, folders and links, and loses them", () => {
+    const file = changes.create("new", 0o600);
+    file.write(3, new TextEncoder().encode("late"));
+    file.write(0, new TextEncoder().encode("a"));
+    file.flush();
+    file.close();
+    expect(textOf("new")).toBe("a\0\0late");
+    changes.makeFolder("d", 0o755);
+    changes.makeLink("d/l", "../new");
+    expect(readlinkSync(join(shared, "d", "l"))).toBe("../new");
+    expect(codeOf(() => changes.removeFolder("d"))).toBe("ENOTEMPTY");
+    changes.remove("d/l");
+    changes.removeFolder("d");
+    changes.remove("new");
+    expect(folder.list("")).toEqual(["hello", "leak", "sub", "up"]);
+  });
+
+  test("moves files, over others only when asked", () => {
+    expect(codeOf(() => changes.rename("hello", "sub/inner", false))).toBe("EEXIST");
+    changes.rename("hello", "sub/inner", true);
+    expect(textOf("sub/inner")).toBe("hello");
+  });
+
+  test("sets size, mode and time", () => {
+    changes.setSize("hello", 2);
+    changes.setMode("hello", 0o604);
+    changes.setModified("hello", 1_000_000.5);
+    expect(folder.status("hello")).toMatchObject({
+      sizeBytes: 2,
+      mode: 0o604,
+      modifiedSeconds: 1_000_000.5,
+    });
+  });
+
+  test("never goes through a link", () => {
+    for (const [what, action] of [
+      ["open", () => changes.openForWriting("leak")],
+      ["cut", () => changes.setSize("leak", 0)],
+      ["mode", () => changes.setMode("leak", 0)],
+      ["create", () => changes.create("up/new", 0o600)],
+      ["create over", () => changes.create("leak", 0o600)],
+      ["remove", () => changes.remove("up/secret")],
+      ["move in", () => changes.rename("up/secret", "mine", true)],
+      ["move out", () => changes.rename("hello", "up/taken", true)],
+    ] as const) {
+      expect(["EACCES", "EEXIST"], what).toContain(codeOf(action));
+    }
+    expect(readFileSync(join(outside, "secret"), "utf8")).toBe("secret");
+  });
 });

@@ -1,4 +1,4 @@
-/** A folder of the host's file system, for reading. */
+/** A folder of the host's file system. */
 import {
   closeSync,
   constants,
@@ -6,37 +6,45 @@ import {
   openSync,
   readdirSync,
   readlinkSync,
-  readSync,
   realpathSync,
   type Stats,
 } from "node:fs";
 import { dirname, join } from "node:path";
 import {
   SharedFolderError,
+  type FolderChanges,
   type SharedFile,
   type SharedFolder,
-  type SharedFolderErrorCode,
   type SharedStatus,
 } from "@ringside/machine";
+import { attempt } from "./node-error.ts";
+import { nodeChanges, readFully } from "./node-folder-changes.ts";
+
+export interface FolderOptions {
+  /** Whether the machine may change what is in it, with the rights of this process. Default false. */
+  readonly writable?: boolean;
+}
 
 /**
  * Opens a folder. Files are as they are at the moment at which the machine looks.
  *
  * @throws {SharedFolderError} when there is no such folder, or it is none.
  */
-export function openFolder(path: string): SharedFolder {
+export function openFolder(path: string, options: FolderOptions = {}): SharedFolder {
   const root = attempt(() => realpathSync(path));
   if (!attempt(() => lstatSync(root)).isDirectory()) {
     throw new SharedFolderError("ENOTDIR", `${path} is no folder.`);
   }
-  return new NodeFolder(root);
+  return new NodeFolder(root, options.writable ?? false);
 }
 
 class NodeFolder implements SharedFolder {
+  readonly changes?: FolderChanges;
   readonly #root: string;
 
-  constructor(root: string) {
+  constructor(root: string, isWritable: boolean) {
     this.#root = root;
+    if (isWritable) this.changes = nodeChanges((path) => this.#locate(path));
   }
 
   status(path: string): SharedStatus {
@@ -81,18 +89,6 @@ class NodeFolder implements SharedFolder {
   }
 }
 
-function readFully(descriptor: number, offset: number, bytes: Uint8Array): number {
-  let done = 0;
-  while (done < bytes.length) {
-    const count = attempt(() =>
-      readSync(descriptor, bytes, done, bytes.length - done, offset + done),
-    );
-    if (count === 0) break;
-    done += count;
-  }
-  return done;
-}
-
 function statusOf(path: string, stats: Stats): SharedStatus {
   const kind = stats.isDirectory()
     ? "folder"
@@ -113,24 +109,4 @@ function statusOf(path: string, stats: Stats): SharedStatus {
     modifiedSeconds: stats.mtimeMs / 1000,
     inode: stats.ino,
   };
-}
-
-const codes: Readonly<Record<string, SharedFolderErrorCode>> = {
-  ENOENT: "ENOENT",
-  EACCES: "EACCES",
-  EPERM: "EACCES",
-  ELOOP: "EACCES",
-  ENOTDIR: "ENOTDIR",
-  EISDIR: "EISDIR",
-  EINVAL: "EINVAL",
-};
-
-function attempt<T>(operation: () => T): T {
-  try {
-    return operation();
-  } catch (cause) {
-    if (!(cause instanceof Error)) throw cause;
-    const code = "code" in cause && typeof cause.code === "string" ? codes[cause.code] : undefined;
-    throw new SharedFolderError(code ?? "EIO", cause.message, { cause });
-  }
 }

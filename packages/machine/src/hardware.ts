@@ -17,7 +17,7 @@ export interface Hardware {
   readonly entropySeed?: number;
   /** virtio network cards, the first one first. */
   readonly networks?: readonly NetworkCard[];
-  /** Folders that the machine can mount (virtio-fs), for reading. */
+  /** Folders that the machine can mount (virtio-fs); it can change those that allow it. */
   readonly shares?: readonly Share[];
   /** virtio consoles: hvc0 and on, in Linux. */
   readonly consoles?: readonly ConsoleLine[];

@@ -18,11 +18,13 @@ export { Uart, type UartOptions } from "./devices/uart.ts";
 export { MemoryFolder } from "./fuse/memory-folder.ts";
 export {
   SharedFolderError,
+  type FolderChanges,
   type SharedFile,
   type SharedFolder,
   type SharedFolderErrorCode,
   type SharedKind,
   type SharedStatus,
+  type WritableFile,
 } from "./fuse/shared-folder.ts";
 export type { Hardware } from "./hardware.ts";
 export { FrameAllotter, frameBytes, type FrameRange } from "./frames.ts";

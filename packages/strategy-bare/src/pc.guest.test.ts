@@ -5,7 +5,15 @@
  * What is not there shows as skipped.
  */
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { createServer as createWebServer } from "node:http";
 import { tmpdir } from "node:os";
@@ -204,8 +212,9 @@ dd if=/dev/hwrng bs=16 count=1 2>/dev/null | wc -c`;
       expect(machine.state).toBe("paused");
     });
 
-    test("a folder is mounted for reading, and nothing outside of it", () => {
+    test("a folder is mounted for reading, and another one for writing", () => {
       const folder = mkdtempSync(join(tmpdir(), "ringside-share-"));
+      const other = mkdtempSync(join(tmpdir(), "ringside-share-"));
       const big = Uint8Array.from({ length: 1_000_000 }, (_, at) => (at * 7) & 0xff);
       writeFileSync(join(folder, "hello"), "hello from the host\n");
       writeFileSync(join(folder, "big"), big);
@@ -214,8 +223,18 @@ mount -t virtiofs work /mnt
 ls /mnt
 cat /mnt/hello
 sha256sum /mnt/big
-echo no >/mnt/new || echo refused`;
-      const hardware = { shares: [{ tag: "work", folder: openFolder(folder) }] };
+echo no >/mnt/new || echo refused
+mkdir /other
+mount -t virtiofs other /other
+mkdir /other/made && cp /mnt/big /other/made/copy && mv /other/made/copy /other/moved
+echo one >/other/lines; echo two >>/other/lines; chmod 600 /other/lines
+rmdir /other/made; umount /other`;
+      const hardware = {
+        shares: [
+          { tag: "work", folder: openFolder(folder) },
+          { tag: "other", folder: openFolder(other, { writable: true }) },
+        ],
+      };
       const running = boot(kernel(), "pvh", withModules(script), hardware);
       using machine = running.machine;
       running.until("the script is over");
@@ -223,7 +242,11 @@ echo no >/mnt/new || echo refused`;
       expect(running.serial()).toContain(`${sha256(big)}  /mnt/big`);
       expect(running.serial()).toContain("refused");
       expect(machine.state).toBe("paused");
-      rmSync(folder, { recursive: true });
+      expect(readdirSync(other).toSorted()).toEqual(["lines", "moved"]);
+      expect(sha256(readFileSync(join(other, "moved")))).toBe(sha256(big));
+      expect(readFileSync(join(other, "lines"), "utf8")).toBe("one\ntwo\n");
+      expect(statSync(join(other, "lines")).mode & 0o777).toBe(0o600);
+      for (const path of [folder, other]) rmSync(path, { recursive: true });
     });
 
     test("a console beside the serial port carries lines both ways, and firmware files are read", () => {

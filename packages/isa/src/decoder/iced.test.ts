@@ -40,7 +40,7 @@ const NEWER_HINTS = new Set([
   "Rdsspq_r64",
 ]);
 /** Of these only 16 bits of a register count; iced-x86 shows it at the operand size. */
-const WORDS = /^(?:lldt|ltr|verr|verw|lmsw|pinsrw)$/u;
+const WORDS = /^(?:arpl|lldt|ltr|verr|verw|lmsw|pinsrw)$/u;
 /** Operands of instructions that touch none: their sizes are nobody's business. */
 const UNUSED_OPERANDS = /^(?:reservednop|ud0|ud1)$/u;
 /** Rows without operands, as the manual also writes them; iced-x86 lists the registers that they imply. */

@@ -14,6 +14,10 @@ import { hasBits, isLongMode, updateMode } from "./mode.ts";
 /** Flags of CR0 and CR4 that the TLB's tags depend on, or that change how tables are read. */
 const CR0_TRANSLATION = CR0.PG | CR0.PE | CR0.WP;
 const CR4_TRANSLATION = CR4.PGE | CR4.PSE | CR4.PAE | CR4.SMEP | CR4.SMAP | CR4.PCIDE;
+/** Bits 11:0 of CR3. */
+const PCID = 0xfffn;
+/** Bit 63 of a value written to CR3. */
+const KEEP_TRANSLATIONS = 0x8000_0000_0000_0000n;
 /** Bits 63:32 of CR0 are reserved. */
 const CR0_HIGH = 0xffff_ffff_0000_0000n;
 
@@ -52,7 +56,12 @@ export const writeCr0: Routine = {
   },
 };
 
-/** Writes CR3 and drops the translations that are not global. Parameter: the new value. Raises #GP(0). */
+/**
+ * Writes CR3 and drops the translations that are not global. Parameter: the new value. Raises #GP(0).
+ *
+ * With PCIDs bit 63 asks for translations to be kept, which is a permission and not a duty: the TLB holds those of one
+ * PCID. Intel SDM Vol. 3A §4.10.4.1, "Operations that Invalidate TLBs and Paging-Structure Caches".
+ */
 export const writeCr3: Routine = {
   name: "writeCr3",
   parameters: ["i64"],
@@ -60,9 +69,12 @@ export const writeCr3: Routine = {
   raises: true,
   body(m, ...[value]) {
     if (value === undefined) throw new RangeError("writeCr3 takes a value.");
+    const hasPcids = hasBits(m, m.state(slots.cr4), CR4.PCIDE);
+    const kept = m.select(hasPcids, m.constant(~KEEP_TRANSLATIONS), m.constant(-1n));
+    const written = m.and(value, kept);
     const reserved = m.or(m.state(slots.physicalReserved), m.constant(0xfff0_0000_0000_0000n));
-    m.raiseWhen(m.both(isLongMode(m), m.and(value, reserved)), "GP", m.constant(0));
-    m.setState(slots.cr3, value);
+    m.raiseWhen(m.both(isLongMode(m), m.and(written, reserved)), "GP", m.constant(0));
+    m.setState(slots.cr3, written);
     m.helper("flushTlb", [m.toI32(m.constant(0))]);
   },
 };
@@ -80,6 +92,11 @@ export const writeCr4: Routine = {
     m.raiseWhen(unknown, "GP", m.constant(0));
     const dropsPae = m.isZero(m.and(value, m.constant(CR4.PAE)));
     m.raiseWhen(m.both(isLongMode(m), dropsPae), "GP", m.constant(0));
+    // PCIDs begin in IA-32e mode, with PCID 0.
+    const beginsPcids = m.both(hasBits(m, value, CR4.PCIDE), m.isFalse(hasBits(m, old, CR4.PCIDE)));
+    const hasPcid = hasBits(m, m.state(slots.cr3), PCID);
+    const isTooEarly = m.either(m.isFalse(isLongMode(m)), hasPcid);
+    m.raiseWhen(m.both(beginsPcids, isTooEarly), "GP", m.constant(0));
     m.setState(slots.cr4, value);
     flushWhen(m, hasBits(m, m.xor(old, value), CR4_TRANSLATION), 1);
     m.call(updateMode);

@@ -114,3 +114,23 @@ export const verw: Instruction = {
     m.setFlags({ ZF: m.both(m.notEqual(descriptor, m.constant(0)), writable) });
   },
 };
+
+/** Raises the RPL of a selector that a less privileged caller gave to the caller's. */
+export const arpl: Instruction = {
+  mnemonic: "arpl",
+  reference: "Intel SDM Vol. 2A, ARPL—Adjust RPL Field of Segment Selector",
+  flags: { writes: ["ZF"] },
+  encodings: opcodes`
+    Opcode | Instruction      | Access | Mode
+    63 /r  | ARPL r/m16, r16  | rw r   | legacy
+  `,
+  semantics(m, destination, source) {
+    requireProtected(m);
+    const selector = m.read(destination);
+    const rpl = m.and(m.read(source), m.constant(3));
+    const isLower = m.lessThanUnsigned(m.and(selector, m.constant(3)), rpl);
+    const raised = m.or(m.and(selector, m.constant(0xfffc)), rpl);
+    m.write(destination, m.select(isLower, raised, selector));
+    m.setFlags({ ZF: isLower });
+  },
+};

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { defaultProfile } from "../profile/profile.ts";
 import { coversEncodings } from "../testing.ts";
 import { arrived, halted, KernelBench } from "../testing/kernel-bench.ts";
 
@@ -127,5 +128,44 @@ describe("RSM", () => {
 
   test("raises #UD outside system management mode", () => {
     expect(arrived(new KernelBench().run("rsm")).vector).toBe(6);
+  });
+});
+
+// Intel SDM Vol. 3A §11.11, "Memory Type Range Registers (MTRRs)".
+describe("Memory type range registers", () => {
+  const profile = {
+    ...defaultProfile,
+    id: "with-mtrrs",
+    features: new Set([...defaultProfile.features, "mtrr"]),
+  };
+
+  test.each([
+    ["IA32_MTRR_DEF_TYPE", 0x2ff, 0xc06n],
+    ["IA32_MTRR_PHYSBASE0", 0x200, 0x8000_0000n],
+    ["IA32_MTRR_PHYSMASK7", 0x20f, 0xff_c000_0800n],
+    ["MTRRfix64K_00000", 0x250, 0x0606_0606_0606_0606n],
+    ["MTRRfix4K_F8000", 0x26f, 0x0505_0505_0404_0100n],
+  ])("%s keeps what is written", (_, index, value) => {
+    const bench = new KernelBench({ profile });
+    halted(bench.run(`${write(index, value)}rdmsr\nhlt`));
+    expect([bench.state.rax, bench.state.rdx]).toEqual([value & 0xffff_ffffn, value >> 32n]);
+  });
+
+  test.each([
+    ["a reserved type", 0x2ff, 2n],
+    ["a reserved type in a fixed range", 0x258, 0x0300n],
+    ["reserved bits of a base", 0x202, 0x106n],
+    ["reserved bits of a mask", 0x203, 0x801n],
+    ["a base beyond the processor's addresses", 0x200, 1n << 40n],
+    ["IA32_MTRRCAP, which is read-only", 0xfe, 0x508n],
+  ])("raise #GP(0) for %s", (_, index, value) => {
+    const bench = new KernelBench({ profile });
+    expect(arrived(bench.run(write(index, value)))).toMatchObject(isGp0);
+  });
+
+  test("say how many there are", () => {
+    const bench = new KernelBench({ profile });
+    halted(bench.run("mov ecx, 0xfe\nrdmsr\nhlt"));
+    expect(bench.state.rax).toBe(0x508n);
   });
 });

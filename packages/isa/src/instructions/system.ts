@@ -10,7 +10,7 @@ import {
   smsw,
 } from "./control-registers.ts";
 import { cpuid } from "./cpuid.ts";
-import { lar, lsl, verr, verw } from "./descriptor-checks.ts";
+import { arpl, lar, lsl, verr, verw } from "./descriptor-checks.ts";
 import { lgdt, lidt, lldt, ltr, sgdt, sidt, sldt, str } from "./descriptor-tables.ts";
 import { callFar, iret, jmpFar, retf } from "./far-transfers.ts";
 import { clac, cli, popf, pushf, stac, sti } from "./flags-register.ts";
@@ -32,7 +32,7 @@ import {
 } from "./segment-registers.ts";
 import { syscall, sysenter, sysexit, sysexitq, sysret, sysretq } from "./system-calls.ts";
 import { rdpmc, rdtsc, rdtscp } from "./time-stamp.ts";
-import { invd, invlpg, wbinvd } from "./tlb.ts";
+import { invd, invlpg, invpcid, wbinvd } from "./tlb.ts";
 
 export const systemInstructions: readonly Instruction[] = [
   lgdt,
@@ -63,6 +63,7 @@ export const systemInstructions: readonly Instruction[] = [
   lsl,
   verr,
   verw,
+  arpl,
   jmpFar,
   callFar,
   retf,
@@ -97,6 +98,7 @@ export const systemInstructions: readonly Instruction[] = [
   rdtscp,
   rdpmc,
   invlpg,
+  invpcid,
   invd,
   wbinvd,
   rdmsr,

@@ -16,7 +16,7 @@ export const FRAME_BYTES = 4096;
 
 /** Counters named by semantics and routines: 64 bits each. */
 export const COUNTERS_OFFSET: number = STATE_BYTES;
-export const COUNTERS_MAXIMUM = 0x300;
+export const COUNTERS_MAXIMUM = 0x2e0;
 
 /** State of the processor's extensions, see extension.ts. */
 export const EXTENSION_OFFSET = 0x1e00;

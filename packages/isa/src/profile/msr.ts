@@ -4,6 +4,7 @@
  * Intel SDM Vol. 4, Table 2-2, "IA-32 Architectural MSRs"; Vol. 3A §5.8.8, "Fast System Calls in 64-Bit Mode".
  */
 import { segmentSlots, slots, type Slot } from "../state/layout.ts";
+import { MTRR_CAPABILITIES, rangeRegisters } from "./memory-types.ts";
 import type { ProcessorProfile } from "./profile.ts";
 import { CR0, EFER } from "./registers.ts";
 
@@ -130,6 +131,20 @@ const TABLE: ReadonlyMap<number, Msr> = new Map<number, Msr>([
   [0xc000_0100, stored("IA32_FS_BASE", fsBase, isCanonical, "lm")],
   [0xc000_0101, stored("IA32_GS_BASE", gsBase, isCanonical, "lm")],
   [0xc000_0102, stored("IA32_KERNEL_GS_BASE", slots.kernelGsBase, isCanonical, "lm")],
+  [0xfe, { name: "IA32_MTRRCAP", feature: "mtrr", read: () => MTRR_CAPABILITIES, write: readOnly }],
+  ...rangeRegisters.map(({ index, name, slot, isValid }): [number, Msr] => [
+    index,
+    {
+      name,
+      feature: "mtrr",
+      read: ({ state }) => state.get(slot),
+      write({ state, profile }, value) {
+        if (!isValid(value, profile.physicalAddressBits)) return false;
+        state.set(slot, value);
+        return true;
+      },
+    },
+  ]),
   [0xc000_0103, stored("IA32_TSC_AUX", slots.tscAux, fitsIn32Bits, "rdtscp")],
 ]);
 

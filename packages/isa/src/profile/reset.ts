@@ -27,6 +27,7 @@ const CR4_FEATURES: readonly (readonly [bigint, string])[] = [
   [CR4.UMIP, "umip"],
   [CR4.VMXE, "vmx"],
   [CR4.FSGSBASE, "fsgsbase"],
+  [CR4.PCIDE, "pcid"],
   [CR4.SMEP, "smep"],
   [CR4.SMAP, "smap"],
 ];

@@ -24,8 +24,6 @@ import {
   type WasmFunction,
 } from "../interpreter/engine.ts";
 import {
-  COUNTERS_MAXIMUM,
-  COUNTERS_OFFSET,
   ENGINE,
   FIXED_RECORDS,
   FRAME_BYTES,
@@ -39,7 +37,7 @@ import { ACCESS_EXECUTE, ACCESS_USER, ACCESS_WRITE } from "../paging/tag.ts";
 import { defaultProfile, type ProcessorProfile } from "../profile/profile.ts";
 import { resetRegisters } from "../profile/reset.ts";
 import { systemHelpers } from "../profile/system-helpers.ts";
-import { slots } from "../state/layout.ts";
+import { MTRR_BYTES, MTRR_OFFSET, slots } from "../state/layout.ts";
 import { ProcessorState } from "../state/processor-state.ts";
 
 /** What a virtual processor reaches. Physical addresses are the guest's, as safe integers. */
@@ -108,7 +106,7 @@ export type WalkResult =
 
 const BLOCK = 0x1000;
 const RECORDS = 0x8000;
-const BLOCK_BYTES = COUNTERS_OFFSET + COUNTERS_MAXIMUM * 8;
+const BLOCK_BYTES = MTRR_OFFSET + MTRR_BYTES;
 const EVENT_KINDS = {
   external: EVENT.EXTERNAL,
   nmi: EVENT.EXTERNAL,

@@ -88,6 +88,13 @@ export function registerOffset(number: number): number {
   return number < 16 ? number * 8 : (number - 16) * 8 + 1;
 }
 
+/**
+ * The memory type range registers, which are stored and have no effect: 8 bytes each, in the order of
+ * profile/memory-types.ts. Behind the counters of the interpreter's layout.
+ */
+export const MTRR_OFFSET = 0x1d00;
+export const MTRR_BYTES = 0x100;
+
 export const XMM_OFFSET = 0x400;
 export const X87_OFFSET = 0x500;
 

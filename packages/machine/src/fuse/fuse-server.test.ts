@@ -151,6 +151,108 @@ describe("FUSE", () => {
   });
 });
 
+describe("FUSE on a folder that may be changed", () => {
+  let folder: MemoryFolder;
+  const text = (path: string): string => new TextDecoder().decode(folder.bytesOf(path));
+
+  beforeEach(() => {
+    const files = new Map([
+      ["hello", new TextEncoder().encode("hello there")],
+      ["sub/inner", new TextEncoder().encode("inside")],
+    ]);
+    folder = new MemoryFolder(files, { writable: true });
+    server = new FuseServer(folder);
+  });
+
+  const after = (fields: readonly number[], ...names: readonly string[]): Uint8Array =>
+    Uint8Array.of(...words(...fields), ...names.flatMap((name) => [...nameOf(name)]));
+  const write = (handle: number, offset: number, content: string): Reply =>
+    ask(
+      opcode.write,
+      root,
+      Uint8Array.of(
+        ...words(handle, 0, offset, 0, content.length, 0, 0, 0, 0, 0),
+        ...new TextEncoder().encode(content),
+      ),
+    );
+
+  test("makes files with the mode that the umask leaves, and writes them", () => {
+    const { error, body } = ask(opcode.create, root, after([2, 0o666, 0o022, 0], "new"));
+    expect([error, body.byteLength, body.getUint32(40 + 60, true)]).toEqual([0, 144, 0o100_644]);
+    const handle = body.getUint32(128, true);
+    expect(write(handle, 2, "xyz").body.getUint32(0, true)).toBe(3);
+    expect(text("new")).toBe("\0\0xyz");
+    expect(ask(opcode.create, root, after([2, 0o666, 0, 0], "new")).error).toBe(17);
+    expect(ask(opcode.fsync, root, words(handle, 0, 0, 0)).error).toBe(0);
+  });
+
+  test("writes to what was opened for it, and cuts it when asked", () => {
+    const hello = lookup(root, "hello");
+    const readOnly = ask(opcode.open, hello, words(0, 0)).body.getUint32(0, true);
+    expect(write(readOnly, 0, "x").error).toBe(9);
+    const handle = ask(opcode.open, hello, words(1, 0)).body.getUint32(0, true);
+    write(handle, 0, "J");
+    expect(text("hello")).toBe("Jello there");
+    ask(opcode.open, hello, words(0o1001, 0));
+    expect(text("hello")).toBe("");
+  });
+
+  test("sets size, mode and time", () => {
+    const hello = lookup(root, "hello");
+    const fields = Array.from({ length: 22 }, () => 0);
+    fields[0] = 0x29; // mode, size, time
+    fields[4] = 5;
+    fields[10] = 1000;
+    fields[17] = 0o100_600;
+    const { error, body } = ask(opcode.setattr, hello, words(...fields));
+    expect([error, body.getUint32(16 + 8, true), body.getUint32(16 + 60, true)]).toEqual([
+      0, 5, 0o100_600,
+    ]);
+    expect(folder.status("hello").modifiedSeconds).toBe(1000);
+  });
+
+  test("follows a file that moves, with what is in it, and forgets one that is gone", () => {
+    const [sub, inner] = [lookup(root, "sub"), lookup(lookup(root, "sub"), "inner")];
+    expect(ask(opcode.rename, root, after([root, 0], "sub", "moved")).error).toBe(0);
+    expect([lookup(root, "moved"), read(inner, 0, 10)]).toEqual([sub, "inside"]);
+    expect(ask(opcode.rmdir, root, nameOf("moved")).error).toBe(39);
+    expect(ask(opcode.unlink, sub, nameOf("inner")).error).toBe(0);
+    expect(ask(opcode.getattr, inner, words(0, 0, 0, 0)).error).toBe(2);
+    expect(ask(opcode.rmdir, root, nameOf("moved")).error).toBe(0);
+    expect(lookup(root, "moved")).toBe(-2);
+  });
+
+  test("moves over another file unless told not to, and never into itself", () => {
+    const noReplace = after([root, 0, 1, 0], "hello", "sub");
+    expect(ask(opcode.rename2, root, noReplace).error).toBe(17);
+    const sub = lookup(root, "sub");
+    expect(ask(opcode.rename, root, after([sub, 0], "sub", "x")).error).toBe(22);
+    expect(ask(opcode.rename, root, after([sub, 0], "hello", "inner")).error).toBe(0);
+    expect(text("sub/inner")).toBe("hello there");
+  });
+
+  test("makes folders and links, and no devices", () => {
+    expect(ask(opcode.mkdir, root, after([0o777, 0o027], "d")).error).toBe(0);
+    expect(folder.status("d").mode).toBe(0o750);
+    expect(ask(opcode.symlink, root, Uint8Array.of(...nameOf("l"), ...nameOf("../x"))).error).toBe(
+      0,
+    );
+    expect(folder.readLink("l")).toBe("../x");
+    expect(ask(opcode.mknod, root, after([0o100_644, 0, 0, 0], "f")).error).toBe(0);
+    expect(ask(opcode.mknod, root, after([0o020_644, 0, 0, 0], "c")).error).toBe(13);
+    expect(ask(13, root, after([2, 0], "hard")).error).toBe(38);
+  });
+
+  test("every cut of every request is answered with an error or nothing", () => {
+    const node = lookup(root, "hello");
+    for (const operation of Object.values(opcode)) {
+      for (let length = 0; length < 100; length += 3) {
+        expect(() => raw(operation, node, new Uint8Array(length).fill(length))).not.toThrow();
+      }
+    }
+  });
+});
+
 test.each(["", "a/../b", "..", "a/b/.."])("%j is no path of a file in memory", (path) => {
   expect(() => new MemoryFolder(new Map([[path, new Uint8Array(1)]]))).toThrow(RangeError);
 });

@@ -1,9 +1,11 @@
 /**
- * Serves a folder by the FUSE protocol, for reading.
+ * Serves a folder by the FUSE protocol, for reading, and for writing where the folder may be changed.
  *
  * Linux, include/uapi/linux/fuse.h and Documentation/filesystems/fuse.rst. The machine names files by parent and name and
  * gets numbers for them; it cannot name anything outside the folder.
  */
+import { FuseChanges } from "./fuse-changes.ts";
+import { FuseError } from "./fuse-error.ts";
 import {
   attributesOut,
   changingOpcodes,
@@ -18,58 +20,55 @@ import {
   readInHeader,
   statfsOut,
 } from "./messages.ts";
-import { SharedFolderError, type SharedFile, type SharedFolder } from "./shared-folder.ts";
+import { NodeTable } from "./node-table.ts";
+import { joined, nameFrom, size64, word } from "./request.ts";
+import {
+  SharedFolderError,
+  type SharedFile,
+  type SharedFolder,
+  type WritableFile,
+} from "./shared-folder.ts";
 
-const rootNode = 1;
-/** Files that the machine may hold on to, and have open. */
-const nodesMaximum = 1 << 20;
+/** Files and folders that the machine may have open. */
 const handlesMaximum = 1 << 16;
-const nameBytesMaximum = 255;
 const readBytesMaximum = 1 << 20;
 const readAheadBytes = 128 << 10;
 const pagesMaximum = 256;
 
-interface Node {
-  readonly path: string;
-  /** How often the machine was told of it. */
-  lookups: number;
+interface OpenFile {
+  readonly file: SharedFile;
+  /** The same, when it was opened for writing. */
+  readonly writable: WritableFile | undefined;
 }
 
-/** An answer that is an error number. */
-class FuseError extends Error {
-  readonly number: number;
-
-  constructor(number: number) {
-    super(`FUSE error ${number}`);
-    this.number = number;
-  }
-}
+/** open(2): the file is emptied first. */
+const truncates = 0o1000;
 
 export class FuseServer {
   readonly #folder: SharedFolder;
-  readonly #nodes = new Map<number, Node>();
-  readonly #numbers = new Map<string, number>();
-  readonly #files = new Map<number, SharedFile>();
+  readonly #nodes = new NodeTable();
+  readonly #changes: FuseChanges | undefined;
+  readonly #files = new Map<number, OpenFile>();
   /** Folders being read: what was in them when reading began. */
   readonly #listings = new Map<number, readonly string[]>();
-  #nextNode = rootNode + 1;
   #nextHandle = 1;
 
   constructor(folder: SharedFolder) {
     this.#folder = folder;
-    this.reset();
+    const { changes } = folder;
+    if (changes === undefined) return;
+    this.#changes = new FuseChanges(folder, changes, this.#nodes, {
+      get: (handle) => this.#files.get(handle)?.writable,
+      add: (open) => this.#openWritable(open),
+    });
   }
 
   /** Closes everything; the machine knows nothing any more. */
   reset(): void {
-    for (const file of this.#files.values()) file.close();
+    for (const { file } of this.#files.values()) file.close();
     this.#files.clear();
     this.#listings.clear();
     this.#nodes.clear();
-    this.#numbers.clear();
-    this.#nodes.set(rootNode, { path: "", lookups: 1 });
-    this.#numbers.set("", rootNode);
-    this.#nextNode = rootNode + 1;
     this.#nextHandle = 1;
   }
 
@@ -94,7 +93,7 @@ export class FuseServer {
       case opcode.lookup:
         return this.#lookup(node, body);
       case opcode.forget:
-        this.#forget(node, size64(body, 0));
+        this.#nodes.forget(node, size64(body, 0));
         return undefined;
       case opcode.batchForget:
         this.#forgetAll(body);
@@ -102,15 +101,15 @@ export class FuseServer {
       case opcode.interrupt: // Requests are served at once, so there is nothing to interrupt.
         return undefined;
       case opcode.getattr:
-        return attributesOut(this.#folder.status(this.#path(node)));
+        return attributesOut(this.#folder.status(this.#nodes.path(node)));
       case opcode.readlink:
-        return new TextEncoder().encode(this.#folder.readLink(this.#path(node)));
+        return new TextEncoder().encode(this.#folder.readLink(this.#nodes.path(node)));
       case opcode.open:
         return openOut(this.#open(node, body));
       case opcode.read:
         return this.#read(body);
       case opcode.release:
-        this.#files.get(size64(body, 0))?.close();
+        this.#files.get(size64(body, 0))?.file.close();
         this.#files.delete(size64(body, 0));
         return none;
       case opcode.opendir:
@@ -122,15 +121,19 @@ export class FuseServer {
         return none;
       case opcode.statfs:
         return statfsOut();
+      case opcode.fsync:
+        this.#files.get(size64(body, 0))?.writable?.flush();
+        return none;
       case opcode.flush:
+      case opcode.fsyncdir:
         return none;
       case opcode.destroy:
         this.reset();
         return none;
       default:
-        throw new FuseError(
-          changingOpcodes.has(operation) ? errorNumber.EROFS : errorNumber.ENOSYS,
-        );
+        if (!changingOpcodes.has(operation)) throw new FuseError(errorNumber.ENOSYS);
+        if (this.#changes === undefined) throw new FuseError(errorNumber.EROFS);
+        return this.#changes.perform(operation, node, body);
     }
   }
 
@@ -142,57 +145,51 @@ export class FuseServer {
   }
 
   #lookup(parent: number, body: Uint8Array): Uint8Array {
-    const folder = this.#path(parent);
-    const name = nameFrom(body);
+    const folder = this.#nodes.path(parent);
+    const { name } = nameFrom(body);
     if (this.#folder.status(folder).kind !== "folder") throw new FuseError(errorNumber.ENOTDIR);
-    const path = folder === "" ? name : `${folder}/${name}`;
+    const path = joined(folder, name);
     const status = this.#folder.status(path);
-    let number = this.#numbers.get(path);
-    if (number === undefined) {
-      if (this.#nodes.size >= nodesMaximum) throw new FuseError(errorNumber.ENOMEM);
-      number = this.#nextNode;
-      this.#nextNode += 1;
-      this.#nodes.set(number, { path, lookups: 0 });
-      this.#numbers.set(path, number);
-    }
-    const node = this.#nodes.get(number);
-    if (node !== undefined) node.lookups += 1;
-    return entryOut(number, status);
-  }
-
-  #forget(number: number, lookups: number): void {
-    const node = this.#nodes.get(number);
-    if (node === undefined || number === rootNode) return;
-    node.lookups -= lookups;
-    if (node.lookups > 0) return;
-    this.#nodes.delete(number);
-    this.#numbers.delete(node.path);
+    return entryOut(this.#nodes.tell(path), status);
   }
 
   #forgetAll(body: Uint8Array): void {
     const count = word(body, 0);
     for (let index = 0; index < count && 8 + 16 * (index + 1) <= body.length; index += 1) {
-      this.#forget(size64(body, 8 + 16 * index), size64(body, 16 + 16 * index));
+      this.#nodes.forget(size64(body, 8 + 16 * index), size64(body, 16 + 16 * index));
     }
   }
 
   #open(node: number, body: Uint8Array): number {
-    const accessMode = word(body, 0) & 3;
-    if (accessMode !== 0) throw new FuseError(errorNumber.EROFS);
+    const path = this.#nodes.path(node);
+    const flags = word(body, 0);
+    if ((flags & 3) === 0) {
+      const handle = this.#newHandle();
+      this.#files.set(handle, { file: this.#folder.open(path), writable: undefined });
+      return handle;
+    }
+    const { changes } = this.#folder;
+    if (changes === undefined) throw new FuseError(errorNumber.EROFS);
+    if ((flags & truncates) !== 0) changes.setSize(path, 0);
+    return this.#openWritable(() => changes.openForWriting(path));
+  }
+
+  #openWritable(open: () => WritableFile): number {
     const handle = this.#newHandle();
-    this.#files.set(handle, this.#folder.open(this.#path(node)));
+    const file = open();
+    this.#files.set(handle, { file, writable: file });
     return handle;
   }
 
   #read(body: Uint8Array): Uint8Array {
-    const file = this.#files.get(size64(body, 0));
+    const file = this.#files.get(size64(body, 0))?.file;
     if (file === undefined) throw new FuseError(errorNumber.EBADF);
     const bytes = new Uint8Array(Math.min(word(body, 16), readBytesMaximum));
     return bytes.subarray(0, file.read(size64(body, 8), bytes));
   }
 
   #openFolder(node: number): number {
-    const names = this.#folder.list(this.#path(node));
+    const names = this.#folder.list(this.#nodes.path(node));
     const handle = this.#newHandle();
     this.#listings.set(handle, names);
     return handle;
@@ -203,7 +200,7 @@ export class FuseServer {
     const names = this.#listings.get(size64(body, 0));
     if (names === undefined) throw new FuseError(errorNumber.EBADF);
     const room = Math.min(word(body, 16), readBytesMaximum);
-    const folder = this.#path(node);
+    const folder = this.#nodes.path(node);
     const bytes = new Uint8Array(room);
     let length = 0;
     for (let index = size64(body, 8); index < names.length; index += 1) {
@@ -220,7 +217,7 @@ export class FuseServer {
   /** Undefined when it has gone since reading began. */
   #entry(folder: string, name: string, next: number): Uint8Array | undefined {
     try {
-      const status = this.#folder.status(folder === "" ? name : `${folder}/${name}`);
+      const status = this.#folder.status(joined(folder, name));
       return directoryEntry(new TextEncoder().encode(name), status, next);
     } catch (error) {
       if (error instanceof SharedFolderError && error.code === "ENOENT") return undefined;
@@ -236,39 +233,10 @@ export class FuseServer {
     this.#nextHandle += 1;
     return handle;
   }
-
-  #path(number: number): string {
-    const node = this.#nodes.get(number);
-    if (node === undefined) throw new FuseError(errorNumber.ENOENT);
-    return node.path;
-  }
-}
-
-/** A name with its terminator, as the machine sends it. */
-function nameFrom(body: Uint8Array): string {
-  const end = body.indexOf(0);
-  const bytes = body.subarray(0, end < 0 ? body.length : end);
-  if (bytes.length > nameBytesMaximum) throw new FuseError(errorNumber.ENAMETOOLONG);
-  const name = new TextDecoder().decode(bytes);
-  if (name === "" || name === "." || name === ".." || name.includes("/")) {
-    throw new FuseError(errorNumber.EINVAL);
-  }
-  return name;
 }
 
 function numberOf(error: unknown): number {
   if (error instanceof FuseError) return error.number;
   if (error instanceof SharedFolderError) return errorNumber[error.code];
   throw error;
-}
-
-function word(body: Uint8Array, offset: number): number {
-  if (offset + 4 > body.length) throw new FuseError(errorNumber.EINVAL);
-  return new DataView(body.buffer, body.byteOffset, body.byteLength).getUint32(offset, true);
-}
-
-/** 64 bits; what no file has, for numbers beyond 2^53. */
-function size64(body: Uint8Array, offset: number): number {
-  const value = word(body, offset + 4) * 2 ** 32 + word(body, offset);
-  return Math.min(value, Number.MAX_SAFE_INTEGER);
 }

@@ -6,24 +6,36 @@ export const opcode = {
   lookup: 1,
   forget: 2,
   getattr: 3,
+  setattr: 4,
   readlink: 5,
+  symlink: 6,
+  mknod: 8,
+  mkdir: 9,
+  unlink: 10,
+  rmdir: 11,
+  rename: 12,
   open: 14,
   read: 15,
+  write: 16,
   statfs: 17,
   release: 18,
+  fsync: 20,
   flush: 25,
   init: 26,
   opendir: 27,
   readdir: 28,
   releasedir: 29,
+  fsyncdir: 30,
+  create: 35,
   interrupt: 36,
   destroy: 38,
   batchForget: 42,
+  rename2: 45,
 } as const;
 
 /** Operations that change something, which a share for reading answers with EROFS. */
 export const changingOpcodes: ReadonlySet<number> = new Set([
-  4, 6, 8, 9, 10, 11, 12, 13, 16, 21, 24, 35, 43, 45, 47,
+  4, 6, 8, 9, 10, 11, 12, 13, 16, 20, 21, 24, 35, 43, 45, 47,
 ]);
 
 /** Linux's error numbers. */
@@ -33,12 +45,15 @@ export const errorNumber = {
   EBADF: 9,
   ENOMEM: 12,
   EACCES: 13,
+  EEXIST: 17,
   ENOTDIR: 20,
   EISDIR: 21,
   EINVAL: 22,
+  ENOSPC: 28,
   EROFS: 30,
   ENAMETOOLONG: 36,
   ENOSYS: 38,
+  ENOTEMPTY: 39,
 } as const;
 
 export const inHeaderBytes = 40;
@@ -113,10 +128,15 @@ export function openOut(handle: number): Uint8Array {
   return new ByteWriter(16).u64(0, handle).bytes;
 }
 
+/** `struct fuse_write_out`. */
+export function writeOut(lengthBytes: number): Uint8Array {
+  return new ByteWriter(8).u32(0, lengthBytes).bytes;
+}
+
 /** `struct fuse_init_out`, for a machine that asks with at least this version. */
 export function initOut(readAheadBytes: number, pagesMaximum: number): Uint8Array {
-  /** FUSE_ASYNC_READ, FUSE_PARALLEL_DIROPS, FUSE_MAX_PAGES. */
-  const flags = 0x1 | 0x4_0000 | 0x40_0000;
+  /** FUSE_ASYNC_READ, FUSE_BIG_WRITES, FUSE_PARALLEL_DIROPS, FUSE_MAX_PAGES. */
+  const flags = 0x1 | 0x20 | 0x4_0000 | 0x40_0000;
   return new ByteWriter(64)
     .u32(0, 7)
     .u32(4, 31)

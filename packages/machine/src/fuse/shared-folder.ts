@@ -24,6 +24,9 @@ export type SharedFolderErrorCode =
   | "EISDIR"
   | "EINVAL"
   | "EROFS"
+  | "EEXIST"
+  | "ENOTEMPTY"
+  | "ENOSPC"
   | "EIO";
 
 export class SharedFolderError extends Error {
@@ -47,10 +50,39 @@ export interface SharedFolder {
   readLink(path: string): string;
   /** Opens a file for reading. */
   open(path: string): SharedFile;
+  /** Absent where nothing may be changed. */
+  readonly changes?: FolderChanges;
+}
+
+/** What a machine may do to a folder. Modes are permission bits, 0 to 0o777. */
+export interface FolderChanges {
+  /** Opens a file that is there for reading and writing. */
+  openForWriting(path: string): WritableFile;
+  /** Makes a file that is not there, and opens it. */
+  create(path: string, mode: number): WritableFile;
+  makeFolder(path: string, mode: number): void;
+  makeLink(path: string, target: string): void;
+  /** A file or a link. */
+  remove(path: string): void;
+  /** An empty folder. */
+  removeFolder(path: string): void;
+  /** @param replaces Whether a file or an empty folder may be at `to`, which then is gone. */
+  rename(from: string, to: string, replaces: boolean): void;
+  setSize(path: string, sizeBytes: number): void;
+  setMode(path: string, mode: number): void;
+  /** @param seconds Since 1970, with fractions. */
+  setModified(path: string, seconds: number): void;
 }
 
 export interface SharedFile {
   /** Fills `bytes` from `offset` on, as far as the file goes; gives how many. */
   read(offset: number, bytes: Uint8Array): number;
   close(): void;
+}
+
+export interface WritableFile extends SharedFile {
+  /** Writes all of `bytes` at `offset`; what lies between the end and `offset` becomes zeros. */
+  write(offset: number, bytes: Uint8Array): void;
+  /** What was written survives the host's failure. */
+  flush(): void;
 }

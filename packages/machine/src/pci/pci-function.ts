@@ -27,6 +27,8 @@ const hasCapabilities = 0x10;
 
 const configurationBytes = 256;
 const vendorCapability = 0x09;
+/** Offset of the data in the window's capability. */
+const windowData = 16;
 
 export interface PciIdentity {
   readonly vendor: number;
@@ -65,6 +67,8 @@ export class PciFunction {
   /** Base addresses as firmware has set them. */
   readonly #firmwareBases: readonly number[];
   #interrupts = false;
+  /** Offset of the capability that is a window on the ranges. */
+  #window: number | undefined;
 
   /**
    * @param ranges One for each base address register, the first one first; MSI-X gets the one behind.
@@ -117,6 +121,14 @@ export class PciFunction {
     return this.addCapability(vendorCapability, Uint8Array.of(body.length + 3, ...body));
   }
 
+  /**
+   * Lets software reach the ranges through configuration space: VIRTIO 1.2, section 4.1.4.9, "PCI configuration access
+   * capability". The capability at `at` has the range's number at 4, an offset at 8, a length at 12, and data at 16.
+   */
+  setWindow(at: number): void {
+    this.#window = at;
+  }
+
   get isBusMaster(): boolean {
     return (this.#command & busMaster) !== 0;
   }
@@ -138,7 +150,8 @@ export class PciFunction {
 
   readConfiguration(offset: number, sizeBytes: AccessBytes): number {
     if (offset + sizeBytes > configurationBytes) return 2 ** (8 * sizeBytes) - 1;
-    if (sizeBytes === 1) return this.#byteAt(offset);
+    const throughWindow = this.#accessWindow(offset, (range, at, size) => range.read(at, size));
+    if (throughWindow !== undefined) return throughWindow % 2 ** (8 * sizeBytes);
     let value = 0;
     for (let byte = sizeBytes - 1; byte >= 0; byte -= 1)
       value = value * 256 + this.#byteAt(offset + byte);
@@ -151,6 +164,25 @@ export class PciFunction {
       this.#writeByte(offset + byte, Math.floor(value / 256 ** byte) & 0xff);
     }
     this.#updatePin();
+    this.#accessWindow(offset, (range, at, size) => {
+      range.write(at, size, value % 2 ** (8 * size));
+      return 0;
+    });
+  }
+
+  /** Undefined when `offset` is not that of the window's data, or the window shows nothing. */
+  #accessWindow(
+    offset: number,
+    access: (range: PciRange, at: number, sizeBytes: AccessBytes) => number,
+  ): number | undefined {
+    const at = this.#window;
+    if (at === undefined || offset !== at + windowData) return undefined;
+    const range = this.#ranges[this.#space[at + 4] ?? 0];
+    const place = this.#view.getUint32(at + 8, true);
+    const size = this.#view.getUint32(at + 12, true);
+    const isSize = size === 1 || size === 2 || size === 4;
+    if (range === undefined || !isSize || place % size !== 0) return undefined;
+    return place + size <= range.sizeBytes ? access(range, place, size) : undefined;
   }
 
   /** The range that answers at a physical address, and the offset in it. */
@@ -192,6 +224,9 @@ export class PciFunction {
       this.#space[offset] = value & mask;
     } else if (offset === this.msiX.controlOffset + 1) {
       this.msiX.writeControlHigh(value);
+    } else if (this.#window !== undefined) {
+      const field = offset - this.#window;
+      if (field === 4 || (field >= 8 && field < windowData)) this.#space[offset] = value;
     }
   }
 

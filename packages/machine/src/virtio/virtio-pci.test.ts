@@ -183,6 +183,23 @@ describe("a virtio disk", () => {
     expect(driver.read(driver.configuration, 4)).toBe(8);
   });
 
+  test("shows its registers through configuration space, too", () => {
+    const window = driver.capabilities(9).find((at) => driver.readPci(at + 3, 1) === 5) ?? 0;
+    const look = (offset: number, size: 1 | 2 | 4): number => {
+      driver.writePci(window + 4, 1, 0);
+      driver.writePci(window + 8, 4, offset);
+      driver.writePci(window + 12, 4, size);
+      return driver.readPci(window + 16, size);
+    };
+    expect(look(0x2000, 4)).toBe(8); // the capacity
+    expect(look(0x12, 2)).toBe(1); // the number of queues
+    look(0x14, 1);
+    driver.writePci(window + 16, 1, 3);
+    expect(look(0x14, 1)).toBe(3);
+    expect(look(0x3fff, 4)).toBe(0); // Not aligned: there is nothing to see.
+    expect(look(0x10_0000, 4)).toBe(0);
+  });
+
   test("reads sectors and interrupts by message", () => {
     driver.start();
     expect(request(0, 3, [data, 1024, "write"])).toBe(1025);

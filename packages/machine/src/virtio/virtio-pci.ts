@@ -24,7 +24,7 @@ const commonBytes = 56;
 const notifyMultiplier = 4;
 
 /** cfg_type of the capabilities. */
-const capability = { common: 1, notify: 2, status: 3, device: 4 } as const;
+const capability = { common: 1, notify: 2, status: 3, device: 4, window: 5 } as const;
 
 /** Section 6, "Reserved Feature Bits". */
 const indirectDescriptors = 1n << 28n;
@@ -144,18 +144,19 @@ export class VirtioPci implements PciRange, VirtioPort {
 
   /** Section 4.1.4, "Virtio Structure PCI Capabilities". */
   #addCapabilities(): void {
-    const add = (type: number, offset: number, lengthBytes: number, more = 0): void => {
-      const body = new DataView(new ArrayBuffer(more === 0 ? 13 : 17));
+    const add = (type: number, offset: number, lengthBytes: number, more?: number): number => {
+      const body = new DataView(new ArrayBuffer(more === undefined ? 13 : 17));
       body.setUint8(0, type);
       body.setUint32(5, offset, true);
       body.setUint32(9, lengthBytes, true);
-      if (more !== 0) body.setUint32(13, more, true);
-      this.#function.addVendorCapability(new Uint8Array(body.buffer));
+      if (more !== undefined) body.setUint32(13, more, true);
+      return this.#function.addVendorCapability(new Uint8Array(body.buffer));
     };
     add(capability.common, part.common, commonBytes);
     add(capability.notify, part.notify, notifyMultiplier * this.queues.length, notifyMultiplier);
     add(capability.status, part.status, 1);
     add(capability.device, part.device, Math.max(this.#device.configuration.length, 4));
+    this.#function.setWindow(add(capability.window, 0, 0, 0));
   }
 
   /** Section 4.1.4.3, "Common configuration structure layout". Fields are read in their own size. */

@@ -3,6 +3,7 @@
  * xen/include/public/xen.h), each on a page of its own, from the domain's frame 0 on.
  */
 import { ImageError, frameBytes } from "@ringside/machine";
+import { FIRST_XEN_SLOT, LAST_XEN_SLOT } from "../abi/domain.ts";
 import { bytesOfCommandLine } from "./start-info.ts";
 import type { XenKernel } from "./xen-notes.ts";
 
@@ -52,6 +53,7 @@ export function bootLayout(input: LayoutInput): BootLayout {
   ) {
     throw new ImageError("ELF", 0, "a VIRT_BASE with room above", `0x${kernel.base.toString(16)}`);
   }
+  checkListBase(kernel);
   const initrdFrames = Math.ceil(initrdBytes / frameBytes);
   const listFrames = Math.ceil((frameCount * 8) / frameBytes);
   const isListApart = kernel.frameListBase !== undefined;
@@ -103,6 +105,21 @@ export function bootLayout(input: LayoutInput): BootLayout {
     listTableCounts,
     end: next,
   };
+}
+
+/** The list's tables are not shared with the kernel's: each has an entry of level 4 to itself. */
+function checkListBase({ base, frameListBase }: XenKernel): void {
+  if (frameListBase === undefined) return;
+  const slot = (linear: bigint): bigint => (linear >> 39n) & 0x1ffn;
+  const own = slot(frameListBase);
+  const isXens = own >= BigInt(FIRST_XEN_SLOT) && own <= BigInt(LAST_XEN_SLOT);
+  if (own !== slot(base) && !isXens && frameListBase % BigInt(frameBytes) === 0n) return;
+  throw new ImageError(
+    "ELF",
+    0,
+    "an INIT_P2M with 512 GiB of the address space to itself",
+    `0x${frameListBase.toString(16)}`,
+  );
 }
 
 function kernelEndFrame({ elf, physicalOffset }: XenKernel): number {

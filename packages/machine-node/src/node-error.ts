@@ -1,0 +1,29 @@
+/** Errors of the host's file system in a shared folder's terms. */
+import { SharedFolderError, type SharedFolderErrorCode } from "@ringside/machine";
+
+const codes: Readonly<Record<string, SharedFolderErrorCode>> = {
+  ENOENT: "ENOENT",
+  EACCES: "EACCES",
+  EPERM: "EACCES",
+  ELOOP: "EACCES",
+  ENOTDIR: "ENOTDIR",
+  EISDIR: "EISDIR",
+  EINVAL: "EINVAL",
+  EEXIST: "EEXIST",
+  ENOTEMPTY: "ENOTEMPTY",
+  ENOSPC: "ENOSPC",
+  EDQUOT: "ENOSPC",
+  EFBIG: "ENOSPC",
+  EROFS: "EROFS",
+};
+
+/** Runs an operation of Node's file system, whose errors become those of a shared folder. */
+export function attempt<T>(operation: () => T): T {
+  try {
+    return operation();
+  } catch (cause) {
+    if (!(cause instanceof Error)) throw cause;
+    const code = "code" in cause && typeof cause.code === "string" ? codes[cause.code] : undefined;
+    throw new SharedFolderError(code ?? "EIO", cause.message, { cause });
+  }
+}

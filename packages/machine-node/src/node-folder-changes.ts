@@ -1,0 +1,88 @@
+/** What a machine may change in a folder of the host: never through a link. */
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fchmodSync,
+  fsyncSync,
+  ftruncateSync,
+  futimesSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmdirSync,
+  symlinkSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { SharedFolderError, type FolderChanges, type WritableFile } from "@ringside/machine";
+import { attempt } from "./node-error.ts";
+
+/** Not a link, and nothing that opening waits for, such as a pipe. */
+const plain = constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** @param locate The place of a path in the host, when no link leads there. */
+export function nodeChanges(locate: (path: string) => string): FolderChanges {
+  const withOpen = (path: string, flags: number, change: (descriptor: number) => void): void => {
+    const descriptor = attempt(() => openSync(locate(path), flags | plain));
+    try {
+      attempt(() => change(descriptor));
+    } finally {
+      closeSync(descriptor);
+    }
+  };
+  return {
+    openForWriting: (path) =>
+      writableFile(attempt(() => openSync(locate(path), constants.O_RDWR | plain))),
+    create(path, mode) {
+      const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | plain;
+      return writableFile(attempt(() => openSync(locate(path), flags, mode)));
+    },
+    makeFolder: (path, mode) => void attempt(() => mkdirSync(locate(path), mode)),
+    makeLink: (path, target) => attempt(() => symlinkSync(target, locate(path))),
+    remove: (path) => attempt(() => unlinkSync(locate(path))),
+    removeFolder: (path) => attempt(() => rmdirSync(locate(path))),
+    rename(from, to, replaces) {
+      const [source, target] = [locate(from), locate(to)];
+      if (!replaces && existsSync(target)) throw new SharedFolderError("EEXIST", `${to} is there.`);
+      attempt(() => renameSync(source, target));
+    },
+    setSize(path, sizeBytes) {
+      withOpen(path, constants.O_WRONLY, (descriptor) => ftruncateSync(descriptor, sizeBytes));
+    },
+    setMode(path, mode) {
+      withOpen(path, constants.O_RDONLY, (descriptor) => fchmodSync(descriptor, mode));
+    },
+    setModified(path, seconds) {
+      withOpen(path, constants.O_RDONLY, (descriptor) => futimesSync(descriptor, seconds, seconds));
+    },
+  };
+}
+
+function writableFile(descriptor: number): WritableFile {
+  return {
+    read: (offset, bytes) => readFully(descriptor, offset, bytes),
+    write(offset, bytes) {
+      for (let done = 0; done < bytes.length;) {
+        const left = bytes.length - done;
+        done += attempt(() => writeSync(descriptor, bytes, done, left, offset + done));
+      }
+    },
+    flush: () => attempt(() => fsyncSync(descriptor)),
+    close: () => closeSync(descriptor),
+  };
+}
+
+/** As far as the file goes; gives how many bytes. */
+export function readFully(descriptor: number, offset: number, bytes: Uint8Array): number {
+  let done = 0;
+  while (done < bytes.length) {
+    const count = attempt(() =>
+      readSync(descriptor, bytes, done, bytes.length - done, offset + done),
+    );
+    if (count === 0) break;
+    done += count;
+  }
+  return done;
+}
