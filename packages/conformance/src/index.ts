@@ -7,10 +7,12 @@
  * @packageDocumentation
  */
 import { consoleCases } from "./cases/console.ts";
+import { hostileKernelCases } from "./cases/hostile-kernels.ts";
 import { hostileCases } from "./cases/hostile.ts";
 import { kernelCases } from "./cases/kernel.ts";
 import { lifeCycleCases } from "./cases/life-cycle.ts";
 import { programConformanceCases } from "./cases/programs.ts";
+import { selftestCases } from "./cases/selftest.ts";
 import { timeCases } from "./cases/time.ts";
 import type { ConformanceCase } from "./conformance-case.ts";
 
@@ -31,4 +33,6 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...kernelCases,
   ...programConformanceCases,
   ...hostileCases,
+  ...hostileKernelCases,
+  ...selftestCases,
 ];

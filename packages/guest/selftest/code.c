@@ -120,7 +120,9 @@ static void under_itself(void) {
     map_page(0, physical(frames[0]) | PRESENT);
     forget();
     TRY("mov %[p], %%rdx\n lea level1(%%rip), %%rdi\n push %%rsi\n xor %%esi, %%esi\n call *%%rdx\n pop %%rsi", [p] "S"(page_address(0)));
-    check("page-removed-under-code", last.frame.rip, page_address(0) + 6);
+    /* At the latest behind INVLPG; a processor may have forgotten the translation before. */
+    u64 where = last.frame.rip - page_address(0);
+    check("page-removed-under-code", where == 3 || where == 6, 1);
     check("page-removed-under-code-error", last.frame.vector << 8 | last.frame.error, PF << 8 | 0x10);
 }
 

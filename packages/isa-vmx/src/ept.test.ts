@@ -140,6 +140,15 @@ describe("The EPT walk", () => {
     });
   }
 
+  test(`finds a PDPTE that maps 1 GByte misconfigured when its address is not aligned: ${MISCONFIGURATIONS}`, () => {
+    for (const entry of [0x2000_00b7n, 0x10b7n]) {
+      const bench = new GuestBench({ capabilities: haswell });
+      bench.memory.physical.writeU64(HOST.eptPdpt, entry);
+      expect(bench.run(READ)).toBe(EXIT.EPT_MISCONFIGURATION);
+      expect(bench.get("GUEST_PHYSICAL_ADDRESS")).toBe(BigInt(GUEST.pml4));
+    }
+  });
+
   test(`accepts memory types 0, 1, 4, 5 and 6: ${MISCONFIGURATIONS}`, () => {
     for (const type of [0n, 1n, 4n, 5n, 6n]) {
       const bench = new GuestBench();

@@ -153,6 +153,11 @@ export class Board {
     return !this.#inputEnded && this.serial.listens && this.interrupts.isOpen(serialLine);
   }
 
+  /** Asks an operating system that listens to its ACPI power button to shut down; nothing on the small board. */
+  pressPowerButton(): void {
+    this.#chipSet?.power.pressPowerButton();
+  }
+
   /** No more bytes will be sent to the serial port: a guest that halts for them has halted for good. */
   endInput(): void {
     this.#inputEnded = true;

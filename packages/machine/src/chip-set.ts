@@ -12,7 +12,7 @@ import { PowerManagement } from "./devices/power-management.ts";
 import type { Hardware } from "./hardware.ts";
 import type { InterruptController } from "./interrupts/interrupt-controller.ts";
 import { PciHost } from "./pci/pci-host.ts";
-import { sciLine } from "./platform.ts";
+import { pciLines, sciLine } from "./platform.ts";
 import type { PortDevice } from "./ports.ts";
 import type { ScheduledEvent, Timeline } from "./timeline.ts";
 import { BlockDevice } from "./virtio/block-device.ts";
@@ -119,7 +119,9 @@ export class ChipSet {
     return this.#interrupts.ioApic?.isOpen(target.pin) ?? false;
   }
 
+  /** The interrupt controllers were reset before. */
   reset(): void {
+    this.#interrupts.setLevelTriggered([sciLine, ...pciLines]);
     this.power.reset();
     this.#keyboard.reset();
     this.#hpet.reset();

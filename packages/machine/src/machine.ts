@@ -132,6 +132,11 @@ export class Machine {
     this.#board.endInput();
   }
 
+  /** Asks an operating system that listens to its ACPI power button to shut down; nothing without hardware. */
+  pressPowerButton(): void {
+    this.#board.pressPowerButton();
+  }
+
   /** Runs at most `limitUnits`, an integer of at least 1. Output has reached its listeners when it returns. */
   run(limitUnits: number): MachineExit {
     try {

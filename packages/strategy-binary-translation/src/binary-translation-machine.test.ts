@@ -284,6 +284,75 @@ describe("code that changes", () => {
   });
 });
 
+describe("the region", () => {
+  /** Maps the last 2 MiB, and what is 4 MiB below the end, each to the frame in RDI, with tables at 0x302000 to 0x305fff. */
+  const mapTop = `
+    mov rax, cr3
+    mov qword [rax + 0xff8], 0x302003
+    mov qword [0x302ff8], 0x303003
+    mov qword [0x303ff8], 0x304003
+    mov qword [0x303fe8], 0x305003
+    mov rdi, 0x310003
+    mov [0x304008], rdi
+    mov [0x305000], rdi
+  `;
+
+  test("moves when the guest maps memory there, and the guest finds its own", () => {
+    const { exit, counts } = result(`
+        mov dword [0x310018], 0x1234
+        ${mapTop}
+        ; where the slots and the lookup table were
+        mov ebx, [0xffffffffffe01018]
+        mov dword [0xffffffffffe01018], 0x5678
+        call nothing
+        mov eax, [0x310018]
+        shl eax, 16
+        or eax, ebx
+        jmp done
+      nothing:
+        ret
+      done:
+    `);
+    expect(exit).toEqual(powered(0x5678_1234));
+    expect(countAt(counts, "translation.relocations")).toBe(1);
+  });
+
+  test("notices a mapping in tables that were there before", () => {
+    const { exit, counts } = result(`
+        mov rax, cr3
+        mov qword [rax + 0xff8], 0x302003
+        mov qword [0x302ff8], 0x303003
+        mov qword [0x303ff8], 0x304003
+        mov rax, cr3
+        mov cr3, rax
+        mov dword [0x310000], 0x77
+        mov qword [0x304000], 0x310003
+        mov eax, [0xffffffffffe00000]
+    `);
+    expect(exit).toEqual(powered(0x77));
+    expect(countAt(counts, "translation.relocations")).toBe(1);
+  });
+
+  test("has no place in an address space that is mapped to its end", () => {
+    const { exit } = result(`
+        mov rax, cr3
+        mov qword [rax + 0xff8], 0x302003
+        mov rcx, 512
+        mov rdi, 0x303000
+        mov rax, 0x83
+        rep stosq
+        mov qword [0x302ff0], 0x303003
+        mov qword [0x302ff8], 0x303003
+        mov rax, cr3
+        mov cr3, rax
+    `);
+    expect(exit).toMatchObject({
+      reason: "crashed",
+      why: expect.stringMatching(/maps memory everywhere/u),
+    });
+  });
+});
+
 describe("a small cache", () => {
   test("is emptied when it is full, and nothing else changes", () => {
     const numbers = Array.from({ length: 100 }, (_, index) => index);

@@ -32,7 +32,8 @@ import {
   type KernelMachineExit,
   type KernelMachineListeners,
 } from "@ringside/strategy";
-import { Region, regionFrames } from "./cache/region.ts";
+import { defaultRegionBase, Region, regionFrames } from "./cache/region.ts";
+import { FrameWatches, RegionGuard } from "./cache/region-guard.ts";
 import { TranslationCache } from "./cache/translation-cache.ts";
 import { VirtualCpuSlots } from "./cache/virtual-cpu-slots.ts";
 import { CodeSpace } from "./code-space.ts";
@@ -76,7 +77,10 @@ export function hostBytesFor(memoryBytes: number): number {
 interface Life {
   readonly monitor: Monitor;
   readonly cache: TranslationCache;
+  readonly code: CodeSpace;
   readonly cpu: GuestCpu;
+  readonly emulator: InstructionEmulator;
+  readonly guard: RegionGuard;
   readonly slots: VirtualCpuSlots;
   readonly region: Region;
 }
@@ -228,8 +232,7 @@ export class BinaryTranslationMachine implements KernelMachine {
   }
 
   #boot(): Life {
-    const { memoryBytes, kernel, claim, cacheBytes, onMonitorEntry } = this.#options;
-    const { memory } = claim;
+    const { memoryBytes, kernel } = this.#options;
     this.#halted = false;
     this.#stopRequested = false;
     this.#visits = 0;
@@ -242,7 +245,36 @@ export class BinaryTranslationMachine implements KernelMachine {
     this.#virtualInterrupts.reset();
     this.#memory.onWritten = undefined;
 
-    const region = new Region(memory, this.#frames, undefined, cacheBytes);
+    const emulator = this.#makeEmulator();
+    enterKernel(emulator.state, loadKernel(this.#memory.bootTarget, memoryBytes, kernel));
+    this.#processor.state.enterLongMode({ cpl: 1, cr3: 0, rip: 0n, rsp: 0n });
+    return this.#translator(emulator, defaultRegionBase);
+  }
+
+  #makeEmulator(): InstructionEmulator {
+    return new InstructionEmulator({
+      profile: defaultProfile,
+      // The guest's INVLPG and loads of control registers all come here.
+      keepsTranslations: true,
+      devices: this.#devices,
+      work: this.#work,
+      now: () => this.now,
+      invalidatePage: (linear) => {
+        this.#processor.invalidatePage(linear);
+        this.#life?.code.doubtPage(linear);
+      },
+      flushTlb: (includingGlobal) => {
+        this.#processor.flushTlb(includingGlobal);
+        this.#life?.code.doubtAll();
+      },
+    });
+  }
+
+  /** The translator with its region at `base`, and nothing translated yet. The guest is at rest in the emulator. */
+  #translator(emulator: InstructionEmulator, base: bigint): Life {
+    const { claim, cacheBytes, onMonitorEntry } = this.#options;
+    const { memory } = claim;
+    const region = new Region(memory, this.#frames, base, cacheBytes);
     const virtual = new VirtualCpuSlots(memory.physical, region);
     const mmu = new ShadowMmu({
       memory,
@@ -255,26 +287,15 @@ export class BinaryTranslationMachine implements KernelMachine {
       flushTlb: () => this.#processor.flushTlb(true),
       reserved: region.range,
     });
+    const watches = new FrameWatches((gpa, isWatched) => {
+      if (isWatched) mmu.watch(gpa);
+      else mmu.unwatch(gpa);
+    });
+    const guard = new RegionGuard(this.#memory, watches);
     const cache = new TranslationCache({
       memory: memory.physical,
       region,
-      watch: (gpa, isWatched) => (isWatched ? mmu.watch(gpa) : mmu.unwatch(gpa)),
-    });
-    const emulator = new InstructionEmulator({
-      profile: defaultProfile,
-      // The guest's INVLPG and loads of control registers all come here.
-      keepsTranslations: true,
-      devices: this.#devices,
-      work: this.#work,
-      now: () => this.now,
-      invalidatePage: (linear) => {
-        this.#processor.invalidatePage(linear);
-        code.doubtPage(linear);
-      },
-      flushTlb: (includingGlobal) => {
-        this.#processor.flushTlb(includingGlobal);
-        code.doubtAll();
-      },
+      watch: (gpa, isWatched) => watches.change(gpa, isWatched),
     });
     const code = new CodeSpace({
       region,
@@ -283,8 +304,6 @@ export class BinaryTranslationMachine implements KernelMachine {
       emulator,
       memory: this.#memory,
     });
-    enterKernel(emulator.state, loadKernel(this.#memory.bootTarget, memoryBytes, kernel));
-    this.#processor.state.enterLongMode({ cpl: 1, cr3: 0, rip: 0n, rsp: 0n });
     const cpu = new GuestCpu(this.#processor, emulator.state, virtual);
     this.#watch = this.#options.kernelCode === "direct" ? this.#makeWatch(emulator) : undefined;
     const monitor = new Monitor({
@@ -295,6 +314,7 @@ export class BinaryTranslationMachine implements KernelMachine {
       cache,
       code,
       cpu,
+      guard,
       mmu,
       memory: this.#memory,
       devices: this.#devices,
@@ -310,7 +330,23 @@ export class BinaryTranslationMachine implements KernelMachine {
       cache.written(gpa, lengthBytes);
     };
     this.#devices.onDeviceMemory = () => monitor.noteDevice();
-    return { monitor, cache, cpu, slots: virtual, region };
+    return { monitor, cache, code, cpu, emulator, guard, slots: virtual, region };
+  }
+
+  /** The guest has mapped memory where the region is. @returns how it ends when there is no other place. */
+  #relocate(): KernelMachineExit | undefined {
+    const { emulator, guard } = this.#life;
+    const base = guard.freePlace(emulator.state.cr3);
+    if (base === undefined) {
+      return {
+        reason: "crashed",
+        why: "The guest maps memory everywhere in the last 2 GiB of its address space, and the translator needs 2 MiB there.",
+      };
+    }
+    this.#earlier = this.#cacheCounts();
+    this.#counts.relocations += 1;
+    this.#life = this.#translator(emulator, base);
+    return undefined;
   }
 
   #makeWatch(emulator: InstructionEmulator): SensitiveWatch {
@@ -361,6 +397,8 @@ export class BinaryTranslationMachine implements KernelMachine {
       case "halted":
         this.#halted = true;
         return undefined;
+      case "region-taken":
+        return this.#relocate();
       case "crashed":
         return { reason: "crashed", why: result.why };
     }

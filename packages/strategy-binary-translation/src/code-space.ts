@@ -95,6 +95,11 @@ export class CodeSpace {
     this.#doubts.all = true;
   }
 
+  /** Whether the guest has said that translations are stale, and {@link settleDoubts} has not been called since. */
+  get hasDoubts(): boolean {
+    return this.#doubts.all || this.#doubts.linear.length > 0;
+  }
+
   /** Drops code of pages that are no longer where they were. To be called before translated code goes on. */
   settleDoubts(): void {
     const { all, linear } = this.#doubts;

@@ -26,6 +26,8 @@ export class TranslationCounts {
   readonly faults: Map<string, number> = new Map();
   /** Units that were dropped to be translated otherwise: an access of theirs kept trapping, or no longer does. */
   retranslations = 0;
+  /** Times that the guest took the region's place. */
+  relocations = 0;
   /** Times that a trap brought the monitor: all but callouts. It resumes the guest after each, by IRET. */
   traps = 0;
   /** Times that a callout was followed by a program: the one way out of a callout that takes an IRET. */
@@ -44,6 +46,7 @@ export class TranslationCounts {
       "translation.dropped": cache.dropped,
       "translation.retranslations": this.retranslations,
       "translation.evictions": cache.evictions,
+      "translation.relocations": this.relocations,
       "monitor.entries": this.traps,
       "returns.iret": this.traps + this.programsAfterCallouts,
       deliveries: this.deliveries,

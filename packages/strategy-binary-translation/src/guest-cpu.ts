@@ -70,8 +70,8 @@ export class GuestCpu implements VirtualCpu {
   readonly #processor: Processor;
   readonly #physical: ProcessorState;
   readonly #slots: VirtualCpuSlots;
-  readonly #from: Uint8Array;
-  readonly #to: Uint8Array;
+  readonly #guestViews: Views;
+  readonly #physicalViews: Views;
   /** What the slots of that name hold, as far as the hypervisor wrote them. */
   readonly #shown: Record<ShownSlot, bigint> = {
     cr0: 0n,
@@ -86,9 +86,8 @@ export class GuestCpu implements VirtualCpu {
     this.#physical = processor.state;
     this.state = state;
     this.#slots = slotsOf;
-    const end = slots.x87.offset + 8 * 16;
-    this.#from = new Uint8Array(state.buffer, state.base, end);
-    this.#to = new Uint8Array(this.#physical.buffer, this.#physical.base, end);
+    this.#guestViews = viewsOf(state);
+    this.#physicalViews = viewsOf(this.#physical);
   }
 
   get isInKernel(): boolean {
@@ -102,18 +101,18 @@ export class GuestCpu implements VirtualCpu {
 
   /** For an instruction or a delivery by the emulator: what it needs beside what {@link leaveCache} brought. */
   load(_state: ProcessorState): void {
-    this.#copy(floatingRanges, this.#to, this.#from);
+    copy(this.#physicalViews.floating, this.#guestViews.floating);
   }
 
   store(_state: ProcessorState): void {
-    this.#copy(floatingRanges, this.#from, this.#to);
+    copy(this.#guestViews.floating, this.#physicalViews.floating);
   }
 
   /** Translated code goes on, at a linear address of the cache where all registers are the guest's. */
   enterCache(linear: bigint): void {
     const { state } = this;
     const physical = this.#physical;
-    this.#copyRegisters(this.#from, this.#to);
+    copy(this.#guestViews.registers, this.#physicalViews.registers);
     physical.rip = linear;
     const flags = state.get(slots.flagsSystem);
     physical.set(slots.flagsSystem, (flags & ownFlags) | fixedFlags | RFLAGS.IF);
@@ -138,7 +137,7 @@ export class GuestCpu implements VirtualCpu {
    */
   leaveCache(guestRip: bigint, spilled: readonly Spill[]): void {
     const { state } = this;
-    this.#copyRegisters(this.#to, this.#from);
+    copy(this.#physicalViews.registers, this.#guestViews.registers);
     for (const { register, slot } of spilled) state.setRegister(register, this.#slots.get(slot));
     state.rip = guestRip;
     const kept = state.get(slots.flagsSystem) & ~(ownFlags | RFLAGS.IF);
@@ -157,10 +156,10 @@ export class GuestCpu implements VirtualCpu {
   enterProgram(): void {
     const physical = this.#physical;
     const { state } = this;
-    this.#copyRegisters(this.#from, this.#to);
+    copy(this.#guestViews.registers, this.#physicalViews.registers);
     physical.rip = state.rip;
     physical.set(slots.flagsSystem, state.get(slots.flagsSystem));
-    this.#copy([segmentRange], this.#from, this.#to);
+    copy(this.#guestViews.segments, this.#physicalViews.segments);
     for (const slot of [slots.gdtrBase, slots.idtrBase, slots.gdtrLimit, slots.idtrLimit]) {
       physical.set(slot, state.get(slot));
     }
@@ -191,36 +190,27 @@ export class GuestCpu implements VirtualCpu {
   leaveKernel(): void {
     const { state } = this;
     const [code, stack] = [state.segment("cs"), state.segment("ss")];
-    this.#copyRegisters(this.#to, this.#from);
+    copy(this.#physicalViews.registers, this.#guestViews.registers);
     state.rip = this.#physical.rip;
     const kept = state.get(slots.flagsSystem) & ~ownFlags;
     state.set(slots.flagsSystem, kept | (this.#physical.get(slots.flagsSystem) & ownFlags));
-    this.#copy([segmentRange], this.#to, this.#from);
+    copy(this.#physicalViews.segments, this.#guestViews.segments);
     state.setSegment("cs", code);
     state.setSegment("ss", stack);
   }
 
   /** A program stopped. */
   leaveProgram(): void {
-    this.#copyRegisters(this.#to, this.#from);
+    copy(this.#physicalViews.registers, this.#guestViews.registers);
     this.state.rip = this.#physical.rip;
     this.state.set(slots.flagsSystem, this.#physical.get(slots.flagsSystem));
-    this.#copy([segmentRange], this.#to, this.#from);
+    copy(this.#physicalViews.segments, this.#guestViews.segments);
   }
 
   /** A debug trap of a program: why. */
   takeDebugStatus(): void {
     this.state.set(slots.dr6, this.state.get(slots.dr6) | this.#physical.get(slots.dr6));
     this.#physical.set(slots.dr6, 0n);
-  }
-
-  #copyRegisters(from: Uint8Array, to: Uint8Array): void {
-    to.set(from.subarray(0, generalBytes));
-    to.set(from.subarray(...statusRange), statusRange[0]);
-  }
-
-  #copy(ranges: readonly (readonly [number, number])[], from: Uint8Array, to: Uint8Array): void {
-    for (const [first, end] of ranges) to.set(from.subarray(first, end), first);
   }
 
   #copySegment(index: number): void {
@@ -255,4 +245,21 @@ export class GuestCpu implements VirtualCpu {
     this.#shown[name] = value;
     this.#slots.set(name, value);
   }
+}
+
+type Views = Readonly<Record<"registers" | "segments" | "floating", readonly Uint8Array[]>>;
+
+/** What is copied together, as views that are made once. */
+function viewsOf(state: ProcessorState): Views {
+  const view = ([from, to]: readonly [number, number]): Uint8Array =>
+    new Uint8Array(state.buffer, state.base + from, to - from);
+  return {
+    registers: [view([0, generalBytes]), view(statusRange)],
+    segments: [view(segmentRange)],
+    floating: floatingRanges.map(view),
+  };
+}
+
+function copy(from: readonly Uint8Array[], to: readonly Uint8Array[]): void {
+  for (const [index, bytes] of from.entries()) to[index]?.set(bytes);
 }

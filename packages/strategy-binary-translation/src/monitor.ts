@@ -24,6 +24,7 @@ import {
 } from "@ringside/isa";
 import type { CachedExit, TranslationCache } from "./cache/translation-cache.ts";
 import type { Region } from "./cache/region.ts";
+import type { RegionGuard } from "./cache/region-guard.ts";
 import type { VirtualCpuSlots } from "./cache/virtual-cpu-slots.ts";
 import { isCanonical, type CodeSpace } from "./code-space.ts";
 import { addTo, type TranslationCounts } from "./counts.ts";
@@ -38,6 +39,7 @@ export interface MonitorOptions {
   readonly cache: TranslationCache;
   readonly code: CodeSpace;
   readonly cpu: GuestCpu;
+  readonly guard: RegionGuard;
   readonly mmu: ShadowMmu;
   readonly memory: GuestMemory;
   readonly devices: GuestDevices;
@@ -57,6 +59,8 @@ export type StepResult =
   /** Work of the hypervisor alone: an event was delivered, or an instruction emulated. */
   | { readonly kind: "served" }
   | { readonly kind: "halted" }
+  /** The guest maps memory where the region lies: the translator must move. The guest is at rest. */
+  | { readonly kind: "region-taken" }
   | { readonly kind: "crashed"; readonly why: string };
 
 type Fault = Extract<MonitorEvent, { kind: "exception" }>;
@@ -81,8 +85,12 @@ export class Monitor {
   #steps = false;
   /** A repeated instruction is being emulated, one iteration at a time. */
   #repeats = false;
+  /** The instruction emulated last entered a handler, by itself or by its fault. */
+  #enteredHandler = false;
   /** A write of the guest was to a traced frame, or to a device. */
   #needed = false;
+  /** A page table of the guest may have been written since it was looked at for the region's sake. */
+  #tablesChanged = true;
   /** IOPL or NT was set when translated code ran last. */
   #wasUnusual = false;
   #pendingShown = 0;
@@ -204,7 +212,7 @@ export class Monitor {
 
   /** The guest goes on at its RIP: in the cache, or in a program. */
   #enter(): StepResult | undefined {
-    const { cpu, code, counts, region } = this.#o;
+    const { cpu, code, counts, region, guard } = this.#o;
     const { state } = cpu;
     state.setNumber(slots.interruptShadow, 0);
     const level = state.cpl;
@@ -223,6 +231,10 @@ export class Monitor {
       cpu.enterKernel();
       this.#where = "program";
       return undefined;
+    }
+    if (this.#tablesChanged || code.hasDoubts) {
+      this.#tablesChanged = false;
+      if (guard.isTaken(state.cr3, region.slots)) return { kind: "region-taken" };
     }
     code.settleDoubts();
     this.#checkFlags();
@@ -475,7 +487,9 @@ export class Monitor {
 
   /** A write of a handler or an emulated instruction reached guest memory. */
   noteWrite(gpa: number): void {
-    if (this.#o.mmu.isTraced(gpa)) this.#needed = true;
+    if (!this.#o.mmu.isTraced(gpa)) return;
+    this.#needed = true;
+    this.#tablesChanged = true;
   }
 
   /** A device was reached through memory. */
@@ -495,6 +509,9 @@ export class Monitor {
     const { cr0, cr4, efer } = state;
     const emulation = emulator.emulate(cpu, bytes);
     this.#repeats = false;
+    this.#enteredHandler =
+      emulation.kind === "fault" ||
+      handlerEntries.has(emulation.kind === "retired" ? emulation.mnemonic : "");
     switch (emulation.kind) {
       case "event":
         throw new Error(
@@ -531,7 +548,9 @@ export class Monitor {
     const result = this.#emulate();
     // Intel SDM Vol. 3A §6.8.3, "Masking Exceptions and Interrupts When Switching Stacks": no trap after a load of SS.
     const loadedStack = state.getNumber(slots.interruptShadow) === SHADOW.stackLoad;
-    return result.kind !== "served" || loadedStack ? result : this.#trapStep();
+    // Nor behind what has entered a handler: it cleared TF. Intel SDM Vol. 3B §18.3.1.4, "Single-Step Exception Condition".
+    const isOver = loadedStack || this.#enteredHandler;
+    return result.kind !== "served" || isOver ? result : this.#trapStep();
   }
 
   #trapStep(): StepResult {
@@ -599,6 +618,16 @@ const repeated: ReadonlySet<string> = new Set([
   "scas",
   "ins",
   "outs",
+]);
+
+/** Instructions that enter a handler of the kernel. */
+const handlerEntries: ReadonlySet<string> = new Set([
+  "int",
+  "int3",
+  "int1",
+  "into",
+  "syscall",
+  "sysenter",
 ]);
 
 function crash(why: string): StepResult {

@@ -1,13 +1,17 @@
-import { nanoImage } from "@ringside/guest";
+import { nanoXenImage } from "@ringside/guest";
+import { Host } from "@ringside/strategy";
 import { paravirt } from "@ringside/strategy-paravirt";
 
-const native = {
+const host = Host.create({ memoryBytes: 32 << 20 });
+const guest = {
   kind: "kernel",
-  image: nanoImage(),
-  format: "elf64",
-  commandLine: "",
+  image: nanoXenImage(),
+  format: "xen-pv",
+  commandLine: "bench=ptemod n=1000",
   memoryBytes: 16 << 20,
 } as const;
 
-console.log(paravirt.accepts(native).accepted); // => false
-console.log(paravirt.accepts({ ...native, format: "xen-pv" }).accepted); // => true
+using machine = paravirt.create(host, guest);
+machine.input.end();
+const exit = machine.run(1_000_000_000);
+console.log(exit); // => { reason: 'halted', value: 0 }

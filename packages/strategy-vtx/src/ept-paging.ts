@@ -52,7 +52,9 @@ export class EptPaging implements Paging {
       blockNmis(vmcs);
     }
     if (this.#memory.isRam(gpa)) {
-      this.#tables.map(gpa, this.#memory.hostFrame(gpa));
+      this.#tables.mapAround(gpa, (at) =>
+        this.#memory.isRam(at) ? this.#memory.hostFrame(at) : undefined,
+      );
       // The guest's event comes again, now that RAM is where its delivery failed.
       if (delivering) events.redeliver(vectoring);
       return { kind: "resume" };

@@ -17,6 +17,8 @@ const addressMask = 0x000f_ffff_ffff_f000n;
 const fourLevels = 3n << 3n;
 const tablesWriteBack = 6n;
 const levelShifts = [39, 30, 21] as const;
+/** Pages that are mapped at one violation: a guest that touches one will touch its neighbours. One table holds them. */
+const runBytes = 16 * frameBytes;
 const leafShift = 12;
 
 export interface EptTablesOptions {
@@ -44,11 +46,23 @@ export class EptTables {
     return BigInt(this.#root) | fourLevels | tablesWriteBack;
   }
 
-  /** Maps the page of `gpa` to the frame at `host`, with all rights. What was not present needs no INVEPT. */
-  map(gpa: number, host: number): void {
+  /**
+   * Maps the page of `gpa` and those around it that are not mapped yet, with all rights. What was not present needs no
+   * INVEPT.
+   *
+   * @param hostOf Gives the host's frame for a page, or undefined where the guest has no RAM.
+   */
+  mapAround(gpa: number, hostOf: (gpa: number) => number | undefined): void {
     let table = this.#root;
     for (const shift of levelShifts) table = this.#tableBelow(entryAddress(table, gpa, shift));
-    this.#write(entryAddress(table, gpa, leafShift), BigInt(host) | writeBack | allowAll);
+    const first = gpa - (gpa % runBytes);
+    for (let page = first; page < first + runBytes; page += frameBytes) {
+      const at = entryAddress(table, page, leafShift);
+      this.#work.add("tableReads");
+      if (this.#memory.readU64(at) !== 0n) continue;
+      const host = hostOf(page);
+      if (host !== undefined) this.#write(at, BigInt(host) | writeBack | allowAll);
+    }
   }
 
   #tableBelow(at: number): number {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { withoutHeading, withWalks } from "./explained-blocks.ts";
+import { withOutput } from "./explained-blocks.ts";
 
 const document = `# A page
 
@@ -11,23 +11,34 @@ old
 
 Between.
 
-<!-- explained: in bare -->
+<!-- printed: classify --critical -->
 <!-- end -->
 `;
 
-test("walks are replaced, and nothing else", () => {
-  const written = withWalks(document, ({ benchmark, strategy }) => `${benchmark} $& ${strategy}`);
-  expect(written).toContain("```text\npgfault $& vtx:shadow\n```");
-  expect(written).toContain("```text\nin $& bare\n```");
-  expect(written).toContain("\nBetween.\n");
-  expect(written).not.toContain("old");
-  expect(withWalks(written, ({ benchmark, strategy }) => `${benchmark} $& ${strategy}`)).toBe(
-    written,
-  );
+const printedBy = (args: readonly string[]): string =>
+  args[0] === "compare" ? "pgfault: a heading\n\nvtx:shadow $&\n  a line\n" : `${args.join(" ")}\n`;
+
+test("blocks show what the command prints, a walk without its heading", () => {
+  const written = withOutput(document, printedBy);
+  expect(written).toContain("```text\nvtx:shadow $&\n  a line\n```");
+  expect(written).toContain("```text\nclassify --critical\n```");
 });
 
-test("the heading of what is printed goes", () => {
-  expect(withoutHeading("in: IN, one\n\nbare (Bare): 3 cycles\n  in al, 0x80\n")).toBe(
-    "bare (Bare): 3 cycles\n  in al, 0x80",
-  );
+test("what is between blocks stays, and writing again changes nothing", () => {
+  const written = withOutput(document, printedBy);
+  expect(written).toContain("<!-- end -->\n\nBetween.\n\n<!-- printed");
+  expect(written).not.toContain("old");
+  expect(withOutput(written, printedBy)).toBe(written);
+});
+
+test("the command is run with the arguments that the comment means", () => {
+  const asked: string[] = [];
+  withOutput(document, (args) => {
+    asked.push(args.join(" "));
+    return "";
+  });
+  expect(asked).toEqual([
+    "compare --explain pgfault --strategies vtx:shadow",
+    "classify --critical",
+  ]);
 });

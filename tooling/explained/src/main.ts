@@ -1,7 +1,7 @@
 /**
- * `pnpm check:explained`: a walk through an operation that a document shows is one that a machine did.
+ * `pnpm check:explained`: what a document shows of the command's output is what the command prints.
  *
- * Runs `ringside compare --explain` for every block of docs/ and compares, line by line.
+ * Runs `ringside` for every block of docs/ and compares, line by line.
  *
  *     --write    bring the blocks up to date instead of complaining
  */
@@ -10,16 +10,16 @@ import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { withoutHeading, withWalks, type Walk } from "./explained-blocks.ts";
+import { withOutput } from "./explained-blocks.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const { values } = parseArgs({ options: { write: { type: "boolean", default: false } } });
 
-const walks = new Map<string, string>();
+const outputs = new Map<string, string>();
 let old = 0;
 for (const path of globSync("docs/**/*.md", { cwd: root }).toSorted()) {
   const document = readFileSync(join(root, path), "utf8");
-  const wanted = withWalks(document, explained);
+  const wanted = withOutput(document, printedBy);
   if (wanted === document) continue;
   if (values.write) {
     writeFileSync(join(root, path), wanted);
@@ -30,30 +30,21 @@ for (const path of globSync("docs/**/*.md", { cwd: root }).toSorted()) {
     );
   }
 }
-console.log(`${walks.size} operations walked through, ${old} documents old`);
+console.log(`${outputs.size} commands run, ${old} documents old`);
 process.exitCode = old === 0 ? 0 : 1;
 
-function explained(walk: Walk): string {
-  const key = `${walk.benchmark} ${walk.strategy}`;
-  const known = walks.get(key);
+function printedBy(args: readonly string[]): string {
+  const key = args.join(" ");
+  const known = outputs.get(key);
   if (known !== undefined) return known;
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [
-      "--conditions=@ringside/source",
-      "apps/bench/src/main.ts",
-      "compare",
-      "--explain",
-      walk.benchmark,
-      "--strategies",
-      walk.strategy,
-    ],
+    ["--conditions=@ringside/source", "apps/bench/src/main.ts", ...args],
     { cwd: root, encoding: "utf8", timeout: 300_000 },
   );
-  if (status !== 0) throw new Error(`${key} cannot be explained (status ${status}):\n${stderr}`);
-  const text = withoutHeading(stdout);
-  walks.set(key, text);
-  return text;
+  if (status !== 0) throw new Error(`ringside ${key} ended with status ${status}:\n${stderr}`);
+  outputs.set(key, stdout);
+  return stdout;
 }
 
 function firstDifference(document: string, wanted: string): string {

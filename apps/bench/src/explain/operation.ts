@@ -19,13 +19,11 @@ import type { Benchmark } from "../comparison/benchmarks.ts";
 import { guestFor } from "../comparison/guests.ts";
 import { hostBytesFor } from "../host-size.ts";
 import { countNames, countsTogether } from "./count-names.ts";
-import { wordsFor } from "./words.ts";
+import { wordsFor, type EventRole } from "./words.ts";
 
 const MARK = { middle: 2, end: 3 } as const;
 const LIMIT_UNITS = 5e9;
 const INSTRUCTION_BYTES_MAXIMUM = 15;
-/** A benchmark is in its loop so many units after the mark before it. */
-const UNITS_BEFORE_LOOPS_MAXIMUM = 200;
 
 /** What one unit of progress did. */
 export interface UnitStep {
@@ -64,8 +62,10 @@ export function walkOperation(strategy: Strategy, benchmark: Benchmark, operatio
   if (typeof more === "string") return { kind: "not-walked", reason: more };
   const length = Math.max(1, more.end - more.middle - (marks.end - marks.middle));
 
+  // From the middle of the warm part: the first operations may still pay for something that later ones do not.
+  const start = marks.middle + length * Math.floor(operations / 2);
   const counted = withMachine(run, (machine) => {
-    machine.run(marks.middle);
+    machine.run(start);
     return countUnits(machine, length);
   });
   const instructions = withMachine(run, (machine) => instructionsAt(machine, counted));
@@ -104,25 +104,25 @@ interface Counted {
 
 /**
  * Counts of each unit of one operation. An operation is a circle: its story begins where control first leaves what
- * ran. Where that never happens, it begins somewhere in the loop that repeats the operation.
+ * ran; where that never happens, with the first instruction that is worth a line.
  */
 function countUnits(machine: VirtualMachine, length: number): readonly Counted[] {
-  const counted: Counted[] = [];
-  const lookUntil = machine.units + length + UNITS_BEFORE_LOOPS_MAXIMUM;
-  let end = Number.POSITIVE_INFINITY;
   const units = new UnitCounter(machine);
-  while (machine.units < end) {
+  const counted: Counted[] = [];
+  const onceAround = machine.units + length;
+  let first: number | undefined;
+  while (first === undefined || machine.units < first + length) {
     const steps = countSteps(units);
     if (steps.length === 0) break;
-    for (const step of steps) {
-      if (counted.length === 0) {
-        if (!hasEvent(step.counts) && step.units < lookUntil) continue;
-        end = step.units + length;
-      }
-      counted.push(step);
+    counted.push(...steps);
+    first ??= steps.find(({ counts }) => hasRole(counts, "entering"))?.units;
+    if (first === undefined && machine.units >= onceAround) {
+      first =
+        counted.find(({ counts }) => hasRole(counts, "executing"))?.units ?? counted[0]?.units;
     }
   }
-  return counted;
+  const from = first ?? 0;
+  return counted.filter((step) => step.units >= from && step.units < from + length);
 }
 
 /** Counts of the next unit; none when the guest has ended or waits: it does so after its operations, never in them. */
@@ -162,12 +162,9 @@ class UnitCounter {
   }
 }
 
-/** Whether there is more to tell of a unit than that an instruction was executed. */
-function hasEvent(counts: Counts): boolean {
-  return countNames(counts).some((name) => {
-    const role = wordsFor(name)?.role;
-    return role === "entering" || role === "executing";
-  });
+/** Whether there is an event of that role to tell of a unit. */
+function hasRole(counts: Counts, role: EventRole): boolean {
+  return countNames(counts).some((name) => wordsFor(name)?.role === role);
 }
 
 /** The guest's instructions where there is an event, by the units at which they are to be executed. */
@@ -177,7 +174,7 @@ function instructionsAt(
 ): ReadonlyMap<number, string> {
   const found = new Map<number, string>();
   for (const { units, counts } of counted) {
-    if (!hasEvent(counts)) continue;
+    if (!hasRole(counts, "entering") && !hasRole(counts, "executing")) continue;
     if (units > machine.units) machine.run(units - machine.units);
     const text = nextInstruction(machine);
     if (text !== undefined) found.set(units, text);

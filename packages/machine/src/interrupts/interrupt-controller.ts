@@ -50,6 +50,13 @@ export class InterruptController implements InterruptSource {
     this.ioApic?.setPin(line === timerLine ? timerPin : line, level);
   }
 
+  /** Sets which lines of the 8259 pair are level-triggered, as firmware does for the lines that devices share. */
+  setLevelTriggered(lines: readonly number[]): void {
+    const mask = lines.reduce((bits, line) => bits | (1 << line), 0);
+    this.pic.writePort(0x4d0, 1, mask & 0xff);
+    this.pic.writePort(0x4d1, 1, mask >> 8);
+  }
+
   /** True when a line that rises would interrupt the processor, if that listens. */
   isOpen(line: number): boolean {
     if (this.apic.passesExternal && this.pic.isOpen(line)) return true;
