@@ -13,15 +13,15 @@ export {
   type HostMemoryOptions,
   type WriteListener,
 } from "./memory/host-memory.ts";
-export {
-  Processor,
-  type Delivery,
-  type InterruptSource,
-  type MmioRegion,
-  type PortIo,
-  type ProcessorExit,
-  type ProcessorOptions,
-} from "./processor.ts";
+export { Processor } from "./processor.ts";
+export type {
+  Delivery,
+  InterruptSource,
+  MmioRegion,
+  PortIo,
+  ProcessorExit,
+  ProcessorOptions,
+} from "./processor-options.ts";
 export type { DebugHit, WatchedAccess, Watchpoint } from "./interpreter/stop-points.ts";
 export { ProcessorState, type LongModeEntry, type Segment } from "./state/processor-state.ts";
 export {

@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { assemble } from "./assembler/assemble.ts";
 import { VECTOR } from "./exceptions/vectors.ts";
 import { HostMemory } from "./memory/host-memory.ts";
-import { Processor, type MmioRegion } from "./processor.ts";
+import { Processor } from "./processor.ts";
+import type { MmioRegion } from "./processor-options.ts";
 
 const CODE = 0x1_0000;
 const STACK = 0x2_0000;

@@ -9,7 +9,6 @@ import { escalate } from "./exceptions/escalate.ts";
 import { DR6_SINGLE_STEP, DR7_GENERAL_DETECT, EVENT } from "./exceptions/event.ts";
 import { decodeMonitorEvent, type MonitorEvent } from "./exceptions/monitor.ts";
 import type {
-  CurrentOperand,
   ExtensionContext,
   ExtensionEvent,
   ExtensionHooks,
@@ -31,6 +30,9 @@ import {
   type WasmFunction,
 } from "./interpreter/engine.ts";
 import { CodeCache } from "./interpreter/code-cache.ts";
+import { operandOf } from "./interpreter/current-operand.ts";
+import { Debugging } from "./interpreter/debugging.ts";
+import { accessSize, DeviceRanges } from "./interpreter/device-ranges.ts";
 import {
   RECORD,
   RECORD_BYTES,
@@ -43,94 +45,24 @@ import {
   PROCESSOR_BLOCK_BYTES,
 } from "./interpreter/layout.ts";
 import { EventCounts } from "./interpreter/event-counts.ts";
-import { DebugRegisters } from "./interpreter/debug-registers.ts";
-import { StopPoints, type DebugHit, type Watchpoint } from "./interpreter/stop-points.ts";
+import type { Watchpoint } from "./interpreter/stop-points.ts";
 import { taskHelper, takePendingFault } from "./interpreter/task-helper.ts";
 import { Tlb } from "./interpreter/tlb.ts";
 import type { HostMemory } from "./memory/host-memory.ts";
 import { checkProfile, defaultProfile, type ProcessorProfile } from "./profile/profile.ts";
 import { RFLAGS } from "./profile/registers.ts";
+import type {
+  Delivery,
+  InterruptSource,
+  MmioRegion,
+  PortIo,
+  ProcessorExit,
+  ProcessorOptions,
+} from "./processor-options.ts";
 import { resetRegisters } from "./profile/reset.ts";
 import { systemHelpers, type SystemContext, type SystemHelpers } from "./profile/system-helpers.ts";
-import {
-  MTRR_BYTES,
-  MTRR_OFFSET,
-  SEGMENT_STRIDE,
-  segmentSlots,
-  SHADOW,
-  slots,
-  type Slot,
-} from "./state/layout.ts";
+import { MTRR_BYTES, MTRR_OFFSET, SHADOW, slots } from "./state/layout.ts";
 import { ProcessorState } from "./state/processor-state.ts";
-
-/** I/O ports, as the processor drives them. Values are zero-extended; absent ports read as all ones. */
-export interface PortIo {
-  read(port: number, sizeBytes: 1 | 2 | 4): number;
-  write(port: number, sizeBytes: 1 | 2 | 4, value: number): void;
-}
-
-/** A range of physical addresses that a device answers. Eight-byte accesses arrive as two of four. */
-export interface MmioRegion {
-  /** First physical address, below 2^52. */
-  readonly base: number;
-  readonly sizeBytes: number;
-  read(offset: number, sizeBytes: 1 | 2 | 4): number;
-  write(offset: number, sizeBytes: 1 | 2 | 4, value: number): void;
-}
-
-/** Where external interrupts come from: the interrupt controller in front of the processor. */
-export interface InterruptSource {
-  /** The processor takes the interrupt; gives its vector. */
-  acknowledge(): number;
-  /** CR8: bits 7:4 of the task priority, 0 to 15. */
-  readTaskPriority(): number;
-  writeTaskPriority(priority: number): void;
-  /** A model-specific register of the interrupt controller (IA32_APIC_BASE, x2APIC), or undefined when it has none such. */
-  readMsr?(index: number): bigint | undefined;
-  /** @returns undefined when it has no such register, false when it refuses the value: #GP(0). Some can only be written. */
-  writeMsr?(index: number, value: bigint): boolean | undefined;
-}
-
-export interface ProcessorOptions {
-  readonly memory: HostMemory;
-  readonly ports: PortIo;
-  readonly mmio?: readonly MmioRegion[];
-  readonly interrupts: InterruptSource;
-  /** What the processor says it is; x86-64-v1 without it. */
-  readonly profile?: ProcessorProfile;
-  /** What the processor has beside its table; see extension.ts. */
-  readonly extensions?: readonly ProcessorExtension[];
-  /** Who gets exceptions and interrupts: the guest's IDT, or the caller of {@link Processor.run}. */
-  readonly delivery?: "architectural" | "monitor";
-  /** Called when a mark is executed (a NOP that names itself; see instructions/nop.ts). */
-  readonly onMark?: (id: number) => void;
-  /** Called before an exception or an interrupt is delivered through the guest's IDT; RIP is that of the guest. */
-  readonly onDelivery?: (delivery: Delivery) => void;
-}
-
-/** What is delivered through the guest's IDT, apart from software interrupts. */
-export interface Delivery {
-  readonly kind: "exception" | "interrupt" | "nmi";
-  readonly vector: number;
-  readonly errorCode: number | undefined;
-  /** The address of a page fault; else undefined. */
-  readonly linear: bigint | undefined;
-}
-
-/** Why {@link Processor.run} came back. */
-export type ProcessorExit =
-  /** The units are spent, or {@link Processor.stopAt} asked for it. */
-  | { readonly reason: "limit" }
-  /** HLT: nothing happens until an interrupt. */
-  | { readonly reason: "halted" }
-  /** A triple fault. */
-  | { readonly reason: "shutdown"; readonly why: string }
-  /** {@link Processor.requestStop} was called, or a debugger's stop was met. */
-  | { readonly reason: "stopped"; readonly hit?: DebugHit }
-  /** Monitor delivery: what would have entered CPL 0. */
-  | { readonly reason: "event"; readonly event: MonitorEvent }
-  /** An extension returned from `run`; `value` is its own. */
-  | { readonly reason: "extension"; readonly id: string; readonly value: unknown };
 
 /** Engines swap in optimized code only when a function is entered, so handlers are left regularly. */
 const SLICE_MAXIMUM = 200_000;
@@ -149,7 +81,7 @@ export class Processor {
   readonly profile: ProcessorProfile;
 
   readonly #ports: PortIo;
-  readonly #mmio: MmioRegion[];
+  readonly #devices: DeviceRanges;
   readonly #interrupts: InterruptSource;
   readonly #onMark: ((id: number) => void) | undefined;
   readonly #onDelivery: ((delivery: Delivery) => void) | undefined;
@@ -180,12 +112,7 @@ export class Processor {
   #runEnd = 0;
   #delivered = 0;
   #stopRequested = false;
-  readonly #stopPoints = new StopPoints();
-  readonly #debugRegisters = new DebugRegisters();
-  /** A watched access of the present instruction. */
-  #hit: DebugHit | undefined;
-  /** Where and when the last breakpoint was reported: going on from there passes it. */
-  #reported: { readonly linear: bigint; readonly units: number } | undefined;
+  readonly #debugging: Debugging;
   #nmiPending = false;
   #interruptRequest = false;
   readonly #eventCounts = new EventCounts();
@@ -197,7 +124,7 @@ export class Processor {
     const { decoder, interpreter } = compile(this.profile, "tlb", extensions);
     this.memory = options.memory;
     this.#ports = options.ports;
-    this.#mmio = [...(options.mmio ?? [])];
+    this.#devices = new DeviceRanges(options.memory.physical, options.mmio ?? []);
     this.#interrupts = options.interrupts;
     this.#onMark = options.onMark;
     this.#onDelivery = options.onDelivery;
@@ -209,8 +136,6 @@ export class Processor {
     this.#u64 = new BigUint64Array(buffer);
     this.#base = options.memory.layout.processorBlock;
     this.#counters = interpreter.counters;
-    for (const region of this.#mmio)
-      options.memory.physical.excludeRam(region.base, region.sizeBytes);
     options.memory.claim({
       written: (physical, lengthBytes) => this.#cache.written(physical, lengthBytes),
     });
@@ -221,6 +146,13 @@ export class Processor {
       ...options.memory.layout,
       physicalBytes: options.memory.physical.sizeBytes,
       hugePages: this.profile.features.has("pdpe1gb"),
+    });
+    this.#debugging = new Debugging({
+      state: () => this.state,
+      cache: this.#cache,
+      breakSlice: () => this.#breakSlice(),
+      requestStop: () => this.requestStop(),
+      flushTlbs: () => this.#tlb.flushTag(undefined, true),
     });
     const helpers = this.#helpers(context);
     this.#helperTable = helpers;
@@ -269,7 +201,7 @@ export class Processor {
     this.state.setNumber(ENGINE.physicalBase, this.memory.layout.physicalBase);
     this.state.setNumber(ENGINE.physicalBytes, this.memory.physical.sizeBytes);
     resetRegisters(this.state, this.profile);
-    this.#setWatching();
+    this.#debugging.setWatching();
     this.#u8.fill(0, base + MTRR_OFFSET, base + MTRR_OFFSET + MTRR_BYTES);
     this.#u8.fill(0, base + EXTENSION_OFFSET, base + EXTENSION_OFFSET + EXTENSION_BYTES);
     this.#tlb.clear();
@@ -279,15 +211,14 @@ export class Processor {
     this.state.set(slots.flagsResult, 0x100n);
     this.state.set(slots.flagsAuxiliary, 0x100n);
     this.#function("updateMode")(base);
-    this.#readDebugRegisters();
+    this.#debugging.readRegisters();
     this.flushTlb(true);
     this.#nmiPending = false;
   }
 
   /** Adds a device's range; frames in it are no longer RAM. */
   addMmio(region: MmioRegion): void {
-    this.#mmio.push(region);
-    this.memory.physical.excludeRam(region.base, region.sizeBytes);
+    this.#devices.add(region);
     this.flushTlb(true);
   }
 
@@ -359,12 +290,11 @@ export class Processor {
    * @throws {RangeError} When they are set from a callback of a run.
    */
   get breakpoints(): ReadonlySet<bigint> {
-    return this.#stopPoints.breakpoints;
+    return this.#debugging.breakpoints;
   }
   set breakpoints(linears: ReadonlySet<bigint>) {
     this.#mustNotRun("Breakpoints");
-    this.#stopPoints.breakpoints = linears;
-    this.#setStopOffsets();
+    this.#debugging.breakpoints = linears;
   }
 
   /**
@@ -373,69 +303,17 @@ export class Processor {
    * @throws {RangeError} When they are set from a callback of a run.
    */
   get watchpoints(): readonly Watchpoint[] {
-    return this.#stopPoints.watchpoints;
+    return this.#debugging.watchpoints;
   }
   set watchpoints(points: readonly Watchpoint[]) {
     this.#mustNotRun("Watchpoints");
-    this.#stopPoints.watchpoints = points;
-    this.#setWatching();
+    this.#debugging.watchpoints = points;
     this.flushTlb(true);
-  }
-
-  #setStopOffsets(): void {
-    const { instructionOffsets } = this.#debugRegisters;
-    this.#cache.setStopOffsets(new Set([...this.#stopPoints.offsets, ...instructionOffsets]));
-    this.state.setNumber(slots.debugArmed, instructionOffsets.length === 0 ? 0 : 1);
-  }
-
-  #setWatching(): void {
-    const watches = this.#stopPoints.watchpoints.length > 0 || this.#debugRegisters.watchesData;
-    this.state.setNumber(ENGINE.watching, watches ? 1 : 0);
-  }
-
-  /** The debug registers or CR4.DE may have changed: arms what they enable. */
-  #readDebugRegisters(): void {
-    const { instructionOffsets } = this.#debugRegisters;
-    if (!this.#debugRegisters.read((slot) => this.state.get(slot))) return;
-    if (instructionOffsets.join() !== this.#debugRegisters.instructionOffsets.join())
-      this.#setStopOffsets();
-    this.#setWatching();
-    this.#tlb.flushTag(undefined, true);
-  }
-
-  /** A debug trap behind the present instruction, for these bits of DR6. */
-  #trapAfterInstruction(bits: number): void {
-    if (bits === 0) return;
-    this.state.setNumber(slots.pendingDebug, this.state.getNumber(slots.pendingDebug) | bits);
-    this.#breakSlice();
   }
 
   #mustNotRun(what: string): void {
     if (!this.#running) return;
     throw new RangeError(`${what} cannot be set while the processor runs. Stop it first.`);
-  }
-
-  /** Linear address of the instruction at RIP. */
-  get #linearRip(): bigint {
-    const sum = this.state.rip + this.state.get(slots.fetchBase);
-    return BigInt.asUintN(this.state.mode === 64 ? 64 : 32, sum);
-  }
-
-  /** Whether the present instruction is at a breakpoint that was not reported yet; if so, notes that it now is. */
-  #meetsBreakpoint(units: number): DebugHit | undefined {
-    const linear = this.#linearRip;
-    if (!this.#stopPoints.breakpoints.has(linear)) return undefined;
-    if (this.#reported?.linear === linear && this.#reported.units === units) return undefined;
-    this.#reported = { linear, units };
-    return { kind: "breakpoint", linear };
-  }
-
-  #watchAccess(linear: bigint, lengthBytes: number, write: boolean): void {
-    this.#trapAfterInstruction(this.#debugRegisters.hitByAccess(linear, lengthBytes, write));
-    const hit = this.#stopPoints.hitBy(linear, lengthBytes, write);
-    if (hit === undefined) return;
-    this.#hit ??= hit;
-    this.requestStop();
   }
 
   /** Level of the INTR input. */
@@ -498,7 +376,7 @@ export class Processor {
       now: () => this.now,
       updateMode: () => {
         this.#function("updateMode")(this.#base);
-        this.#readDebugRegisters();
+        this.#debugging.readRegisters();
       },
       setPrivilegeLevel: (level) =>
         void this.#function("setPrivilegeLevel")(this.#base, BigInt(level)),
@@ -530,7 +408,7 @@ export class Processor {
         this.state.set(slots.scratch0, value);
         return (this.#helperTable.writeMsr?.(index) ?? 1) === 0;
       },
-      currentOperand: () => this.#currentOperand(),
+      currentOperand: () => operandOf(this.state, this.state.getNumber(ENGINE.currentRecord)),
       currentLengthBytes: () => {
         const record = this.state.getNumber(ENGINE.currentRecord);
         return record < FIXED_RECORDS_END ? 0 : (this.#u8[record + RECORD.length.offset] ?? 0);
@@ -600,32 +478,6 @@ export class Processor {
     return undefined;
   }
 
-  /** The memory and register operands of the instruction at which handlers were left. */
-  #currentOperand(): CurrentOperand | undefined {
-    const record = this.state.getNumber(ENGINE.currentRecord);
-    if (record < FIXED_RECORDS_END) return undefined;
-    const word = (at: number, field: Slot): number => this.#u16[(at + field.offset) >> 1] ?? 0;
-    const isAddressed = word(record, RECORD.base) === slots.addressScratch.offset;
-    const at = isAddressed ? record - RECORD_BYTES : record;
-    const register = (offset: number): number =>
-      offset < slots.rip.offset ? offset / 8 : offset === slots.codePageRip.offset ? -2 : -1;
-    const segments = segmentSlots(0).effectiveBase.offset;
-    return {
-      lengthBytes: this.#u8[record + RECORD.length.offset] ?? 0,
-      base: register(word(at, RECORD.base)),
-      index: register(word(at, RECORD.index)),
-      scaleShift: this.#u8[at + RECORD.shift.offset] ?? 0,
-      segment: (word(at, RECORD.segment) - segments) / SEGMENT_STRIDE,
-      displacement: this.#u64[(at + RECORD.displacement.offset) >> 3] ?? 0n,
-      addressMask: isAddressed
-        ? (this.#u64[(at + RECORD.immediate.offset) >> 3] ?? 0n)
-        : 0xffff_ffff_ffff_ffffn,
-      registers: [RECORD.operand0, RECORD.operand1, RECORD.operand2].map((field) =>
-        Math.floor(word(record, field) / 8),
-      ),
-    };
-  }
-
   /** Delivers what an extension injected. */
   #deliverInjected(event: InjectedEvent): ProcessorExit | undefined {
     const kinds = {
@@ -670,8 +522,7 @@ export class Processor {
   /** One turn of the driver: pending events, then a slice of handlers, then what they left for. */
   #step(): ProcessorExit | undefined {
     if (this.#stopRequested) {
-      const hit = this.#hit;
-      this.#hit = undefined;
+      const hit = this.#debugging.takeHit();
       return hit === undefined ? { reason: "stopped" } : { reason: "stopped", hit };
     }
     const now = this.units;
@@ -710,9 +561,9 @@ export class Processor {
     if (resumes) this.#setResumeFlag(false);
     let record = stepsToLimit ? this.#lookupToLimit() : this.#lookup(this.#base);
     if (this.#u16[(record + RECORD.handler.offset) >> 1] === CONTROL.breakpoint) {
-      const hit = this.#meetsBreakpoint(now);
+      const hit = this.#debugging.meetsBreakpoint(now);
       if (hit !== undefined) return { reason: "stopped", hit };
-      const bits = resumes ? 0 : this.#debugRegisters.hitByInstruction(this.#linearRip);
+      const bits = resumes ? 0 : this.#debugging.meetsOwnBreakpoint();
       if (bits !== 0) return this.#debugTrap(BigInt(bits));
       record += RECORD_BYTES;
     }
@@ -980,41 +831,17 @@ export class Processor {
     const system = (): SystemHelpers => (made ??= systemHelpers(this.#systemContext()));
     return {
       ...boundFloatingPoint(context),
-      mmioRead: (low = 0, high = 0, bytes = 0) =>
-        this.#mmioAccess(
-          low,
-          high,
-          (region, offset) => region.read(offset, size(bytes)),
-          allOnes(bytes),
-        ),
-      mmioWrite: (low = 0, high = 0, bytes = 0, value = 0) => {
-        this.#mmioAccess(
-          low,
-          high,
-          (region, offset) => {
-            region.write(offset, size(bytes), value >>> 0);
-            return 0;
-          },
-          0,
-        );
-      },
+      ...this.#devices.helpers,
       codeWritten: (physical = 0, bytes = 0) => this.#cache.written(physical >>> 0, bytes),
-      watchesPage: (low = 0, high = 0) =>
-        this.#stopPoints.watchesPage(linearOf(low, high)) ||
-        this.#debugRegisters.watchesPage(linearOf(low, high))
-          ? 1
-          : 0,
-      debugRegisters: () => this.#readDebugRegisters(),
-      watchAccess: (low = 0, high = 0, bytes = 0, write = 0) =>
-        this.#watchAccess(linearOf(low, high), bytes, write !== 0),
+      ...this.#debugging.helpers,
       mark: (id = 0) => this.#onMark?.(id & 0xffff),
       portRead: (port = 0, bytes = 0) => {
-        this.#trapAfterInstruction(this.#debugRegisters.hitByPort(port & 0xffff, bytes));
-        return this.#ports.read(port & 0xffff, size(bytes));
+        this.#debugging.noticePort(port & 0xffff, bytes);
+        return this.#ports.read(port & 0xffff, accessSize(bytes));
       },
       portWrite: (port = 0, bytes = 0, value = 0) => {
-        this.#trapAfterInstruction(this.#debugRegisters.hitByPort(port & 0xffff, bytes));
-        this.#ports.write(port & 0xffff, size(bytes), value >>> 0);
+        this.#debugging.noticePort(port & 0xffff, bytes);
+        this.#ports.write(port & 0xffff, accessSize(bytes), value >>> 0);
       },
       readTaskPriority: () => this.#interrupts.readTaskPriority(),
       writeTaskPriority: (priority = 0) => this.#interrupts.writeTaskPriority(priority),
@@ -1026,7 +853,7 @@ export class Processor {
           base: this.#base,
           state: () => this.state,
           flushTlb: (includingGlobal) => this.flushTlb(includingGlobal),
-          readDebugRegisters: () => this.#readDebugRegisters(),
+          readDebugRegisters: () => this.#debugging.readRegisters(),
           raise: context.raise,
         }),
       ),
@@ -1068,20 +895,6 @@ export class Processor {
       ],
     };
   }
-
-  #mmioAccess(
-    low: number,
-    high: number,
-    access: (region: MmioRegion, offset: number) => number,
-    absent: number,
-  ): number {
-    const physical = (high >>> 0) * 0x1_0000_0000 + (low >>> 0);
-    for (const region of this.#mmio) {
-      const offset = physical - region.base;
-      if (offset >= 0 && offset < region.sizeBytes) return access(region, offset);
-    }
-    return absent;
-  }
 }
 
 /** An extension on one processor. */
@@ -1107,19 +920,6 @@ function withExtensions(
   return { ...profile, features: new Set([...profile.features, ...brought]) };
 }
 
-function linearOf(low: number, high: number): bigint {
-  return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
-}
-
 function isMode(mode: number): mode is Mode {
   return EXECUTABLE_MODES.has(mode);
-}
-
-function size(bytes: number): 1 | 2 | 4 {
-  if (bytes === 1 || bytes === 2 || bytes === 4) return bytes;
-  throw new RangeError(`Bug in ringside: a device access of ${bytes} bytes, please report.`);
-}
-
-function allOnes(bytes: number): number {
-  return bytes === 4 ? -1 : 2 ** (bytes * 8) - 1;
 }

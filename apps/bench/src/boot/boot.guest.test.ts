@@ -122,6 +122,7 @@ describe.skipIf(cannotRun)(
       const { stderr } = await bootFlat(SAYS_READY + HALTS, ["--stats"]);
       expect(stderr).toMatch(/^instructions {2}25 \(ring 0 100\.0 %\)$/mu);
       expect(stderr).toMatch(/^wall time {5}\d+\.\d\d s, \d+\.\d MIPS$/mu);
+      expect(stderr).toMatch(/^host time {5}\d+\.\d\d s of its processors$/mu);
       expect(stderr).toMatch(/^memory {8}4 MiB of the guest, \d+ MiB of this process$/mu);
     });
 
@@ -130,6 +131,12 @@ describe.skipIf(cannotRun)(
       await writeFile(damaged, kernelImage().subarray(0, 200));
       const kernel = join(folder, "kernel.elf");
       await writeFile(kernel, kernelImage());
+      const large = join(folder, "large");
+      await writeFile(large, new Uint8Array(2 << 20));
+      const bzImage = join(folder, "bzImage");
+      const header = new Uint8Array(2048);
+      header.set([0x55, 0xaa, 0, 0, 0x48, 0x64, 0x72, 0x53, 0x0f, 2], 0x1fe);
+      await writeFile(bzImage, header);
       const notes = join(folder, "notes");
       await writeFile(notes, "hello");
       const cases = [
@@ -138,7 +145,11 @@ describe.skipIf(cannotRun)(
         [["--kernel", damaged], `${damaged} is damaged. ELF: at offset`],
         [["--kernel", notes], `${notes} is no kernel: expected a bzImage`],
         [["--kernel", kernel, "--initrd", notes], `${notes} is no initrd: at offset 0x0`],
-        [["--kernel", kernel, "--memory", "1M"], "memoryBytes is 1048576. Pass a multiple of"],
+        [["--kernel", kernel, "--memory", "1M"], "--memory is 1048576 bytes. Give a multiple"],
+        [["--kernel", kernel, "--memory", "4G"], "from 2M to 3072M, such as 512M."],
+        [["--kernel", large, "--format", "flat", "--memory", "2M"], "Give more --memory."],
+        [["--kernel", bzImage], `${bzImage} is damaged: the checksum at its end`],
+        [["--kernel", bzImage, "--format", "pvh"], `${bzImage} is damaged. bzImage: at offset`],
         [["--kernel", kernel, "--memory", "5000"], "--memory is 5000 bytes. Give a multiple"],
         [["--kernel", kernel, "--strategy", "none"], 'There is no strategy "none".'],
         [["--kernel", kernel, "--strategy", "container"], "container does not run this kernel:"],

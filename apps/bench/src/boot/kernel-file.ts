@@ -2,6 +2,7 @@
 import { isBzImage, isElf, parseElf, ImageError } from "@ringside/machine";
 import type { KernelFormat } from "@ringside/strategy";
 import { CommandError } from "../failure.ts";
+import { isBzImageIntact } from "./bzimage-checksum.ts";
 
 /** `e_machine` values of kernels that people have (System V ABI, "ELF Header", and its register of machines). */
 const otherArchitectures: Readonly<Record<number, string>> = {
@@ -36,7 +37,12 @@ export function kernelFormat(path: string, image: Uint8Array): KernelFormat {
   if (image.length === 0) throw new CommandError(`${path} is empty. Give a kernel.`);
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
   if (isElf(image)) return elfFormat(path, image, view);
-  if (isBzImage(image)) return "bzimage";
+  if (isBzImage(image)) {
+    if (isBzImageIntact(image) !== false) return "bzimage";
+    throw new CommandError(
+      `${path} is damaged: the checksum at its end does not fit its contents. Copy or download it again; with --format bzimage it is booted all the same.`,
+    );
+  }
   if (hasMultibootHeader(view)) return "multiboot";
   if (view.byteLength >= arm64MagicOffset + 4) {
     if (view.getUint32(arm64MagicOffset, true) === arm64Magic) throw foreign(path, "AArch64");

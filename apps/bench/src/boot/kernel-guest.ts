@@ -1,6 +1,13 @@
 /** A kernel's files as the guest of a strategy, and the machine that boots it. */
 import { readFile } from "node:fs/promises";
-import { ImageError, isBzImage, unpackKernel, type Hardware } from "@ringside/machine";
+import {
+  ImageError,
+  isBzImage,
+  maximumMemoryBytes,
+  minimumMemoryBytes,
+  unpackKernel,
+  type Hardware,
+} from "@ringside/machine";
 import {
   Host,
   StrategyError,
@@ -67,9 +74,15 @@ export function createMachine(
   options: FileOptions,
   createOptions: CreateOptions,
 ): { readonly machine: VirtualMachine; readonly host: Host } {
-  if (guest.memoryBytes % pageBytes !== 0) {
+  const { memoryBytes } = guest;
+  if (
+    memoryBytes % pageBytes !== 0 ||
+    memoryBytes < minimumMemoryBytes ||
+    memoryBytes > maximumMemoryBytes
+  ) {
+    const mebibytes = (bytes: number): string => `${bytes / 2 ** 20}M`;
     throw new CommandError(
-      `--memory is ${guest.memoryBytes} bytes. Give a multiple of ${pageBytes}, such as 512M.`,
+      `--memory is ${memoryBytes} bytes. Give a multiple of ${pageBytes} from ${mebibytes(minimumMemoryBytes)} to ${mebibytes(maximumMemoryBytes)}, such as 512M.`,
     );
   }
   const acceptance = strategy.accepts(guest);
@@ -86,9 +99,12 @@ export function createMachine(
 /** Loaders know what kind of file they read, and the command its name. */
 function withFileName(error: unknown, options: FileOptions): unknown {
   if (!(error instanceof StrategyError) || !(error.cause instanceof ImageError)) return error;
-  const { file, message } = error.cause;
+  const { file, expected, message } = error.cause;
   const path = file === "initrd" ? (options.initrd ?? file) : options.kernel;
-  return new CommandError(`${path} cannot be booted. ${message}`, undefined, { cause: error });
+  const hint = expected.endsWith(" bytes of memory") ? " Give more --memory." : "";
+  return new CommandError(`${path} cannot be booted. ${message}${hint}`, undefined, {
+    cause: error,
+  });
 }
 
 async function readInput(path: string): Promise<Uint8Array> {
