@@ -55,6 +55,7 @@ export async function boot(options: BootOptions): Promise<void> {
     end("interrupted");
   });
   const started = performance.now();
+  const usedBefore = process.cpuUsage();
   let exit: DebuggedExit;
   try {
     exit =
@@ -65,10 +66,12 @@ export async function boot(options: BootOptions): Promise<void> {
     process.off("SIGINT", onInterrupt);
   }
   if (options.stats === true) {
+    const { user, system } = process.cpuUsage(usedBefore);
     process.stderr.write(
       statistics({
         counts: machine.counts(),
         wallSeconds: (performance.now() - started) / 1000,
+        processorSeconds: (user + system) / 1e6,
         guestSeconds: machine.timeNs === undefined ? undefined : machine.timeNs / 1e9,
         guestMemoryBytes: guest.memoryBytes,
         residentBytes: process.memoryUsage.rss(),

@@ -122,6 +122,7 @@ describe.skipIf(cannotRun)(
       const { stderr } = await bootFlat(SAYS_READY + HALTS, ["--stats"]);
       expect(stderr).toMatch(/^instructions {2}25 \(ring 0 100\.0 %\)$/mu);
       expect(stderr).toMatch(/^wall time {5}\d+\.\d\d s, \d+\.\d MIPS$/mu);
+      expect(stderr).toMatch(/^host time {5}\d+\.\d\d s of its processors$/mu);
       expect(stderr).toMatch(/^memory {8}4 MiB of the guest, \d+ MiB of this process$/mu);
     });
 

@@ -101,7 +101,7 @@ function withFileName(error: unknown, options: FileOptions): unknown {
   if (!(error instanceof StrategyError) || !(error.cause instanceof ImageError)) return error;
   const { file, expected, message } = error.cause;
   const path = file === "initrd" ? (options.initrd ?? file) : options.kernel;
-  const hint = / bytes of memory$/u.test(expected) ? " Give more --memory." : "";
+  const hint = expected.endsWith(" bytes of memory") ? " Give more --memory." : "";
   return new CommandError(`${path} cannot be booted. ${message}${hint}`, undefined, {
     cause: error,
   });

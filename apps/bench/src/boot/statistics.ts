@@ -4,6 +4,8 @@ import { countAt, type Counts } from "@ringside/strategy";
 export interface RunFigures {
   readonly counts: Counts;
   readonly wallSeconds: number;
+  /** Time that this process had the host's processors for; less than wall time on a busy host. */
+  readonly processorSeconds: number;
   /** Time of the guest's clocks; undefined where the strategy keeps none. */
   readonly guestSeconds: number | undefined;
   readonly guestMemoryBytes: number;
@@ -21,6 +23,7 @@ export function statistics(figures: RunFigures): string {
   const rows: (readonly [string, string])[] = [
     ["instructions", `${whole(counts.instructions)} (${ringShares(counts)})`],
     ["wall time", `${wallSeconds.toFixed(2)} s, ${mips.toFixed(1)} MIPS`],
+    ["host time", `${figures.processorSeconds.toFixed(2)} s of its processors`],
   ];
   if (guestSeconds !== undefined) rows.push(["guest time", `${guestSeconds.toFixed(2)} s`]);
   rows.push(
