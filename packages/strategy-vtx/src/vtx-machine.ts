@@ -205,6 +205,10 @@ export class VtxMachine implements KernelMachine {
     }
   }
 
+  powerDown(): void {
+    this.#board.powerDown();
+  }
+
   /** The guest anew, time and units at 0. The processor's counts go on. */
   reset(): void {
     this.#memory.clear();
