@@ -8,14 +8,7 @@
 import { escalate } from "./exceptions/escalate.ts";
 import { DR6_SINGLE_STEP, DR7_GENERAL_DETECT, EVENT } from "./exceptions/event.ts";
 import { decodeMonitorEvent, type MonitorEvent } from "./exceptions/monitor.ts";
-import type {
-  ExtensionContext,
-  ExtensionEvent,
-  ExtensionHooks,
-  InjectedEvent,
-  ProcessorExtension,
-  Verdict,
-} from "./extension.ts";
+import type { ExtensionContext, ExtensionEvent, InjectedEvent } from "./extension.ts";
 import type { HelperContext } from "./helpers.ts";
 import { EXIT_VECTOR, VECTOR } from "./exceptions/vectors.ts";
 import { CONTROL, LEFT } from "./interpreter/dispatch-function.ts";
@@ -29,6 +22,11 @@ import {
   type BoundHelper,
   type WasmFunction,
 } from "./interpreter/engine.ts";
+import {
+  AttachedExtensions,
+  withExtensions,
+  type Taken,
+} from "./interpreter/attached-extensions.ts";
 import { CodeCache } from "./interpreter/code-cache.ts";
 import { operandOf } from "./interpreter/current-operand.ts";
 import { Debugging } from "./interpreter/debugging.ts";
@@ -94,7 +92,7 @@ export class Processor {
   readonly #i32: Int32Array;
   readonly #u64: BigUint64Array;
   readonly #tlb: Tlb;
-  readonly #extensions: readonly AttachedExtension[];
+  readonly #extensions: AttachedExtensions;
   #injected: InjectedEvent | undefined;
   readonly #helperTable: Readonly<Record<string, BoundHelper>>;
   /** An extension wants to be asked at boundaries. */
@@ -159,7 +157,7 @@ export class Processor {
     this.#engine = new Engine(
       interpreter,
       options.memory.wasm,
-      (name) => helpers[name] ?? ((...parameters) => this.#extensionHelper(name)(...parameters)),
+      (name) => helpers[name] ?? ((...parameters) => this.#extensions.helper(name)(...parameters)),
     );
     this.#function = (name) => this.#engine.function(name);
     this.#execute = this.#function("execute");
@@ -177,7 +175,10 @@ export class Processor {
         () => this.flushTlb(true),
       ),
     );
-    this.#extensions = extensions.map((extension) => this.#attach(extension));
+    this.#extensions = new AttachedExtensions(extensions, this.#extensionContext(), (name) => {
+      this.#spendUnit();
+      this.#eventCounts.addName(name);
+    });
     this.reset();
     this.delivery = options.delivery ?? "architectural";
   }
@@ -367,10 +368,16 @@ export class Processor {
     this.#function("updateMode")(this.#base);
   }
 
+  /** Arms what the debug registers and CR4.DE enable, after a monitor wrote them raw. */
+  readDebugRegisters(): void {
+    this.#debugging.readRegisters();
+  }
+
   // Extensions.
 
-  #attach(extension: ProcessorExtension): AttachedExtension {
-    const context: ExtensionContext = {
+  /** What extensions see. */
+  #extensionContext(): ExtensionContext {
+    return {
       state: this.state,
       memory: this.memory,
       now: () => this.now,
@@ -414,68 +421,17 @@ export class Processor {
         return record < FIXED_RECORDS_END ? 0 : (this.#u8[record + RECORD.length.offset] ?? 0);
       },
     };
-    const name = (kind: string): string => `extensions.${extension.id}.${kind}`;
-    const names = {
-      exit: name("exit"),
-      exception: name("exception"),
-      interrupt: name("interrupt"),
-      nmi: name("nmi"),
-      software: name("software"),
-      shutdown: name("shutdown"),
-    };
-    return { id: extension.id, hooks: extension.attach(context), names };
-  }
-
-  #extensionHelper(name: string): BoundHelper {
-    for (const { hooks } of this.#extensions) {
-      const helper = hooks.helpers?.[name];
-      if (helper !== undefined) return helper;
-    }
-    throw new RangeError(
-      `No helper is called ${name}. The extension whose rows call it gives it in its hooks.`,
-    );
-  }
-
-  /** Asks the extensions about an event; undefined when the processor is to deliver it. */
-  #offer(event: ExtensionEvent, delivering: ExtensionEvent | undefined): Taken | undefined {
-    for (const { id, hooks, names } of this.#extensions) {
-      const answer = hooks.event?.(event, delivering) ?? "deliver";
-      if (answer === "deliver") continue;
-      this.#spendUnit();
-      this.#eventCounts.addName(names[event.kind]);
-      return this.#verdict(id, answer);
-    }
-    return undefined;
-  }
-
-  /** An instruction or a delivery was abandoned with EXIT: the first extension takes it. */
-  #exit(reason: number, delivering: ExtensionEvent | undefined): Taken {
-    const [first] = this.#extensions;
-    if (first === undefined)
-      throw new RangeError("Bug in ringside: EXIT without an extension, please report.");
-    this.#spendUnit();
-    this.#eventCounts.addName(first.names.exit);
-    return this.#verdict(first.id, first.hooks.exit(reason, delivering));
-  }
-
-  #verdict(id: string, verdict: Verdict): Taken {
-    if (verdict === "continue") return { exit: undefined };
-    return { exit: { reason: "extension", id, value: verdict.leave } };
   }
 
   /** Asks extensions that watch boundaries, or whose deadline has come. */
   #askAtBoundary(shadowed: boolean): Taken | undefined {
     const isDue = this.#deadline !== undefined && this.now >= this.#deadline;
     if (!this.#watched && !isDue) return undefined;
-    const pending = { nmi: this.#nmiPending, interrupt: this.#interruptRequest, shadowed };
-    for (const { id, hooks, names } of this.#extensions) {
-      const answer = hooks.boundary?.(pending) ?? "deliver";
-      if (answer === "deliver") continue;
-      this.#spendUnit();
-      this.#eventCounts.addName(names.exit);
-      return this.#verdict(id, answer);
-    }
-    return undefined;
+    return this.#extensions.askAtBoundary({
+      nmi: this.#nmiPending,
+      interrupt: this.#interruptRequest,
+      shadowed,
+    });
   }
 
   /** Delivers what an extension injected. */
@@ -641,11 +597,11 @@ export class Processor {
   #takeInterrupt(): ProcessorExit | "delivered" | undefined {
     if (
       this.#nmiPending &&
-      (this.state.getNumber(slots.nmiBlocked) === 0 || this.#takesBlockedNmi())
+      (this.state.getNumber(slots.nmiBlocked) === 0 || this.#extensions.takesBlockedNmi())
     ) {
       this.#nmiPending = false;
       this.#noticePending();
-      const taken = this.#offer({ kind: "nmi" }, undefined);
+      const taken = this.#extensions.offer({ kind: "nmi" }, undefined);
       if (taken !== undefined) return taken.exit ?? "delivered";
       this.state.setNumber(slots.halted, 0);
       if (this.delivery === "monitor") return this.#leaveForMonitor({ kind: "nmi" });
@@ -656,7 +612,7 @@ export class Processor {
     }
     const flags = this.#u32[(this.#base + slots.flagsSystem.offset) >> 2] ?? 0;
     if (!this.#interruptRequest) return undefined;
-    const taken = this.#offer({ kind: "interrupt" }, undefined);
+    const taken = this.#extensions.offer({ kind: "interrupt" }, undefined);
     if (taken !== undefined) return taken.exit ?? "delivered";
     if (this.delivery === "monitor") {
       this.state.setNumber(slots.halted, 0);
@@ -668,11 +624,6 @@ export class Processor {
     this.#eventCounts.addVector("interrupts", vector);
     this.#tellDelivery("interrupt", vector);
     return this.#deliver(vector, EVENT.EXTERNAL, undefined) ?? "delivered";
-  }
-
-  /** Whether an extension takes NMIs whatever the guest blocks. */
-  #takesBlockedNmi(): boolean {
-    return this.#extensions.some(({ hooks }) => hooks.takesBlockedNmi?.() ?? false);
   }
 
   /** #DB for what is pending, and for `cause`. */
@@ -688,7 +639,7 @@ export class Processor {
     // What the instruction met before it faulted did not happen.
     this.state.setNumber(slots.pendingDebug, 0);
     const { vector, errorCode } = takeFault(this.state);
-    if (vector === EXIT_VECTOR) return this.#exit(errorCode ?? 0, undefined).exit;
+    if (vector === EXIT_VECTOR) return this.#extensions.exit(errorCode ?? 0, undefined).exit;
     return this.#raise(vector, errorCode);
   }
 
@@ -699,7 +650,7 @@ export class Processor {
   }
 
   #raise(vector: number, errorCode: number | undefined): ProcessorExit | undefined {
-    const taken = this.#offer(this.#exceptionEvent(vector, errorCode), undefined);
+    const taken = this.#extensions.offer(this.#exceptionEvent(vector, errorCode), undefined);
     if (taken !== undefined) return taken.exit;
     if (this.delivery === "monitor") {
       const linear = vector === VECTOR.PF ? this.state.get(slots.faultLinear) : 0n;
@@ -747,16 +698,17 @@ export class Processor {
       if (this.state.getNumber(slots.faultVector) === 0) return undefined;
       const second = takeFault(this.state);
       const delivering = this.#deliveringEvent(next.vector, next.kind, next.errorCode);
-      if (second.vector === EXIT_VECTOR) return this.#exit(second.errorCode ?? 0, delivering).exit;
+      if (second.vector === EXIT_VECTOR)
+        return this.#extensions.exit(second.errorCode ?? 0, delivering).exit;
       // An extension sees the fault itself, before it becomes a double fault.
-      const offered = this.#offer(
+      const offered = this.#extensions.offer(
         this.#exceptionEvent(second.vector, second.errorCode),
         delivering,
       );
       if (offered !== undefined) return offered.exit;
       const escalation = escalate(first, second.vector);
       if (escalation === "shutdown") {
-        const taken = this.#offer({ kind: "shutdown" }, delivering);
+        const taken = this.#extensions.offer({ kind: "shutdown" }, delivering);
         if (taken !== undefined) return taken.exit;
         return {
           reason: "shutdown",
@@ -769,7 +721,7 @@ export class Processor {
           this.state.set(slots.cr2, this.state.get(slots.faultLinear));
         first = VECTOR.DF;
         next = { vector: VECTOR.DF, kind: EVENT.EXCEPTION, errorCode: 0 };
-        const taken = this.#offer(this.#exceptionEvent(VECTOR.DF, 0), delivering);
+        const taken = this.#extensions.offer(this.#exceptionEvent(VECTOR.DF, 0), delivering);
         if (taken !== undefined) return taken.exit;
       } else {
         first = second.vector;
@@ -846,35 +798,20 @@ export class Processor {
       readTaskPriority: () => this.#interrupts.readTaskPriority(),
       writeTaskPriority: (priority = 0) => this.#interrupts.writeTaskPriority(priority),
       flushTlb: (includingGlobal = 0) => this.flushTlb(includingGlobal !== 0),
-      switchTask: this.#interceptedTaskSwitch(
-        context,
-        taskHelper({
-          functionOf: (name) => this.#function(name),
-          base: this.#base,
-          state: () => this.state,
-          flushTlb: (includingGlobal) => this.flushTlb(includingGlobal),
-          readDebugRegisters: () => this.#debugging.readRegisters(),
-          raise: context.raise,
-        }),
-      ),
+      switchTask: taskHelper({
+        functionOf: (name) => this.#function(name),
+        base: this.#base,
+        state: () => this.state,
+        flushTlb: (includingGlobal) => this.flushTlb(includingGlobal),
+        readDebugRegisters: () => this.#debugging.readRegisters(),
+        raise: context.raise,
+        intercept: (selector, kind) => this.#extensions.taskSwitch(selector, kind),
+      }),
       invalidatePage: () => this.invalidatePage(this.state.get(slots.scratch0)),
       cpuid: () => system().cpuid(),
       readMsr: (index = 0) => system().readMsr(index),
       writeMsr: (index = 0) => system().writeMsr(index),
       readTimestamp: () => system().readTimestamp(),
-    };
-  }
-
-  /** Asks extensions before tasks are switched. */
-  #interceptedTaskSwitch(context: HelperContext, switchTask: BoundHelper): BoundHelper {
-    return (selector = 0, kind = 0) => {
-      for (const { hooks } of this.#extensions) {
-        const reason = hooks.taskSwitch?.(selector & 0xffff, kind);
-        if (reason === undefined) continue;
-        context.raise("EXIT", reason);
-        return;
-      }
-      switchTask(selector, kind);
     };
   }
 
@@ -887,7 +824,7 @@ export class Processor {
       now: () => BigInt(this.now),
       flushTlb: () => this.flushTlb(true),
       foreignMsrs: [
-        ...this.#extensions.flatMap(({ hooks }) => hooks.msrs ?? []),
+        ...this.#extensions.msrs,
         {
           read: (index) => interrupts.readMsr?.(index),
           write: (index, value) => interrupts.writeMsr?.(index, value),
@@ -895,29 +832,6 @@ export class Processor {
       ],
     };
   }
-}
-
-/** An extension on one processor. */
-interface AttachedExtension {
-  readonly id: string;
-  readonly hooks: ExtensionHooks;
-  /** Names of its counters. */
-  readonly names: Readonly<Record<ExtensionEvent["kind"] | "exit", string>>;
-}
-
-/** An event that an extension took; `exit` when the run ends with it. */
-interface Taken {
-  readonly exit: ProcessorExit | undefined;
-}
-
-/** A profile with the features that extensions bring. */
-function withExtensions(
-  profile: ProcessorProfile,
-  extensions: readonly ProcessorExtension[],
-): ProcessorProfile {
-  const brought = extensions.flatMap(({ features }) => features ?? []);
-  if (brought.length === 0) return profile;
-  return { ...profile, features: new Set([...profile.features, ...brought]) };
 }
 
 function isMode(mode: number): mode is Mode {

@@ -16,6 +16,7 @@ import type { DmaMemory } from "./dma.ts";
 import type { Hardware } from "./hardware.ts";
 import { InterruptController } from "./interrupts/interrupt-controller.ts";
 import { OutputBuffer } from "./output-buffer.ts";
+import { clockLine } from "./platform.ts";
 import { PortBus } from "./ports.ts";
 import { Timeline, type Clock, type ScheduledEvent } from "./timeline.ts";
 
@@ -73,7 +74,7 @@ export class Board {
   readonly #debugOutput: OutputBuffer;
   readonly #onExit: () => void;
   readonly #chipSet: ChipSet | undefined;
-  /** The HPET has taken the line of the 8254. */
+  /** The HPET has taken the lines of 8254 and clock. */
   #isTimerReplaced = false;
   #end: BoardEnd | undefined;
   #inputEnded = false;
@@ -94,7 +95,9 @@ export class Board {
     this.#pit = new Pit(this.timeline, (level) => {
       if (!this.#isTimerReplaced) interrupts.setLine(timerLine, level);
     });
-    this.#cmos = new Cmos(this.timeline, options);
+    this.#cmos = new Cmos(this.timeline, options, (level) => {
+      if (!this.#isTimerReplaced) interrupts.setLine(clockLine, level);
+    });
     const { hardware, dma } = options;
     if (hardware !== undefined) {
       if (dma === undefined)
@@ -163,6 +166,14 @@ export class Board {
     this.#inputEnded = true;
   }
 
+  /**
+   * Lets go of what the host has given to devices: connections end, files are closed, and nothing reaches the guest's
+   * memory any more. To be called before that memory is given back; {@link reset} does it, too.
+   */
+  powerDown(): void {
+    this.#chipSet?.reset();
+  }
+
   /** Hands every event that is due to its device. */
   dispatchDue(): void {
     for (let due = this.timeline.takeDue(); due !== undefined; due = this.timeline.takeDue()) {
@@ -173,6 +184,9 @@ export class Board {
           break;
         case this.serial.name:
           this.serial.onEvent(due.event);
+          break;
+        case this.#cmos.name:
+          this.#cmos.onEvent(due.event);
           break;
         default:
           this.interrupts.apic.onEvent();
@@ -213,6 +227,8 @@ export class Board {
         return this.interrupts.isOpen(timerLine);
       case this.serial.name:
         return this.serial.listens && this.interrupts.isOpen(serialLine);
+      case this.#cmos.name:
+        return this.interrupts.isOpen(clockLine);
       default:
         return this.interrupts.apic.timerIsOpen;
     }

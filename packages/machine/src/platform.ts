@@ -20,7 +20,7 @@ export const resetValue = 6;
 export const firmwareConfigurationPort = 0x510;
 
 export const hpetBase = 0xfed0_0000;
-/** Line that the clock's second timer takes over in legacy replacement mode. */
+/** Line of the CMOS clock, or of the HPET's second timer in legacy replacement mode. */
 export const clockLine = 8;
 
 /** Physical addresses in which memory-mapped registers of PCI devices lie. */

@@ -95,6 +95,10 @@ export class BareMachine implements KernelMachine {
     this.#machine.endInput();
   }
 
+  powerDown(): void {
+    this.#machine.powerDown();
+  }
+
   reset(): void {
     this.#options.claim.memory.physical.fill(0, 0, this.#options.memoryBytes);
     this.#boot();

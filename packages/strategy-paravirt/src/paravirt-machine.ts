@@ -5,15 +5,8 @@
  * guest asked for, or makes the guest's kernel handle it; pending events are delivered on the way back. The host's
  * timer is set to the first deadline of the domain's timers, and only its interrupt makes them expire.
  */
-import { MonitorWork, PhysicalInterrupts } from "@ringside/hypervisor";
-import {
-  Processor,
-  segmentSlots,
-  SEGMENTS,
-  slots,
-  type PortIo,
-  type ProcessorExit,
-} from "@ringside/isa";
+import { PhysicalInterrupts } from "@ringside/hypervisor";
+import { Processor, type PortIo, type ProcessorExit } from "@ringside/isa";
 import { frameBytes, Timeline } from "@ringside/machine";
 import {
   GuestInspector,
@@ -27,42 +20,21 @@ import {
   type Registers,
   type TranslationControls,
 } from "@ringside/strategy";
-import {
-  FLAT_CODE_SELECTOR,
-  FLAT_DATA_SELECTOR,
-  SHARED_INFO,
-  VCPU_INFO,
-  VCPU_INFO_COUNT,
-} from "./abi/domain.ts";
+import { SHARED_INFO, VCPU_INFO, VCPU_INFO_COUNT } from "./abi/domain.ts";
 import { buildDomain, type DomainImage } from "./boot/domain-builder.ts";
-import { DescriptorTables } from "./cpu/descriptors.ts";
-import { RegisterHalves } from "./cpu/registers.ts";
+import { enterDomain } from "./boot/enter-domain.ts";
 import { Traps } from "./cpu/traps.ts";
-import { Vcpu } from "./cpu/vcpu.ts";
-import { DomainCounts } from "./domain-counts.ts";
 import { initialState, type Domain, type DomainState } from "./domain.ts";
-import { DomainClock, TIMER_DEVICE } from "./events/clock.ts";
-import { ConsoleRing } from "./events/console-ring.ts";
-import { EventChannels, VIRQ_TIMER } from "./events/event-channels.ts";
-import { RunStates } from "./events/run-states.ts";
-import { FrameTable, TYPE } from "./memory/frame-table.ts";
-import { GuestAccess } from "./memory/guest-access.ts";
+import { TIMER_DEVICE } from "./events/clock.ts";
+import { VIRQ_TIMER } from "./events/event-channels.ts";
+import { makeDomain } from "./make-domain.ts";
+import { TYPE } from "./memory/frame-table.ts";
 import { MachineMemory, xenFramesFor, type FrameOrder } from "./memory/machine-memory.ts";
-import { DESCRIPTOR_PAGES, GDT_LINEAR, LDT_LINEAR, XenArea } from "./memory/xen-area.ts";
-import { DirectPaging } from "./paging/direct-paging.ts";
-import { PageTypes } from "./paging/page-types.ts";
+import { XenArea } from "./memory/xen-area.ts";
 
 const consoleDevice = "console";
 /** Nanoseconds from the host's sending to the guest's event. */
 const consoleLatency = 100;
-const CR4_PGE = 0x80n;
-/** Xen's page attribute table: WB, WT, UC-, UC, WC, WP, UC, UC. */
-const XEN_PAT = 0x0000_0501_0007_0406n;
-const UNUSABLE = 0x1_0000;
-const LDT_ATTRIBUTES = 0x82;
-/** A busy 64-bit task state segment, too short for an I/O bitmap. */
-const TASK_ATTRIBUTES = 0x8b;
-const FLAT_LIMIT = 0xffff_ffff;
 const SHUTDOWN_CRASH = 3;
 
 export interface ParavirtMachineOptions extends KernelMachineListeners {
@@ -88,7 +60,6 @@ export class ParavirtMachine implements KernelMachine {
   readonly #domain: Domain;
   readonly #state: DomainState = initialState();
   readonly #traps: Traps;
-  readonly #area: XenArea;
   #stopRequested = false;
   #inputEnded = false;
   /** Times that a sleeping guest was visited: progress that the processor does not count. */
@@ -121,9 +92,18 @@ export class ParavirtMachine implements KernelMachine {
       memoryBytes / frameBytes,
       options.frames,
     );
-    this.#area = new XenArea(memory);
+    const area = new XenArea(memory);
     memory.keepOwn();
-    this.#domain = this.#makeDomain(memory);
+    this.#domain = makeDomain({
+      state: this.#state,
+      processor: this.processor,
+      memory,
+      area,
+      timeline: this.#timeline,
+      epochSeconds: options.epochSeconds,
+      onSerial: options.onSerial,
+      onLog: options.onDebug,
+    });
     this.#traps = new Traps(this.#domain);
     this.inspect = new GuestInspector({
       memory: {
@@ -189,84 +169,6 @@ export class ParavirtMachine implements KernelMachine {
     this.#boot();
   }
 
-  #makeDomain(memory: MachineMemory): Domain {
-    const { physical } = memory;
-    const { onDebug, onSerial, epochSeconds } = this.#options;
-    const { processor } = this;
-    const work = new MonitorWork();
-    const counts = new DomainCounts();
-    const frames = new FrameTable(physical.sizeBytes / frameBytes);
-    const access = new GuestAccess(physical, work);
-    const onFlush = (): void => frames.tlbFlushed();
-    const flushTlb = (): void => {
-      processor.flushTlb(true);
-      onFlush();
-    };
-    const flushPage = (linear: bigint): void => {
-      work.add("tlbInvalidations");
-      processor.invalidatePage(linear);
-    };
-    const descriptors = new DescriptorTables({
-      memory: physical,
-      frames,
-      area: this.#area,
-      work,
-      flushTlb,
-      onLdt: (entries) => this.#loadLdt(entries),
-    });
-    const types = new PageTypes({
-      memory: physical,
-      frames,
-      work,
-      flushTlb,
-      checkDescriptors: (frame) => descriptors.checkFrame(frame),
-      xenEntry: (slot) => this.#area.entry(slot),
-    });
-    descriptors.types = types;
-    const registers = new RegisterHalves(processor.state);
-    const vcpu = new Vcpu({
-      processor,
-      registers,
-      memory: physical,
-      access,
-      descriptors,
-      work,
-      onFlush,
-    });
-    const vcpuInfo = (): number => vcpu.info;
-    const channels = new EventChannels({ memory: physical, work, vcpuInfo });
-    const clock = new DomainClock({
-      memory: physical,
-      work,
-      timeline: this.#timeline,
-      epochSeconds,
-      vcpuInfo,
-    });
-    return {
-      state: this.#state,
-      processor,
-      physical,
-      memory,
-      frames,
-      area: this.#area,
-      access,
-      types,
-      paging: new DirectPaging(frames, types, work),
-      descriptors,
-      registers,
-      vcpu,
-      channels,
-      clock,
-      runStates: new RunStates(access, () => this.now),
-      console: new ConsoleRing({ memory: physical, work, onOutput: onSerial }),
-      work,
-      counts,
-      onLog: onDebug,
-      flushTlb,
-      flushPage,
-    };
-  }
-
   #boot(): void {
     const domain = this.#domain;
     const { memory, frames, vcpu, channels, clock, console, types, paging, physical } = domain;
@@ -312,9 +214,8 @@ export class ParavirtMachine implements KernelMachine {
     vcpu.kernelStack = halves(start.rsp);
     clock.writeWallClock(sharedInfo * frameBytes);
     clock.writeTime();
-    this.#enter(start.root, start.rip, start.rsp);
+    enterDomain(this.processor.state, start);
     domain.access.root = start.root * frameBytes;
-    this.processor.state.rsi = start.startInfo;
     physical.writeU8(vcpu.info + VCPU_INFO.upcallMask, 1);
   }
 
@@ -330,34 +231,6 @@ export class ParavirtMachine implements KernelMachine {
       const at = channels.sharedInfo + SHARED_INFO.vcpuInfo + index * VCPU_INFO.bytes;
       physical.writeU8(at + VCPU_INFO.upcallMask, 1);
     }
-  }
-
-  #enter(root: number, rip: bigint, rsp: bigint): void {
-    const { state } = this.processor;
-    state.enterLongMode({ cpl: 3, cr3: root * frameBytes, rip, rsp });
-    const flat = { base: 0n, limit: FLAT_LIMIT };
-    state.setSegment("cs", { ...flat, selector: FLAT_CODE_SELECTOR, attributes: 0xa0fb });
-    state.setSegment("ss", { ...flat, selector: FLAT_DATA_SELECTOR, attributes: 0xc0f3 });
-    for (const name of ["ds", "es", "fs", "gs"] as const) {
-      state.setSegment(name, { selector: 0, base: 0n, limit: 0, attributes: UNUSABLE });
-    }
-    state.setSegment("tr", { selector: 0, base: 0n, limit: 0, attributes: TASK_ATTRIBUTES });
-    state.setSegment("ldtr", { selector: 0, base: 0n, limit: 0, attributes: UNUSABLE });
-    state.set(slots.gdtrBase, GDT_LINEAR);
-    state.setNumber(slots.gdtrLimit, DESCRIPTOR_PAGES * frameBytes - 1);
-    state.setNumber(slots.idtrLimit, 0);
-    state.set(slots.pat, XEN_PAT);
-    // Pages of programs are global, so that they stay in the TLB on the way into the guest's kernel and back.
-    state.setControl("cr4", state.cr4 | CR4_PGE);
-  }
-
-  #loadLdt(entries: number): void {
-    const { state } = this.processor;
-    const ldtr = segmentSlots(SEGMENTS.indexOf("ldtr"));
-    state.set(ldtr.base, LDT_LINEAR);
-    state.setNumber(ldtr.limit, entries === 0 ? 0 : entries * 8 - 1);
-    state.setNumber(ldtr.attributes, entries === 0 ? UNUSABLE : LDT_ATTRIBUTES);
-    state.setNumber(ldtr.selector, entries === 0 ? 0 : 0xe050);
   }
 
   #run(end: number): KernelMachineExit {

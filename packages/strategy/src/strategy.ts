@@ -28,7 +28,7 @@ export interface Traits {
 export interface Capabilities {
   /** Runs static Linux programs. */
   readonly programs: boolean;
-  /** Runs kernels. */
+  /** Runs kernels that are made for the bare machine. Others, `xen-pv` among them, are a matter of `accepts`. */
   readonly kernels: boolean;
   /** Keeps guest code that overwrites itself coherent. */
   readonly selfModifyingCode: boolean;

@@ -155,7 +155,10 @@ function wordsOf(names: readonly string[]): ReadonlyMap<EventRole, readonly Even
     if (words === undefined) continue;
     const known = byRole.get(words.role) ?? [];
     if (!known.some((other) => other.name === words.name)) known.push(words);
-    byRole.set(words.role, known);
+    byRole.set(
+      words.role,
+      known.toSorted((a, b) => a.rank - b.rank),
+    );
   }
   return byRole;
 }

@@ -102,10 +102,7 @@ interface Counted {
   readonly counts: Counts;
 }
 
-/**
- * Counts of each unit of one operation. An operation is a circle: its story begins where control first leaves what
- * ran; where that never happens, with the first instruction that is worth a line.
- */
+/** Counts of each unit of one operation. An operation is a circle, which may be entered anywhere: {@link beginsAt}. */
 function countUnits(machine: VirtualMachine, length: number): readonly Counted[] {
   const units = new UnitCounter(machine);
   const counted: Counted[] = [];
@@ -115,14 +112,36 @@ function countUnits(machine: VirtualMachine, length: number): readonly Counted[]
     const steps = countSteps(units);
     if (steps.length === 0) break;
     counted.push(...steps);
-    first ??= steps.find(({ counts }) => hasRole(counts, "entering"))?.units;
-    if (first === undefined && machine.units >= onceAround) {
-      first =
-        counted.find(({ counts }) => hasRole(counts, "executing"))?.units ?? counted[0]?.units;
-    }
+    if (first === undefined && machine.units >= onceAround) first = beginsAt(counted);
   }
   const from = first ?? 0;
   return counted.filter((step) => step.units >= from && step.units < from + length);
+}
+
+/**
+ * Where the story of a circle begins: where control leaves the guest for a reason of the guest's program. What a
+ * kernel then asks of a monitor, by callouts and hypercalls, is a consequence. Where there is neither, it begins with
+ * the first instruction that is worth a line, or with any.
+ */
+function beginsAt(counted: readonly Counted[]): number | undefined {
+  const whole = counted.filter(({ counts }) => !isSecondHalf(counts));
+  const entering = whole.filter(({ counts }) => hasRole(counts, "entering"));
+  const asks = /^(?:callouts|hypercalls)\./u;
+  const begin =
+    entering.find(({ counts }) => !countNames(counts).some((name) => asks.test(name))) ??
+    entering[0] ??
+    whole.find(({ counts }) => hasRole(counts, "executing")) ??
+    whole[0];
+  return begin?.units;
+}
+
+/** The unit in which a monitor gets a SYSCALL or INT that retired in the unit before. */
+function isSecondHalf(counts: Counts): boolean {
+  const names = countNames(counts);
+  return (
+    names.some((name) => transfersToMonitor.test(name)) &&
+    !names.some((name) => transfers.test(name))
+  );
 }
 
 /** Counts of the next unit; none when the guest has ended or waits: it does so after its operations, never in them. */

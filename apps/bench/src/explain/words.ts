@@ -22,6 +22,8 @@ export interface EventWords {
   readonly name: string;
   /** What it means, for the first time that it is told; empty when the name says all. */
   readonly meaning: string;
+  /** Of several events of one unit, the one with the lower rank is told first. */
+  readonly rank: number;
 }
 
 interface Entry {
@@ -46,7 +48,7 @@ function exception(vector: string): string {
   return exceptionNames[vector] ?? `Exception ${vector}`;
 }
 
-/** The first entry whose name matches decides. */
+/** The first entry whose name matches decides; what happens first in a unit comes first. */
 const entries: readonly Entry[] = [
   {
     name: /^exceptions\.(\d+)$/u,
@@ -159,12 +161,6 @@ const entries: readonly Entry[] = [
       "A store to a page table: the guest's kernel did not ask, so the hypervisor validates and does the store for it.",
   },
   {
-    name: /^deliveries$/u,
-    role: "serving",
-    say: () =>
-      "A delivery: the monitor pushes the frame and goes to the handler that the guest's IDT names.",
-  },
-  {
     name: /^bounces\.(.+)$/u,
     role: "serving",
     say: (kind) =>
@@ -192,6 +188,12 @@ const entries: readonly Entry[] = [
     name: /^faults\.device$/u,
     role: "serving",
     say: () => "A device: there is no memory at the address.",
+  },
+  {
+    name: /^deliveries$/u,
+    role: "serving",
+    say: () =>
+      "A delivery: the monitor pushes the frame and goes to the handler that the guest's IDT names.",
   },
   {
     name: /^monitor\.emulated\.(.+)$/u,
@@ -255,11 +257,11 @@ const entries: readonly Entry[] = [
 
 /** The words for an event, by the dotted name it is counted under; undefined for what needs no line of its own. */
 export function wordsFor(name: string): EventWords | undefined {
-  for (const entry of entries) {
+  for (const [rank, entry] of entries.entries()) {
     const match = entry.name.exec(name);
     if (match === null) continue;
     const [title = "", meaning = ""] = entry.say(match[1] ?? "").split(": ");
-    return { role: entry.role, name: title, meaning };
+    return { role: entry.role, name: title, meaning, rank };
   }
   return undefined;
 }

@@ -24,6 +24,8 @@ export interface TaskHelperOptions {
   readonly state: () => ProcessorState;
   readonly flushTlb: (includingGlobal: boolean) => void;
   readonly readDebugRegisters: () => void;
+  /** The reason of an EXIT that the switch is instead. */
+  readonly intercept?: (selector: number, kind: number) => number | undefined;
   readonly raise: (exception: ExceptionName, errorCode: number) => void;
 }
 
@@ -68,6 +70,11 @@ export function taskHelper(options: TaskHelperOptions): BoundHelper {
   };
   return (selector = 0, kind = 0) => {
     const state = options.state();
+    const reason = options.intercept?.(selector & 0xffff, kind);
+    if (reason !== undefined) {
+      options.raise("EXIT", reason);
+      return;
+    }
     try {
       const task = leaveTask(
         context,

@@ -4,11 +4,11 @@
  * Motorola MC146818A data sheet, "Address Map", "Registers"; the century byte at 0x32 and the memory sizes at
  * 0x15 to 0x35 are where PC firmware keeps them. The calendar is UTC and goes with machine time.
  *
- * Differs from the MC146818A: the alarm, periodic and update interrupts and the square wave do not exist, so
- * register C reads 0.
+ * Differs from the MC146818A: the time base cannot be changed, and the square wave does not exist.
  */
 import type { AccessBytes, PortDevice, PortRange } from "../ports.ts";
 import type { Timeline } from "../timeline.ts";
+import { ClockInterrupts, clockInterrupt, type ClockState } from "./clock-interrupts.ts";
 
 const nanosecondsPerSecond = 1_000_000_000;
 /** "Update Cycle": UIP rises 244 microseconds before an update that takes 1984 microseconds. */
@@ -18,6 +18,12 @@ const updateNanoseconds = 244_000 + 1_984_000;
 const set = 0x80;
 const binary = 0x04;
 const hours24 = 0x02;
+const interrupts = clockInterrupt.periodic | clockInterrupt.alarm | clockInterrupt.update;
+/** Register A: the usual crystal of 32.768 kHz, and the rate that firmware selects, 1024 Hz. */
+const timeBase = 0x20;
+const usualRate = 0x06;
+/** In an alarm field: matches always. */
+const anyValue = 0xc0;
 
 export interface CmosOptions {
   /** Seconds since 1970-01-01T00:00:00Z when machine time is 0. */
@@ -32,21 +38,31 @@ export class Cmos implements PortDevice {
   readonly #timeline: Timeline;
   readonly #options: CmosOptions;
   readonly #memory = new Uint8Array(128);
+  readonly #interrupts: ClockInterrupts;
   #index = 0;
+  #rate = usualRate;
   #control = hours24;
   /** Seconds that the guest has moved the clock by. */
   #shiftSeconds = 0;
   /** The calendar as register B's SET bit froze it. */
   #frozenSeconds: number | undefined;
 
-  constructor(timeline: Timeline, options: CmosOptions) {
+  /** @param setLine Level of its interrupt line. */
+  constructor(
+    timeline: Timeline,
+    options: CmosOptions,
+    setLine: (level: boolean) => void = () => {},
+  ) {
     this.#timeline = timeline;
     this.#options = options;
+    this.#interrupts = new ClockInterrupts(timeline, this.name, setLine, () => this.#state());
     this.reset();
   }
 
   reset(): void {
+    this.#interrupts.reset();
     this.#index = 0;
+    this.#rate = usualRate;
     this.#control = hours24;
     this.#shiftSeconds = 0;
     this.#frozenSeconds = undefined;
@@ -80,12 +96,11 @@ export class Cmos implements PortDevice {
       case 0x32:
         return this.#encode(Math.floor(time.year / 100));
       case 0x0a:
-        // The time base is the usual 32.768 kHz crystal.
-        return 0x26 | (this.#updates() ? 0x80 : 0);
+        return timeBase | this.#rate | (this.#updates() ? 0x80 : 0);
       case 0x0b:
         return this.#control;
       case 0x0c:
-        return 0;
+        return this.#interrupts.readStatus();
       case 0x0d:
         return 0x80; // Valid RAM and time.
       default:
@@ -100,8 +115,31 @@ export class Cmos implements PortDevice {
     }
     const field = fields.get(this.#index);
     if (field !== undefined) this.#writeCalendar(field, value);
+    else if (this.#index === 0x0a) this.#rate = value & 0xf;
     else if (this.#index === 0x0b) this.#writeControl(value);
     else if (this.#index < 0x0a || this.#index > 0x0d) this.#memory[this.#index] = value;
+    // Registers below 0x0c are the calendar, the alarm and what controls them.
+    if (this.#index < 0x0c) this.#interrupts.schedule();
+  }
+
+  /** An enabled interrupt is due. */
+  onEvent(event: string): void {
+    this.#interrupts.onEvent(event);
+  }
+
+  #state(): ClockState {
+    const { hour, minute, second } = this.#calendar();
+    const field = (index: number): number | undefined => {
+      const value = this.#memory[index] ?? anyValue;
+      return value >= anyValue ? undefined : this.#decode(value, index === 0x05);
+    };
+    return {
+      rate: this.#rate,
+      enabled: this.#control & interrupts,
+      isRunning: this.#frozenSeconds === undefined,
+      secondOfDay: hour * 3600 + minute * 60 + second,
+      alarm: { hour: field(0x05), minute: field(0x03), second: field(0x01) },
+    };
   }
 
   get #seconds(): number {
@@ -129,7 +167,9 @@ export class Cmos implements PortDevice {
       this.#frozenSeconds = undefined;
       this.#shiftSeconds += frozen - this.#seconds;
     }
-    this.#control = value & (set | binary | hours24);
+    // Setting the clock ends update interrupts.
+    const kept = (value & set) === 0 ? interrupts : interrupts & ~clockInterrupt.update;
+    this.#control = value & (set | binary | hours24 | kept);
   }
 
   #writeCalendar(field: keyof Calendar | "century", value: number): void {

@@ -171,10 +171,10 @@ describe("#NM", () => {
 // Xen, xen/arch/x86/pv/ro-page-fault.c.
 describe("writable page tables", () => {
   /** Stores an entry into a table that it has pinned, through its read-only mapping. */
-  const store = (assist: boolean): string => `
+  const store = (assist: boolean, instruction: string): string => `
     ${assist ? "mov eax, vm_assist\n xor edi, edi\n mov esi, 2\n syscall" : ""}
     mov rax, [rel entry]
-    mov [rel table + 8], rax
+    ${instruction}
     mov rbx, [rel table + 8]
     and ebx, 0xff
     jmp over
@@ -183,8 +183,8 @@ describe("writable page tables", () => {
     entry: dq 0
   `;
 
-  function run(assist: boolean): number {
-    const made = kernel(14, store(assist), "mov ebx, 99");
+  function run(assist: boolean, instruction = "mov [rel table + 8], rax"): number {
+    const made = kernel(14, store(assist, instruction), "mov ebx, 99");
     const { domain } = made.machine;
     // The table is the page at 2 * 4096 of the kernel; it becomes one, and the entry names a frame of the domain.
     const page = domain.memory.frames[0x101] ?? 0;
@@ -199,6 +199,10 @@ describe("writable page tables", () => {
   test("are stored to for the guest's kernel", () => {
     // Present, writable, and the user's to the hardware.
     expect(run(true)).toBe(0x07);
+  });
+
+  test("fault for a store to two entries at once", () => {
+    expect(run(true, "movups [rel table + 8], xmm0")).toBe(99);
   });
 
   test("fault without the assistance", () => {

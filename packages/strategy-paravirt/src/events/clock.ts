@@ -16,6 +16,9 @@ export const TIMER_DEVICE = "vcpu0";
 const SHIFT = 1;
 const MULTIPLIER = Math.round((1_000_000_000 / TIMESTAMP_HERTZ) * 2 ** (32 - SHIFT));
 
+/** The last time that a timer can be set to, in nanoseconds: 52 days. */
+const LAST_DEADLINE = 2 ** 52;
+
 export interface DomainClockOptions {
   readonly memory: PhysicalMemory;
   readonly work: MonitorWork;
@@ -69,7 +72,7 @@ export class DomainClock {
 
   /** Sets the one-shot timer; a time in the past is due at once. */
   setSingleShot(deadline: number): void {
-    this.#options.timeline.schedule(TIMER_DEVICE, "single-shot", Math.max(deadline, this.now));
+    this.#schedule("single-shot", deadline);
   }
 
   stopSingleShot(): void {
@@ -78,7 +81,7 @@ export class DomainClock {
 
   setPeriodic(periodNanoseconds: number): void {
     this.#periodNanoseconds = periodNanoseconds;
-    this.#options.timeline.schedule(TIMER_DEVICE, "periodic", this.now + periodNanoseconds);
+    this.#schedule("periodic", this.now + periodNanoseconds);
   }
 
   stopPeriodic(): void {
@@ -86,16 +89,15 @@ export class DomainClock {
     this.#options.timeline.cancel(TIMER_DEVICE, "periodic");
   }
 
-  /** The timer of set_timer_op; 0 or less stops it. */
+  /** The timer of set_timer_op; 0 stops it. */
   setDomainTimer(deadline: number): void {
-    const { timeline } = this.#options;
-    if (deadline === 0) timeline.cancel(TIMER_DEVICE, "domain-timer");
-    else timeline.schedule(TIMER_DEVICE, "domain-timer", Math.max(deadline, this.now));
+    if (deadline === 0) this.#options.timeline.cancel(TIMER_DEVICE, "domain-timer");
+    else this.#schedule("domain-timer", deadline);
   }
 
   /** A poll ends by itself at `deadline`. */
   setPollTimeout(deadline: number): void {
-    this.#options.timeline.schedule(TIMER_DEVICE, "poll", Math.max(deadline, this.now));
+    this.#schedule("poll", deadline);
   }
 
   cancelPollTimeout(): void {
@@ -106,7 +108,14 @@ export class DomainClock {
   expired(event: string, deadline: number): void {
     if (event === "periodic" && this.#periodNanoseconds > 0) {
       const next = deadline + this.#periodNanoseconds;
-      this.#options.timeline.schedule(TIMER_DEVICE, "periodic", Math.max(next, this.now + 1));
+      this.#schedule("periodic", Math.max(next, this.now + 1));
     }
+  }
+
+  #schedule(event: string, deadline: number): void {
+    const { timeline } = this.#options;
+    // Weeks away a guest means never, and machine time has to stay a safe integer.
+    if (deadline > LAST_DEADLINE) timeline.cancel(TIMER_DEVICE, event);
+    else timeline.schedule(TIMER_DEVICE, event, Math.max(deadline, this.now));
   }
 }

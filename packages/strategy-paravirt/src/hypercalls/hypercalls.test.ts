@@ -215,6 +215,14 @@ describe("vcpu_op and sched_op", () => {
     expect(bench.machine.processor.state.rip).toBe(scratch + 0x200n);
   });
 
+  test("take a timer that is set for never as none", () => {
+    bench.poke(page, 1n << 62n, 0);
+    expect(bench.call(CALL.VCPU_OP, 8, 0, page)).toBe(0);
+    bench.call(CALL.SCHED_OP, 1);
+    expect(bench.machine.run(10)).toEqual({ reason: "waiting" });
+    expect(bench.machine.now).toBeLessThan(1000);
+  });
+
   test("end with what the guest says", () => {
     bench.poke(page, 3);
     bench.call(CALL.SCHED_OP, 2, page);

@@ -8,7 +8,7 @@ import { slots, VirtualProcessor } from "@ringside/isa";
 import { frameBytes } from "@ringside/machine";
 import type { Domain } from "../domain.ts";
 import { TYPE } from "../memory/frame-table.ts";
-import { FRAME_HIGH, FRAME_LOW, PRESENT, WRITABLE } from "./entry.ts";
+import { ACCESSED, DIRTY, FRAME_HIGH, FRAME_LOW, PRESENT, WRITABLE } from "./entry.ts";
 
 export class WritableTables {
   readonly #domain: Domain;
@@ -18,6 +18,8 @@ export class WritableTables {
   readonly #entry: Uint8Array = new Uint8Array(8);
   #stored = false;
   #isOther = false;
+  /** Of the instruction that was executed last. */
+  #mnemonic = "";
 
   constructor(domain: Domain) {
     this.#domain = domain;
@@ -66,8 +68,6 @@ export class WritableTables {
     return true;
   }
 
-  #mnemonic = "";
-
   /** Executes the instruction in ring 0 without write protection, on the copy. */
   #execute(): boolean {
     const { state } = this.#virtual;
@@ -105,15 +105,15 @@ export class WritableTables {
       this.#stored = true;
       return;
     }
-    // Accessed bits of the walk come here too; the walk by the processor sets them itself.
-    if (bytes.length === 8 && this.#isTableEntry(physical)) return;
-    this.#isOther = true;
+    // The walk sets accessed and dirty bits; on the real tables the processor does that itself.
+    if (!this.#isTouched(physical, bytes)) this.#isOther = true;
   }
 
-  #isTableEntry(physical: number): boolean {
-    const { frames } = this.#domain;
-    const frame = Math.floor(physical / frameBytes);
-    const type = frames.type(frame);
-    return !frames.isOwned(frame) || (type >= TYPE.L1 && type <= TYPE.L4);
+  /** Whether a store changes nothing but the accessed and dirty bits of an entry. */
+  #isTouched(physical: number, bytes: Uint8Array): boolean {
+    const memory = this.#domain.physical;
+    if (bytes.length !== 8 || physical + 8 > memory.sizeBytes) return false;
+    const next = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
+    return ((next ^ memory.readU64(physical)) & ~BigInt(ACCESSED | DIRTY)) === 0n;
   }
 }
