@@ -368,6 +368,11 @@ export class Processor {
     this.#function("updateMode")(this.#base);
   }
 
+  /** Arms what the debug registers and CR4.DE enable, after a monitor wrote them raw. */
+  readDebugRegisters(): void {
+    this.#debugging.readRegisters();
+  }
+
   // Extensions.
 
   /** What extensions see. */

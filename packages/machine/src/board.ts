@@ -166,6 +166,14 @@ export class Board {
     this.#inputEnded = true;
   }
 
+  /**
+   * Lets go of what the host has given to devices: connections end, files are closed, and nothing reaches the guest's
+   * memory any more. To be called before that memory is given back; {@link reset} does it, too.
+   */
+  powerDown(): void {
+    this.#chipSet?.reset();
+  }
+
   /** Hands every event that is due to its device. */
   dispatchDue(): void {
     for (let due = this.timeline.takeDue(); due !== undefined; due = this.timeline.takeDue()) {

@@ -137,6 +137,11 @@ export class Machine {
     this.#board.pressPowerButton();
   }
 
+  /** Devices let go of what the host has given them; to be called before the memory is used for something else. */
+  powerDown(): void {
+    this.#board.powerDown();
+  }
+
   /** Runs at most `limitUnits`, an integer of at least 1. Output has reached its listeners when it returns. */
   run(limitUnits: number): MachineExit {
     try {

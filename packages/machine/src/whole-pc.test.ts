@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { Hardware } from "./hardware.ts";
 import { enterKernel, loadKernel } from "./loaders/kernel.ts";
 import { Machine } from "./machine.ts";
+import type { EthernetLink } from "./network/ethernet-link.ts";
 
 const memoryBytes = 4 << 20;
 
@@ -81,4 +82,18 @@ describe("a whole PC", () => {
     enterKernel(machine.processor.state, entry);
     expect(machine.run(1000)).toEqual({ reason: "powered-off", value: 7 });
   });
+});
+
+test("a machine that is powered down lets go of its network", () => {
+  const log: string[] = [];
+  const link: EthernetLink = {
+    awaitsHost: false,
+    attach: () => {},
+    send: () => {},
+    reset: () => void log.push("reset"),
+  };
+  const machine = machineWith("hlt", { networks: [{ link }] });
+  log.length = 0;
+  machine.powerDown();
+  expect(log).toEqual(["reset"]);
 });

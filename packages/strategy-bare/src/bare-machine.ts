@@ -1,5 +1,5 @@
 /** One bare machine: a PC with the guest's kernel loaded. */
-import type { Processor } from "@ringside/isa";
+import type { Processor, ProcessorProfile } from "@ringside/isa";
 import { enterKernel, loadKernel, Machine, type KernelImage } from "@ringside/machine";
 import {
   GuestInspector,
@@ -20,6 +20,8 @@ export interface BareMachineOptions extends KernelMachineListeners {
   readonly kernel: KernelImage;
   /** What the calendar clock says at first, in seconds since 1970. */
   readonly epochSeconds: number;
+  /** The default without it. */
+  readonly processor?: ProcessorProfile;
 }
 
 export class BareMachine implements KernelMachine {
@@ -39,6 +41,7 @@ export class BareMachine implements KernelMachine {
       epochSeconds,
       onSerial,
       onDebug,
+      ...(options.processor === undefined ? {} : { profile: options.processor }),
       ...(onMark === undefined ? {} : { onMark }),
       ...(onDelivery === undefined ? {} : { onDelivery }),
     });
@@ -90,6 +93,10 @@ export class BareMachine implements KernelMachine {
 
   endInput(): void {
     this.#machine.endInput();
+  }
+
+  powerDown(): void {
+    this.#machine.powerDown();
   }
 
   reset(): void {

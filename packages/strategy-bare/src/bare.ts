@@ -43,6 +43,7 @@ function create(host: Host, guest: Guest, options: CreateOptions = {}): VirtualM
     guest,
     options,
     accepts: bare.accepts,
+    takesProcessor: true,
     hostBytes: memoryBytes,
     core: (claim) =>
       new KernelCore({
@@ -57,6 +58,7 @@ function create(host: Host, guest: Guest, options: CreateOptions = {}): VirtualM
             memoryBytes,
             kernel: guest.kind === "kernel" ? guest : programKernel(guest),
             epochSeconds,
+            ...(options.processor === undefined ? {} : { processor: options.processor }),
           }),
       }),
   });

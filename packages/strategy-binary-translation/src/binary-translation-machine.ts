@@ -214,6 +214,10 @@ export class BinaryTranslationMachine implements KernelMachine {
     }
   }
 
+  powerDown(): void {
+    this.#board.powerDown();
+  }
+
   reset(): void {
     this.#earlier = this.#cacheCounts();
     this.#memory.clear();

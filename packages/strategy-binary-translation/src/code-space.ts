@@ -6,6 +6,7 @@ import type { GuestMemory, InstructionEmulator } from "@ringside/hypervisor";
 import { RFLAGS, slots } from "@ringside/isa";
 import type { CacheEntry, CachedUnit, TranslationCache } from "./cache/translation-cache.ts";
 import { addTo, type TranslationCounts } from "./counts.ts";
+import { hasBreakpoints, instructionBreakpoints } from "./guest-breakpoints.ts";
 import type { Region } from "./cache/region.ts";
 import { Translator, type FetchedCode } from "./translator/translator.ts";
 
@@ -61,6 +62,8 @@ export class CodeSpace {
       region,
       fetch: (linear) => this.#fetch(linear),
       isTrapping: (guestRip) => this.#trapping.get(guestRip)?.isAdapted ?? false,
+      hasBreakpoint: (rip) =>
+        hasBreakpoints(emulator.state) && instructionBreakpoints(emulator.state, rip) !== 0n,
       hasUnusualFlags: () => this.hasUnusualFlags,
     });
   }

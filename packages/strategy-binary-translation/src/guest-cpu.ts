@@ -17,6 +17,7 @@ import {
 } from "@ringside/isa";
 import type { VirtualCpu } from "@ringside/hypervisor";
 import type { VirtualCpuSlots } from "./cache/virtual-cpu-slots.ts";
+import { hasBreakpoints, passBreakpoints } from "./guest-breakpoints.ts";
 import type { Spill } from "./translator/unit.ts";
 
 /** General registers; then RIP; then flags. */
@@ -81,6 +82,9 @@ export class GuestCpu implements VirtualCpu {
     kernelGsBase: 0n,
   };
 
+  /** The processor may have breakpoints armed. */
+  #passedBreakpoints = false;
+
   constructor(processor: Processor, state: ProcessorState, slotsOf: VirtualCpuSlots) {
     this.#processor = processor;
     this.#physical = processor.state;
@@ -127,6 +131,7 @@ export class GuestCpu implements VirtualCpu {
     this.#show("kernelGsBase", state.get(slots.kernelGsBase));
     physical.fsBase = state.fsBase;
     physical.gsBase = state.gsBase;
+    this.#passDebug(false);
     this.#processor.enterLevel(cacheLevel);
   }
 
@@ -168,6 +173,7 @@ export class GuestCpu implements VirtualCpu {
     // Without an I/O map every port faults, and the hypervisor looks into the guest's own.
     physical.setNumber(segmentSlots(tr).limit, 0);
     this.#passControls(0n, 0n);
+    this.#passDebug(true);
     this.#processor.enterLevel(programLevel);
   }
 
@@ -207,7 +213,16 @@ export class GuestCpu implements VirtualCpu {
     copy(this.#physicalViews.segments, this.#guestViews.segments);
   }
 
-  /** A debug trap of a program: why. */
+  /** Arms the guest's own breakpoints while there are any. */
+  #passDebug(withInstructions: boolean): void {
+    const has = hasBreakpoints(this.state);
+    if (!has && !this.#passedBreakpoints) return;
+    this.#passedBreakpoints = has;
+    passBreakpoints(this.state, this.#physical, withInstructions);
+    this.#processor.readDebugRegisters();
+  }
+
+  /** A debug trap: why. */
   takeDebugStatus(): void {
     this.state.set(slots.dr6, this.state.get(slots.dr6) | this.#physical.get(slots.dr6));
     this.#physical.set(slots.dr6, 0n);

@@ -29,6 +29,7 @@ import type { VirtualCpuSlots } from "./cache/virtual-cpu-slots.ts";
 import { isCanonical, type CodeSpace } from "./code-space.ts";
 import { addTo, type TranslationCounts } from "./counts.ts";
 import type { GuestCpu } from "./guest-cpu.ts";
+import { breakpointKey, hasBreakpoints, instructionBreakpoints } from "./guest-breakpoints.ts";
 import { calloutBytes, calloutVector } from "./translator/unit-builder.ts";
 import type { SensitiveWatch } from "./trap-and-emulate/sensitive-watch.ts";
 
@@ -85,6 +86,10 @@ export class Monitor {
   #steps = false;
   /** A repeated instruction is being emulated, one iteration at a time. */
   #repeats = false;
+  /** Translated code met a breakpoint on data: #DB behind the present instruction of the guest. */
+  #debugTraps = false;
+  /** The instruction breakpoints that code in the cache stands for. */
+  #breakpoints = "";
   /** The instruction emulated last entered a handler, by itself or by its fault. */
   #enteredHandler = false;
   /** A write of the guest was to a traced frame, or to a device. */
@@ -123,6 +128,14 @@ export class Monitor {
     if (interrupts.isPending && !this.isLeaving) {
       const taken = this.#takePending();
       if (taken !== undefined) return taken;
+    }
+    if (this.#debugTraps && !this.isLeaving) {
+      const isAtBoundary = this.#where === "rest" || this.#leaveCacheAtBoundary();
+      if (isAtBoundary) {
+        this.#debugTraps = false;
+        return this.#deliver({ vector: VECTOR.DB, kind: "exception" });
+      }
+      this.#steps = true;
     }
     if (this.#where !== "rest") return undefined;
     if (this.#repeats) return this.#emulate();
@@ -247,11 +260,21 @@ export class Monitor {
     return undefined;
   }
 
-  /** Code in the cache stands for IOPL and NT as they were: all of it goes when they change, which is rare. */
+  /** Code in the cache stands for IOPL, NT and instruction breakpoints as they were: all of it goes when they change, which is rare. */
   #checkFlags(): void {
-    const { cache, code } = this.#o;
-    if (code.hasUnusualFlags === this.#wasUnusual) return;
-    this.#wasUnusual = !this.#wasUnusual;
+    const { cache, code, cpu } = this.#o;
+    const { state } = cpu;
+    // RF is for the instruction that the guest resumes at, and only where it has a breakpoint.
+    const flags = state.get(slots.flagsSystem);
+    if ((flags & RFLAGS.RF) !== 0n && instructionBreakpoints(state, state.rip) === 0n) {
+      state.set(slots.flagsSystem, flags & ~RFLAGS.RF);
+    }
+    const breakpoints = hasBreakpoints(state) ? breakpointKey(state) : "";
+    if (code.hasUnusualFlags === this.#wasUnusual && breakpoints === this.#breakpoints) return;
+    this.#wasUnusual = code.hasUnusualFlags;
+    this.#breakpoints = breakpoints;
+    // IRET then keeps RF.
+    state.setNumber(slots.debugArmed, breakpoints === "" ? 0 : 1);
     cache.clear();
   }
 
@@ -340,10 +363,26 @@ export class Monitor {
         code.noteCallout(exit.guestRip, this.#needed, unit);
         return result;
       }
+      case "breakpoint":
+        this.#leaveCache(exit.guestRip);
+        return this.#breakAt(exit.guestRip);
       case "pending":
         this.#leaveCache(exit.next);
         return ran;
     }
+  }
+
+  /** #DB in front of the instruction, unless RF says that the guest has had it. */
+  #breakAt(guestRip: bigint): StepResult {
+    const { state } = this.#o.cpu;
+    const flags = state.get(slots.flagsSystem);
+    if ((flags & RFLAGS.RF) !== 0n) {
+      const result = this.#emulate();
+      state.set(slots.flagsSystem, state.get(slots.flagsSystem) & ~RFLAGS.RF);
+      return result;
+    }
+    state.set(slots.dr6, state.get(slots.dr6) | instructionBreakpoints(state, guestRip));
+    return this.#deliver({ vector: VECTOR.DB, kind: "exception" });
   }
 
   #lookUp(guestRip: bigint, target: bigint, stackBytes: bigint): StepResult {
@@ -378,6 +417,11 @@ export class Monitor {
     if (found === undefined) return this.#strayed();
     onEntry?.(`exception ${fault.vector} in the kernel`);
     const { unit, place } = found;
+    if (fault.vector === VECTOR.DB) {
+      cpu.takeDebugStatus();
+      this.#debugTraps = true;
+      return ran;
+    }
     if (fault.vector !== VECTOR.PF) {
       this.#leaveCache(place.guestRip, place.spilled);
       return this.#deliverException(fault.vector, fault.errorCode, 0n);

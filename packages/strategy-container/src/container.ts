@@ -5,6 +5,7 @@ import {
   type Acceptance,
   type Guest,
   type Strategy,
+  refuseProcessor,
 } from "@ringside/strategy";
 import { ContainerMachine, type ContainerOptions } from "./container-machine.ts";
 
@@ -36,6 +37,7 @@ export const container: Strategy<ContainerOptions> = {
     if (guest.kind !== "program") {
       throw new StrategyError("container", "guest-refused", REFUSES_KERNELS);
     }
+    refuseProcessor("container", options);
     return virtualMachine("container", new ContainerMachine(host, guest, options), options.trace);
   },
 };

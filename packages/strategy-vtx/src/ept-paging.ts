@@ -13,6 +13,7 @@ export const nmiUnblocked = 0x1000;
 const blockedByNmi = 8;
 
 export class EptPaging implements Paging {
+  readonly kind = "ept";
   readonly controls: PagingControls = {
     primary: 0,
     secondary: SECONDARY.ENABLE_EPT | SECONDARY.ENABLE_VPID | SECONDARY.UNRESTRICTED_GUEST,

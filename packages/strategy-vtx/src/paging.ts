@@ -1,6 +1,9 @@
 /** How a guest's memory is translated: what the two ways, extended page tables and shadow page tables, have to say. */
 import type { ExitContext, Handled } from "./exit-handlers.ts";
 
+/** How a guest's memory is translated. */
+export type PagingKind = "ept" | "shadow";
+
 /** Controls that a way needs beside those of every guest. */
 export interface PagingControls {
   readonly primary: number;
@@ -11,6 +14,7 @@ export interface PagingControls {
 }
 
 export interface Paging {
+  readonly kind: PagingKind;
   readonly controls: PagingControls;
   /** Writes its fields into a new VMCS. */
   start(): void;

@@ -28,6 +28,7 @@ const rsp = 4;
 const hardwareException = 3;
 
 export class ShadowPaging implements Paging {
+  readonly kind = "shadow";
   readonly controls: PagingControls = {
     primary: PRIMARY.CR3_LOAD_EXITING | PRIMARY.CR3_STORE_EXITING | PRIMARY.INVLPG_EXITING,
     secondary: 0,

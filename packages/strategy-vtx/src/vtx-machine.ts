@@ -5,14 +5,7 @@
  * what waits for the guest is injected; VMRESUME. Time goes on by the processor's units. The host's timer is set to
  * the first deadline of the guest's devices, and only its interrupt gives them their time.
  */
-import {
-  defaultProfile,
-  Processor,
-  VirtualProcessor,
-  type PortIo,
-  type ProcessorExit,
-  type VirtualAccessors,
-} from "@ringside/isa";
+import { defaultProfile, Processor, VirtualProcessor, type ProcessorExit } from "@ringside/isa";
 import {
   GuestDevices,
   GuestMemory,
@@ -49,14 +42,15 @@ import {
   type KernelMachine,
   type KernelMachineExit,
   type KernelMachineListeners,
-  type Registers,
-  type TranslationControls,
 } from "@ringside/strategy";
+import { noAccessors, noPorts } from "./absent-host.ts";
 import { EptPaging } from "./ept-paging.ts";
-import { eptFramesFor, EptTables } from "./ept-tables.ts";
+import { EptTables } from "./ept-tables.ts";
 import { Events } from "./events.ts";
 import { handleExit, type ExitContext, type Handled } from "./exit-handlers.ts";
-import type { Paging } from "./paging.ts";
+import { GuestView } from "./guest-view.ts";
+import { ownFramesOf, shadowFrames, type OwnFrames } from "./own-frames.ts";
+import type { Paging, PagingKind } from "./paging.ts";
 import { ShadowPaging } from "./shadow-paging.ts";
 import { primaryControls, writeControls, writeMsrBitmap } from "./vmcs-setup.ts";
 import { Vmcs } from "./vmcs.ts";
@@ -65,10 +59,6 @@ import { VtxCpu } from "./vtx-cpu.ts";
 const capabilities = sandyBridge;
 /** One for all machines, which then share the compiled interpreter. */
 const vmx = vmxExtension({ rootMode: "monitor", capabilities });
-/** Frames for shadow tables: what a handful of address spaces need. */
-const shadowFrames = 200;
-/** VMXON region, VMCS, MSR bitmap, virtual-APIC page. */
-const ownFrames = 4;
 const interruptFlag = 0x200n;
 /** Offset of the task priority in a virtual-APIC page. */
 const vtprOffset = 0x80;
@@ -78,18 +68,6 @@ export interface VtxMachineOptions
   readonly claim: Claim;
   readonly kernel: KernelImage;
   readonly paging: PagingKind;
-}
-
-/** How a guest's memory is translated. */
-export type PagingKind = "ept" | "shadow";
-
-/** Bytes of the host that a guest takes: its memory and what the hypervisor keeps for it. */
-export function hostBytesFor(memoryBytes: number, paging: PagingKind): number {
-  return memoryBytes + (tableFramesFor(memoryBytes, paging) + ownFrames) * frameBytes;
-}
-
-function tableFramesFor(memoryBytes: number, paging: PagingKind): number {
-  return paging === "ept" ? eptFramesFor(memoryBytes) : shadowFrames;
 }
 
 export class VtxMachine implements KernelMachine {
@@ -127,7 +105,7 @@ export class VtxMachine implements KernelMachine {
   constructor(options: VtxMachineOptions) {
     const { claim, memoryBytes, onMark } = options;
     this.#options = options;
-    this.#frames = ownFramesOf(claim, tableFramesFor(memoryBytes, options.paging));
+    this.#frames = ownFramesOf(claim, memoryBytes, options.paging);
     this.#memory = new GuestMemory({
       memory: claim.memory,
       frames: claim.frames,
@@ -172,8 +150,8 @@ export class VtxMachine implements KernelMachine {
     );
     this.inspect = new GuestInspector({
       memory: this.#memory,
-      registers: () => this.#registers(),
-      controls: () => this.#controls(),
+      registers: () => this.#view.registers(),
+      controls: () => this.#view.controls(),
     });
     this.#context = this.#boot();
   }
@@ -227,10 +205,19 @@ export class VtxMachine implements KernelMachine {
     }
   }
 
+  powerDown(): void {
+    this.#board.powerDown();
+  }
+
   /** The guest anew, time and units at 0. The processor's counts go on. */
   reset(): void {
     this.#memory.clear();
     this.#context = this.#boot();
+  }
+
+  get #view(): GuestView {
+    const { cpu, paging } = this.#context;
+    return new GuestView(this.#control, this.processor.state, cpu, paging);
   }
 
   get #isInGuest(): boolean {
@@ -419,102 +406,4 @@ export class VtxMachine implements KernelMachine {
     }
     return { reason: this.#board.awaitsInput ? "waiting" : "halted" };
   }
-
-  /** What the guest would read; costs the hypervisor nothing. */
-  #controls(): TranslationControls {
-    const { state } = this.processor;
-    const live = this.#isInGuest;
-    const { cpu } = this.#context;
-    const real = (register: "CR0" | "CR4", now: bigint): bigint =>
-      live ? now : this.#control.vmread(`GUEST_${register}`);
-    return {
-      cr0: cpu.guestView("CR0", real("CR0", state.cr0)),
-      cr3: this.#cr3(live),
-      cr4: cpu.guestView("CR4", real("CR4", state.cr4)),
-      efer: live ? state.efer : this.#control.vmread("GUEST_IA32_EFER"),
-    };
-  }
-
-  #cr3(live: boolean): bigint {
-    if (this.#options.paging === "shadow") return this.#context.paging.readCr3();
-    return live ? this.processor.state.cr3 : this.#control.vmread("GUEST_CR3");
-  }
-
-  #registers(): Registers {
-    const { state } = this.processor;
-    const general = { ...state.registers(), cr2: state.cr2, ...this.#controls() };
-    if (this.#isInGuest) {
-      return {
-        ...general,
-        cs: BigInt(state.segment("cs").selector),
-        ss: BigInt(state.segment("ss").selector),
-        fs_base: state.fsBase,
-        gs_base: state.gsBase,
-        cpl: BigInt(state.cpl),
-      };
-    }
-    return {
-      ...general,
-      rip: this.#control.vmread("GUEST_RIP"),
-      rsp: this.#control.vmread("GUEST_RSP"),
-      rflags: this.#control.vmread("GUEST_RFLAGS"),
-      cs: this.#control.vmread("GUEST_CS_SELECTOR"),
-      ss: this.#control.vmread("GUEST_SS_SELECTOR"),
-      fs_base: this.#control.vmread("GUEST_FS_BASE"),
-      gs_base: this.#control.vmread("GUEST_GS_BASE"),
-      cpl: (this.#control.vmread("GUEST_SS_ACCESS_RIGHTS") >> 5n) & 3n,
-    };
-  }
 }
-
-interface OwnFrames {
-  readonly vmxon: number;
-  readonly vmcs: number;
-  readonly msrBitmap: number;
-  readonly virtualApic: number;
-  /** The first of those for page tables. */
-  readonly tables: number;
-}
-
-function ownFramesOf(claim: Claim, tables: number): OwnFrames {
-  const first = claim.frames.allotRun(ownFrames + tables);
-  if (first === undefined) {
-    throw new RangeError(
-      `There is no room for the ${ownFrames + tables} frames of the hypervisor.`,
-    );
-  }
-  const frame = (index: number): number => first + index * frameBytes;
-  return {
-    vmxon: frame(0),
-    vmcs: frame(1),
-    msrBitmap: frame(2),
-    virtualApic: frame(3),
-    tables: frame(ownFrames),
-  };
-}
-
-/** The host's own bus: all port accesses of guests exit before they get there. */
-const noPorts: PortIo = {
-  read: (port) => notReached(port),
-  write: (port) => notReached(port),
-};
-
-function notReached(port: number): never {
-  throw new Error(
-    `Bug in ringside: a guest reached port 0x${port.toString(16)} of the host, please report.`,
-  );
-}
-
-const nothing = (): void => {};
-/** For a processor that only holds registers. */
-const noAccessors: VirtualAccessors = {
-  readPhysical: nothing,
-  writePhysical: nothing,
-  readPort: () => 0,
-  writePort: nothing,
-  readTaskPriority: () => 0,
-  writeTaskPriority: nothing,
-  invalidatePage: nothing,
-  flushTlb: nothing,
-  now: () => 0,
-};

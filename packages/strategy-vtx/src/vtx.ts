@@ -11,7 +11,9 @@ import {
   type Strategy,
   type VirtualMachine,
 } from "@ringside/strategy";
-import { hostBytesFor, VtxMachine, type PagingKind } from "./vtx-machine.ts";
+import { hostBytesFor } from "./own-frames.ts";
+import type { PagingKind } from "./paging.ts";
+import { VtxMachine } from "./vtx-machine.ts";
 
 /** VT-x with extended page tables. */
 export const vtx: Strategy = strategy(

@@ -13,6 +13,8 @@ export interface ExclusiveOrder {
   readonly host: Host;
   readonly guest: Guest;
   readonly options: CreateOptions;
+  /** Whether {@link core} heeds `options.processor`; one that is given is refused else. */
+  readonly takesProcessor?: boolean;
   readonly accepts: (guest: Guest) => Acceptance;
   /** Bytes of the host that the guest takes: its memory and what a hypervisor keeps for it. */
   readonly hostBytes: number;
@@ -26,6 +28,7 @@ export function createExclusive(order: ExclusiveOrder): VirtualMachine {
   const acceptance = order.accepts(guest);
   if (!acceptance.accepted) throw new StrategyError(strategy, "guest-refused", acceptance.reason);
   checkGuest(strategy, guest);
+  refuseProcessor(strategy, options, order.takesProcessor ?? false);
   if (hostBytes > host.memoryBytes) {
     const more = hostBytes > guest.memoryBytes ? `, ${hostBytes} with what is kept for it,` : "";
     throw new StrategyError(
@@ -43,6 +46,24 @@ export function createExclusive(order: ExclusiveOrder): VirtualMachine {
     if (!(cause instanceof ImageError) && !(cause instanceof RangeError)) throw cause;
     throw new StrategyError(strategy, "invalid-guest", cause.message, { cause });
   }
+}
+
+/**
+ * For strategies whose machines have the default processor alone.
+ *
+ * @throws {StrategyError} `invalid-option` when the options name another.
+ */
+export function refuseProcessor(
+  strategy: string,
+  { processor }: CreateOptions,
+  takesProcessor = false,
+): void {
+  if (processor === undefined || takesProcessor) return;
+  throw new StrategyError(
+    strategy,
+    "invalid-option",
+    `The processor "${processor.id}" was asked for, and its machines have the default one alone. Leave it out, or take another strategy, such as bare.`,
+  );
 }
 
 function checkGuest(strategy: string, guest: Guest): void {

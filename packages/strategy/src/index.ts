@@ -16,7 +16,7 @@ export {
   type Provenance,
 } from "./cost-profile.ts";
 export { countAt, countsBetween, countTree, type Counts, type CountTree } from "./counts.ts";
-export { createExclusive, type ExclusiveOrder } from "./create-exclusive.ts";
+export { createExclusive, refuseProcessor, type ExclusiveOrder } from "./create-exclusive.ts";
 export type { DebugHit, Watchpoint } from "@ringside/isa";
 export type { Debugger, DebugStops } from "./debugger.ts";
 export { ProcessorDebugger, type DebuggedMachine } from "./processor-debugger.ts";

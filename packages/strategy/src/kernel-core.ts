@@ -49,6 +49,8 @@ export interface KernelMachine {
   endInput(): void;
   /** The guest anew, units at 0. */
   reset(): void;
+  /** Called once, last: what the host gave to devices is let go of, before the memory is given back. */
+  powerDown?(): void;
   /** Counted since the machine was made: all but {@link Counts.units} go on across resets. */
   counts(): Counts;
 }
@@ -187,6 +189,7 @@ export class KernelCore implements MachineCore {
   }
 
   dispose(): void {
+    this.#machine.powerDown?.();
     this.#claim[Symbol.dispose]();
   }
 

@@ -1,4 +1,5 @@
 /** The contract: what a strategy says about itself, and how it makes a machine. */
+import type { ProcessorProfile } from "@ringside/isa";
 import type { Guest } from "./guest.ts";
 import type { Host } from "./host.ts";
 import type { TraceListener } from "./trace.ts";
@@ -27,7 +28,7 @@ export interface Traits {
 export interface Capabilities {
   /** Runs static Linux programs. */
   readonly programs: boolean;
-  /** Runs kernels. */
+  /** Runs kernels that are made for the bare machine. Others, `xen-pv` among them, are a matter of `accepts`. */
   readonly kernels: boolean;
   /** Keeps guest code that overwrites itself coherent. */
   readonly selfModifyingCode: boolean;
@@ -46,6 +47,11 @@ export interface CreateOptions {
    * Default 1136073600, the first second of 2006, so that runs repeat.
    */
   readonly epochSeconds?: number;
+  /**
+   * What the guest's processor says it is. A strategy whose machines have the default processor alone refuses it with
+   * `invalid-option`.
+   */
+  readonly processor?: ProcessorProfile;
 }
 
 /** The default of {@link CreateOptions.epochSeconds}: 2006-01-01T00:00:00Z. */

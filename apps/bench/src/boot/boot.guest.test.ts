@@ -155,6 +155,7 @@ describe.skipIf(cannotRun)(
         [["--kernel", kernel, "--strategy", "container"], "container does not run this kernel:"],
         [["--kernel", kernel, "--disk", "none.img"], "none.img cannot be opened as a disk image"],
         [["--kernel", kernel, "--share", "nowhere"], "nowhere cannot be opened as a folder"],
+        [["--kernel", kernel, "--cpu", "486"], "Give one of ringside-v1, x86-64-v1, x86-64-v2."],
         [["--kernel", kernel, "--net", "bridge"], "Allowed choices are user, none"],
         [["--kernel", kernel, "--gdb", "65536"], "Give a port such as 1234"],
         [["--kernel", kernel, "--timeout", "soon"], "Give seconds, more than 0"],

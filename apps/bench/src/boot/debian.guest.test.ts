@@ -29,14 +29,14 @@ describe.skipIf(cannotRun || isMissing)(
     afterAll(() => rm(folder, { recursive: true, force: true }));
 
     test.each([
-      ["vmlinuz", "bzimage", ""],
-      ["vmlinuz", "pvh", "acpi=off"],
-      ["vmlinuz-generic", "pvh", ""],
+      ["vmlinuz", "bzimage", "", "ringside-v1"],
+      ["vmlinuz", "pvh", "acpi=off", "x86-64-v1"],
+      ["vmlinuz-generic", "pvh", "", "x86-64-v1"],
       // The generic kernel's own xz takes 4,500 million instructions: once is enough.
-      ["vmlinuz-generic", "bzimage", "acpi=off"],
+      ["vmlinuz-generic", "bzimage", "acpi=off", "x86-64-v2"],
     ] as const)(
-      "%s by %s %s runs what is typed, and its end is the command's",
-      async (kernel, format, more) => {
+      "%s by %s %s on %s runs what is typed, and its end is the command's",
+      async (kernel, format, more, cpu) => {
         const hasAcpi = more === "";
         // Without ACPI nothing can switch the machine off: it halts.
         const leave = hasAcpi ? "poweroff" : "halt -f";
@@ -44,7 +44,7 @@ describe.skipIf(cannotRun || isMissing)(
           folder,
           [
             ...["boot", "--kernel", cached(kernel), "--format", format],
-            ...["--initrd", "initrd", "--memory", "256M"],
+            ...["--initrd", "initrd", "--memory", "256M", "--cpu", cpu],
             ...["--append", `${quiet} ${more}`, "--timeout", "500", "--stats"],
           ],
           { input: `echo $((6 * 7)) from $(uname -m)\ngrep -c ttyS /proc/interrupts\n${leave}\n` },

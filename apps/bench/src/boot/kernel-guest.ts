@@ -12,6 +12,7 @@ import {
   Host,
   StrategyError,
   type CreateOptions,
+  type KernelFormat,
   type KernelGuest,
   type Strategy,
   type VirtualMachine,
@@ -31,8 +32,9 @@ export async function kernelGuest(
   hardware: Hardware = {},
 ): Promise<KernelGuest> {
   const file = await readInput(options.kernel);
-  const format = options.format === "auto" ? kernelFormat(options.kernel, file) : options.format;
-  const image = format === "pvh" ? await elfOf(options.kernel, file) : file;
+  const format = options.format === "auto" ? formatFor(strategy, options, file) : options.format;
+  const isElf = format === "pvh" || format === "xen-pv";
+  const image = isElf ? await elfOf(options.kernel, file) : file;
   const guest = {
     kind: "kernel",
     image,
@@ -44,6 +46,15 @@ export async function kernelGuest(
   const initrd = await readInput(options.initrd);
   checkInitrd(options.initrd, initrd);
   return onWholePc(strategy, { ...guest, initrd }, hardware);
+}
+
+/** As the file says; a strategy that runs paravirtual kernels alone gets the paravirtual entry of a kernel that has both. */
+function formatFor(strategy: Strategy, options: FileOptions, image: Uint8Array): KernelFormat {
+  const format = kernelFormat(options.kernel, image);
+  const guest = { kind: "kernel", image, commandLine: "", memoryBytes: options.memory } as const;
+  const isRefused = !strategy.accepts({ ...guest, format }).accepted;
+  const isParavirtual = strategy.accepts({ ...guest, format: "xen-pv" }).accepted;
+  return isRefused && isParavirtual ? "xen-pv" : format;
 }
 
 /** The kernel itself, where a bzImage has it packed. */
@@ -90,7 +101,8 @@ export function createMachine(
     throw new CommandError(`${strategy.id} does not run this kernel: ${acceptance.reason}`);
   try {
     const host = Host.create({ memoryBytes: hostBytesFor(guest) });
-    return { machine: strategy.create(host, guest, createOptions), host };
+    const processor = options.cpu === undefined ? {} : { processor: options.cpu };
+    return { machine: strategy.create(host, guest, { ...createOptions, ...processor }), host };
   } catch (error) {
     throw withFileName(error, options);
   }

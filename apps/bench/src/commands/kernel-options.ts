@@ -1,5 +1,6 @@
 /** Options that all commands with a kernel share. */
-import { Option, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
+import { processorProfiles, type ProcessorProfile } from "@ringside/isa";
 import { parseSize } from "../sizes.ts";
 
 const MEMORY_DEFAULT = "512M";
@@ -13,6 +14,7 @@ export const kernelFormats = [
   "multiboot",
   "elf64",
   "flat",
+  "xen-pv",
 ] as const;
 
 export interface KernelOptions {
@@ -22,6 +24,13 @@ export interface KernelOptions {
   readonly format: (typeof kernelFormats)[number];
   readonly memory: number;
   readonly strategy: string;
+  readonly cpu?: ProcessorProfile;
+}
+
+function parseProfile(id: string): ProcessorProfile {
+  const profile = processorProfiles.get(id);
+  if (profile !== undefined) return profile;
+  throw new InvalidArgumentError(`Give one of ${[...processorProfiles.keys()].join(", ")}.`);
 }
 
 export function addKernelOptions(command: Command): Command {
@@ -41,5 +50,10 @@ export function addKernelOptions(command: Command): Command {
       new Option("--memory <size>", "memory of the guest")
         .argParser(parseSize)
         .default(parseSize(MEMORY_DEFAULT), MEMORY_DEFAULT),
+    )
+    .option(
+      "--cpu <profile>",
+      `what the processor says it is: ${[...processorProfiles.keys()].join(", ")}`,
+      parseProfile,
     );
 }

@@ -48,6 +48,9 @@ if [ -e /sys/class/net/eth0 ]; then
   ip link set eth0 up
   udhcpc -q -n -t 3 -T 1 -i eth0 -s /etc/udhcpc.script >/dev/null 2>&1
 fi
+# The shell is on the console that the kernel uses: a serial port, or a hypervisor's.
+read -r consoles </sys/class/tty/console/active
+sed -i "s/^ttyS0:/\${consoles##* }:/" /etc/inittab
 exec /bin/init
 `;
 

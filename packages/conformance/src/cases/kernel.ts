@@ -92,6 +92,30 @@ function multibootKernel(): KernelGuest {
   };
 }
 
+/** Looks for an HPET of 10 ns in memory and an entropy device on the PCI bus, says ok, and switches off by ACPI. */
+const readsHardware = `
+    mov rcx, 0xfed00000
+    cmp dword [rcx + 4], 10000000
+    jne wrong
+    mov dx, 0xcf8
+    mov eax, 0x80000800
+    out dx, eax
+    mov dx, 0xcfc
+    in eax, dx
+    cmp eax, 0x10441af4
+    jne wrong
+    mov al, 0x6f
+    out 0xe9, al
+    mov al, 0x6b
+    out 0xe9, al
+    mov dx, 0x604
+    mov ax, 0x3400
+    out dx, ax
+  wrong:
+    cli
+    hlt
+`;
+
 export const kernelCases: readonly ConformanceCase[] = [
   {
     name: "refuses kernels, with a sentence, when it says that it runs none",
@@ -243,6 +267,21 @@ export const kernelCases: readonly ConformanceCase[] = [
       const execution = execute(subject, guest);
       expectEqual(execution.exit, { reason: "halted", value: 0x2bad_b002 }, outcome(execution));
       expectEqual(new TextDecoder().decode(execution.log), "ok", "the command line");
+    },
+  },
+  {
+    name: "gives a kernel the whole PC that it asks for, or says why not",
+    requires: "kernels",
+    run(subject) {
+      const guest: KernelGuest = { ...flatKernel(readsHardware), hardware: { entropySeed: 1 } };
+      const acceptance = subject.strategy.accepts(guest);
+      if (!acceptance.accepted) {
+        expectTrue(acceptance.reason.length > 10, "a reason for people");
+        return;
+      }
+      const execution = execute(subject, guest);
+      expectEqual(execution.exit, { reason: "halted", value: undefined }, outcome(execution));
+      expectEqual(new TextDecoder().decode(execution.log), "ok", "what the kernel found");
     },
   },
   ...(["elf64", "pvh", "multiboot"] as const).map((format): ConformanceCase => ({

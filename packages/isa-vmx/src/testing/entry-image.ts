@@ -186,7 +186,7 @@ function source(violations: Violations): string {
     inc r14
     cmp rbp, end_of_cases
     jb next
-    ${[...END].map((letter) => `mov al, ${letter.codePointAt(0)}\ncall put`).join("\n")}
+    ${[...new TextEncoder().encode(END)].map((letter) => `mov al, ${letter}\ncall put`).join("\n")}
     mov al, 10
     call put
   rest:

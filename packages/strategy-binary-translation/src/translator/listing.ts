@@ -55,6 +55,7 @@ export class TranslationListing {
         return bytes === undefined ? undefined : { gpa: Number(linear & 0xfffn), bytes };
       },
       isTrapping: () => false,
+      hasBreakpoint: () => false,
       hasUnusualFlags: () => false,
     });
   }
@@ -120,6 +121,8 @@ function noteOf(exit: UnitExit): string {
       return exit.mnemonic === "undefined"
         ? "the hypervisor finds out what is wrong here"
         : `the hypervisor executes ${exit.mnemonic.toUpperCase()}`;
+    case "breakpoint":
+      return "a breakpoint of the guest";
     case "pending":
       return "an interrupt waits";
   }

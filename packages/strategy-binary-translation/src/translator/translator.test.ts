@@ -52,6 +52,7 @@ function translate(
       return { gpa: 0x10_0000 + from, bytes: bytes.subarray(from, end) };
     },
     isTrapping: (rip) => options.trapping?.includes(rip) ?? false,
+    hasBreakpoint: () => false,
     hasUnusualFlags: () => options.iopl ?? false,
   });
   const unit = translator.translate(at, 0);

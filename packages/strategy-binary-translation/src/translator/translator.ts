@@ -32,6 +32,8 @@ export interface TranslatorOptions {
   readonly fetch: (linear: bigint) => FetchedCode | undefined;
   /** Whether the access of the instruction at this address has trapped so often that it is to call out. */
   readonly isTrapping: (guestRip: bigint) => boolean;
+  /** Whether the guest has a breakpoint on the instruction at this address. */
+  readonly hasBreakpoint: (guestRip: bigint) => boolean;
   /** Whether the guest has any of IOPL and NT set: then its flags are the hypervisor's business. */
   readonly hasUnusualFlags: () => boolean;
 }
@@ -81,6 +83,11 @@ export class Translator {
     /** The instruction before was an STI: interrupts open behind this one. */
     let opens = false;
     for (let count = 0; count < unitInstructions || opens; count += 1) {
+      if (this.#options.hasBreakpoint(rip)) {
+        if (count === 0) this.#stopFor(unit, rip);
+        else unit.continueAt(rip);
+        return;
+      }
       const fetched = source.instruction(rip);
       if (fetched === undefined) {
         // Fetching on from here is a fault of its own, if the guest gets there.
@@ -151,6 +158,19 @@ export class Translator {
 
   #callOut(unit: UnitBuilder, guestRip: bigint, { form }: Decoded, code: Uint8Array): void {
     unit.callout({ kind: "emulate", guestRip, mnemonic: form.instruction.mnemonic, code });
+  }
+
+  #stopFor(unit: UnitBuilder, guestRip: bigint): void {
+    unit.boundary(guestRip);
+    unit.instructions.push({
+      guestRip,
+      bytes: new Uint8Array(0),
+      offset: unit.offset,
+      treatment: "callout",
+      isRepeated: false,
+      why: "the guest has a breakpoint here",
+    });
+    unit.callout({ kind: "breakpoint", guestRip });
   }
 
   /** Bytes that are no instruction: whoever executes them says which fault that is. */

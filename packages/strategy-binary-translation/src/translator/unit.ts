@@ -49,6 +49,8 @@ export type UnitExit =
       /** The instruction; undefined when there is none. */
       readonly code: Uint8Array | undefined;
     }
+  /** A breakpoint of the guest is on the instruction here. */
+  | { readonly kind: "breakpoint"; readonly offset: number; readonly guestRip: bigint }
   /** Interrupts were opened, and something waits. */
   | { readonly kind: "pending"; readonly offset: number; readonly next: bigint };
 

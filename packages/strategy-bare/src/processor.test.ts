@@ -1,0 +1,21 @@
+import { assemble, defaultProfile, processorProfiles } from "@ringside/isa";
+import { Host } from "@ringside/strategy";
+import { expect, test } from "vitest";
+import { bare } from "./index.ts";
+
+const memoryBytes = 4 << 20;
+const popcntBit = 1n << 23n;
+
+test.each([...processorProfiles.values()])("a guest's CPUID is that of $id", (processor) => {
+  const { bytes: image } = assemble("mov eax, 1\n cpuid\n cli\n hlt", { address: 0x10_0000n });
+  const guest = { kind: "kernel", image, format: "flat", commandLine: "", memoryBytes } as const;
+  using machine = bare.create(Host.create({ memoryBytes }), guest, { processor });
+  expect(machine.run(100)).toEqual({ reason: "halted", value: undefined });
+  const { rcx = 0n } = machine.inspect.registers();
+  expect((rcx & popcntBit) !== 0n).toBe(processor.features.has("popcnt"));
+});
+
+test("the default processor counts no bits, and one of the others does", () => {
+  expect(defaultProfile.features.has("popcnt")).toBe(false);
+  expect([...processorProfiles.values()].some(({ features }) => features.has("popcnt"))).toBe(true);
+});
