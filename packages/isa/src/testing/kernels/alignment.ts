@@ -2,7 +2,7 @@
 import { PLACE, protectedModeText, SEGMENT, writeGate } from "./protected-mode.ts";
 import type { Kernel, KernelCase } from "./rom.ts";
 
-const CHECK = "Intel SDM Vol. 3A §6.15, Exception and Interrupt Reference (Interrupt 17)";
+const CHECK = 'Intel SDM Vol. 3A §6.15, "Exception and Interrupt Reference" (Interrupt 17)';
 const FLAGS_AC = 0x4_0002;
 const { data } = PLACE;
 

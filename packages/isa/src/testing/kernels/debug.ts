@@ -9,11 +9,11 @@ import {
 } from "./protected-mode.ts";
 import type { Kernel, KernelCase } from "./rom.ts";
 
-const INSTRUCTION = "Intel SDM Vol. 3B §18.3.1.1, Instruction-Breakpoint Exception Condition";
-const DATA = "Intel SDM Vol. 3B §18.3.1.2, Data Memory and I/O Breakpoint Exception Conditions";
-const DETECT = "Intel SDM Vol. 3B §18.3.1.3, General-Detect Exception Condition";
-const STEP = "Intel SDM Vol. 3B §18.3.1.4, Single-Step Exception Condition";
-const FIELDS = "Intel SDM Vol. 3B §18.2.5, Breakpoint Field Recognition";
+const INSTRUCTION = 'Intel SDM Vol. 3B §18.3.1.1, "Instruction-Breakpoint Exception Condition"';
+const DATA = 'Intel SDM Vol. 3B §18.3.1.2, "Data Memory and I/O Breakpoint Exception Conditions"';
+const DETECT = 'Intel SDM Vol. 3B §18.3.1.3, "General-Detect Exception Condition"';
+const STEP = 'Intel SDM Vol. 3B §18.3.1.4, "Single-Step Exception Condition"';
+const FIELDS = 'Intel SDM Vol. 3B §18.2.5, "Breakpoint Field Recognition"';
 
 const ROM = 0xf_0000;
 const { data } = PLACE;
@@ -167,7 +167,7 @@ const cases: readonly KernelCase[] = [
   },
   {
     name: "with CR4.DE, DR4 is #UD",
-    reference: "Intel SDM Vol. 3B §18.2.2, Debug Registers DR4 and DR5",
+    reference: 'Intel SDM Vol. 3B §18.2.2, "Debug Registers DR4 and DR5"',
     text: "mov ecx, cr4\nor ecx, 8\nmov cr4, ecx\nat: mov eax, dr4",
     expected: "06 00000000 +00",
   },
@@ -204,7 +204,7 @@ const cases: readonly KernelCase[] = [
   },
   {
     name: "a task whose T flag is set is trapped before its first instruction",
-    reference: "Intel SDM Vol. 3B §18.3.1.5, Task-Switch Exception Condition",
+    reference: 'Intel SDM Vol. 3B §18.3.1.5, "Task-Switch Exception Condition"',
     text: `
       ${writeDescriptor(SEGMENT.otherTss, segment(PLACE.otherTss, 0x67, 0x89, 0))}
       mov edi, ${PLACE.otherTss}

@@ -9,12 +9,12 @@ import {
 } from "./protected-mode.ts";
 import type { Kernel, KernelCase } from "./rom.ts";
 
-const CALL = "Intel SDM Vol. 3A §5.8.4, Accessing a Code Segment Through a Call Gate";
-const STACKS = "Intel SDM Vol. 3A §5.8.5, Stack Switching";
-const RETURN = "Intel SDM Vol. 3A §5.8.6, Returning from a Called Procedure";
-const CONFORMING = "Intel SDM Vol. 3A §5.8.1.2, Accessing Conforming Code Segments";
+const CALL = 'Intel SDM Vol. 3A §5.8.4, "Accessing a Code Segment Through a Call Gate"';
+const STACKS = 'Intel SDM Vol. 3A §5.8.5, "Stack Switching"';
+const RETURN = 'Intel SDM Vol. 3A §5.8.6, "Returning from a Called Procedure"';
+const CONFORMING = 'Intel SDM Vol. 3A §5.8.1.2, "Accessing Conforming Code Segments"';
 const HANDLERS =
-  "Intel SDM Vol. 3A §6.12.1.2, Protection of Exception- and Interrupt-Handler Procedures";
+  'Intel SDM Vol. 3A §6.12.1.2, "Protection of Exception- and Interrupt-Handler Procedures"';
 
 const CALL_GATE_32 = 0x8c;
 const CALL_GATE_16 = 0x84;
@@ -185,7 +185,7 @@ const cases: readonly KernelCase[] = [
   },
   {
     name: "code of level 0 is not called from level 3 directly",
-    reference: "Intel SDM Vol. 3A §5.8.1.1, Accessing Nonconforming Code Segments",
+    reference: 'Intel SDM Vol. 3A §5.8.1.1, "Accessing Nonconforming Code Segments"',
     text: toUser(`at: call ${SEGMENT.code}:0`),
     expected: "0d 00000008 +00",
   },
@@ -197,13 +197,13 @@ const cases: readonly KernelCase[] = [
   },
   {
     name: "CLI at level 3 with IOPL 0 is #GP(0)",
-    reference: "Intel SDM Vol. 1 §19.5.1, I/O Privilege Level",
+    reference: 'Intel SDM Vol. 1 §19.5.1, "I/O Privilege Level"',
     text: toUser("at: cli"),
     expected: "0d 00000000 +00",
   },
   {
     name: "a port whose bit in the bitmap is clear is allowed, with all of its bytes",
-    reference: "Intel SDM Vol. 1 §19.5.2, I/O Permission Bit Map",
+    reference: 'Intel SDM Vol. 1 §19.5.2, "I/O Permission Bit Map"',
     text: `
       mov dword ptr [${PLACE.tss + 0x68}], 0xfffffffe
       mov byte ptr [${PLACE.tss + 0x6c}], 0xff

@@ -3,11 +3,11 @@ import { defaultProfile } from "../../profile/profile.ts";
 import { PLACE, protectedModeText, SEGMENT, writeGate } from "./protected-mode.ts";
 import type { Kernel, KernelCase } from "./rom.ts";
 
-const SMALL = "Intel SDM Vol. 3A §4.3, 32-Bit Paging";
-const PAE = "Intel SDM Vol. 3A §4.4, PAE Paging";
-const RIGHTS = "Intel SDM Vol. 3A §4.6, Access Rights";
-const FAULT = "Intel SDM Vol. 3A §4.7, Page-Fault Exceptions";
-const FLAGS = "Intel SDM Vol. 3A §4.8, Accessed and Dirty Flags";
+const SMALL = 'Intel SDM Vol. 3A §4.3, "32-Bit Paging"';
+const PAE = 'Intel SDM Vol. 3A §4.4, "PAE Paging"';
+const RIGHTS = 'Intel SDM Vol. 3A §4.6, "Access Rights"';
+const FAULT = 'Intel SDM Vol. 3A §4.7, "Page-Fault Exceptions"';
+const FLAGS = 'Intel SDM Vol. 3A §4.8, "Accessed and Dirty Flags"';
 
 const { directory } = PLACE;
 const table = directory + 0x1000;
@@ -217,7 +217,7 @@ const cases: readonly KernelCase[] = [
   {
     name: "INVLPG lets a changed entry be seen",
     reference:
-      "Intel SDM Vol. 3A §4.10.4.1, Operations that Invalidate TLBs and Paging-Structure Caches",
+      'Intel SDM Vol. 3A §4.10.4.1, "Operations that Invalidate TLBs and Paging-Structure Caches"',
     text: `${small(FRAME | ALL)}
       mov eax, [${PAGE}]
       mov dword ptr [${table}], 0

@@ -1,15 +1,15 @@
 /** Real-address mode: paragraphs, the interrupt vector table, limits, and the ways into protected mode and back. */
 import { FINISH, PRINTING, type Kernel, type KernelCase } from "./rom.ts";
 
-const REAL = "Intel SDM Vol. 3B §21.1, Real-Address Mode";
-const LIMITS = "Intel SDM Vol. 3A §5.3, Limit Checking";
+const REAL = 'Intel SDM Vol. 3B §21.1, "Real-Address Mode"';
+const LIMITS = 'Intel SDM Vol. 3A §5.3, "Limit Checking"';
 const NO_LIMITS = "QEMU's translator has no limits of segments.";
 
 /** Each case leaves a result in EAX. Exceptions arrive with their vector in EAX, too, at `after`. */
 const cases: readonly KernelCase[] = [
   {
     name: "a segment register holds a paragraph",
-    reference: `${REAL}; §21.1.1, Address Translation in Real-Address Mode`,
+    reference: `${REAL}; §21.1.1, "Address Translation in Real-Address Mode"`,
     text: `
       mov ax, 0x1234
       mov es, ax
@@ -22,7 +22,7 @@ const cases: readonly KernelCase[] = [
   },
   {
     name: "addresses of BP use SS",
-    reference: "Intel SDM Vol. 2A §2.1.5, Addressing-Mode Encoding of ModR/M and SIB Bytes",
+    reference: 'Intel SDM Vol. 2A §2.1.5, "Addressing-Mode Encoding of ModR/M and SIB Bytes"',
     text: `
       mov ax, 0x2000
       mov ss, ax
@@ -36,7 +36,7 @@ const cases: readonly KernelCase[] = [
   },
   {
     name: "16-bit addresses wrap at 64 KiB",
-    reference: "Intel SDM Vol. 1 §3.3.5, 32-Bit and 16-Bit Address and Operand Sizes",
+    reference: 'Intel SDM Vol. 1 §3.3.5, "32-Bit and 16-Bit Address and Operand Sizes"',
     text: `
       mov byte ptr [0x0ffe], 0x5a
       mov bx, 0xffff
@@ -47,7 +47,7 @@ const cases: readonly KernelCase[] = [
   },
   {
     name: "a word at offset FFFFH is #GP",
-    reference: `${LIMITS}; Vol. 3B §21.1.4, Interrupt and Exception Handling`,
+    reference: `${LIMITS}; Vol. 3B §21.1.4, "Interrupt and Exception Handling"`,
     text: "mov bx, 0xffff\nmov ax, [bx]\nxor eax, eax",
     expected: "0000000d",
     qemu: { prints: "00000000", why: NO_LIMITS },
@@ -68,7 +68,7 @@ const cases: readonly KernelCase[] = [
   },
   {
     name: "INT pushes FLAGS, CS and IP and clears IF and TF",
-    reference: `${REAL}; §21.1.4, Interrupt and Exception Handling`,
+    reference: `${REAL}; §21.1.4, "Interrupt and Exception Handling"`,
     text: `
       mov word ptr [0x80*4], .handler
       mov word ptr [0x80*4+2], 0xf000
@@ -101,7 +101,7 @@ const cases: readonly KernelCase[] = [
   },
   {
     name: "divide by zero arrives through vector 0 with its own address",
-    reference: "Intel SDM Vol. 3A §6.15, Exception and Interrupt Reference (Interrupt 0)",
+    reference: 'Intel SDM Vol. 3A §6.15, "Exception and Interrupt Reference" (Interrupt 0)',
     text: "xor cx, cx\nmov ax, 1\ndiv cx",
     expected: "00000000",
   },
@@ -144,7 +144,7 @@ const cases: readonly KernelCase[] = [
   },
   {
     name: "string moves with a segment override",
-    reference: "Intel SDM Vol. 1 §7.3.9.1, String Instructions",
+    reference: 'Intel SDM Vol. 1 §7.3.9.1, "String Instructions"',
     text: `
       mov ax, 0x2000
       mov es, ax
@@ -198,7 +198,7 @@ const cases: readonly KernelCase[] = [
   },
   {
     name: "a segment keeps the limit that protected mode gave it",
-    reference: "Intel SDM Vol. 3A §9.9.2, Switching Back to Real-Address Mode",
+    reference: 'Intel SDM Vol. 3A §9.9.2, "Switching Back to Real-Address Mode"',
     text: `
       o32 lgdt cs:[gdtr]
       mov eax, cr0
@@ -243,7 +243,7 @@ const cases: readonly KernelCase[] = [
   },
   {
     name: "32-bit code and back",
-    reference: "Intel SDM Vol. 3A §9.9.1, Switching to Protected Mode",
+    reference: 'Intel SDM Vol. 3A §9.9.1, "Switching to Protected Mode"',
     text: `
       o32 lgdt cs:[gdtr]
       mov eax, cr0

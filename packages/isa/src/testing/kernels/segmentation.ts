@@ -2,10 +2,10 @@
 import { protectedModeText, SEGMENT, segment, writeDescriptor } from "./protected-mode.ts";
 import type { Kernel, KernelCase } from "./rom.ts";
 
-const LIMITS = "Intel SDM Vol. 3A §5.3, Limit Checking";
-const TYPES = "Intel SDM Vol. 3A §5.4, Type Checking";
-const LOADING = "Intel SDM Vol. 3A §5.6, Privilege Level Checking When Accessing Data Segments";
-const STACK = "Intel SDM Vol. 3A §5.7, Privilege Level Checking When Loading the SS Register";
+const LIMITS = 'Intel SDM Vol. 3A §5.3, "Limit Checking"';
+const TYPES = 'Intel SDM Vol. 3A §5.4, "Type Checking"';
+const LOADING = 'Intel SDM Vol. 3A §5.6, "Privilege Level Checking When Accessing Data Segments"';
+const STACK = 'Intel SDM Vol. 3A §5.7, "Privilege Level Checking When Loading the SS Register"';
 const NO_CHECKS = "QEMU's translator checks neither limits nor types of segments.";
 
 const DATA = 0x93;
@@ -104,7 +104,7 @@ const cases: readonly KernelCase[] = [
   },
   {
     name: "a null segment is loaded, and not used",
-    reference: "Intel SDM Vol. 3A §5.4.1, Null Segment Selector Checking",
+    reference: 'Intel SDM Vol. 3A §5.4.1, "Null Segment Selector Checking"',
     text: "xor eax, eax\nmov fs, ax\nat: mov eax, fs:[0]",
     expected: "0d 00000000 +00",
     qemu: { prints: "00000000", why: NO_CHECKS },
@@ -139,7 +139,7 @@ const cases: readonly KernelCase[] = [
   },
   {
     name: "loading a segment marks its descriptor accessed",
-    reference: "Intel SDM Vol. 3A §3.4.5.1, Code- and Data-Segment Descriptor Types",
+    reference: 'Intel SDM Vol. 3A §3.4.5.1, "Code- and Data-Segment Descriptor Types"',
     text: `${own(0xfff, DATA & ~1, BIG)}\nmovzx eax, byte ptr [${0x1000 + SEGMENT.own + 5}]`,
     expected: "00000093",
   },

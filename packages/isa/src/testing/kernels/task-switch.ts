@@ -9,10 +9,10 @@ import {
 } from "./protected-mode.ts";
 import type { Kernel, KernelCase } from "./rom.ts";
 
-const SWITCH = "Intel SDM Vol. 3A §7.3, Task Switching";
-const LINK = "Intel SDM Vol. 3A §7.4, Task Linking";
-const GATE = "Intel SDM Vol. 3A §7.2.5, Task-Gate Descriptor";
-const SMALL = "Intel SDM Vol. 3A §7.6, 16-Bit Task-State Segment (TSS)";
+const SWITCH = 'Intel SDM Vol. 3A §7.3, "Task Switching"';
+const LINK = 'Intel SDM Vol. 3A §7.4, "Task Linking"';
+const GATE = 'Intel SDM Vol. 3A §7.2.5, "Task-Gate Descriptor"';
+const SMALL = 'Intel SDM Vol. 3A §7.6, "16-Bit Task-State Segment" (TSS)';
 
 const { tss, otherTss: other } = PLACE;
 const AVAILABLE_32 = 0x89;
@@ -161,7 +161,7 @@ const cases: readonly KernelCase[] = [
   },
   {
     name: "an exception through a task gate has its error code on the new stack",
-    reference: "Intel SDM Vol. 3A §6.12.2, Interrupt Tasks",
+    reference: 'Intel SDM Vol. 3A §6.12.2, "Interrupt Tasks"',
     text: `
       ${otherTask("task")}
       ${writeGate(PLACE.idt + 13 * 8, SEGMENT.otherTss, "0", 0x85)}
@@ -180,7 +180,7 @@ const cases: readonly KernelCase[] = [
   },
   {
     name: "INT n through a task gate",
-    reference: "Intel SDM Vol. 3A §6.12.2, Interrupt Tasks",
+    reference: 'Intel SDM Vol. 3A §6.12.2, "Interrupt Tasks"',
     text: `
       ${otherTask("task")}
       ${writeGate(PLACE.idt + 0x31 * 8, SEGMENT.otherTss, "0", 0x85)}

@@ -2,11 +2,11 @@
 import { PLACE, protectedModeText, SEGMENT, writeGate } from "./protected-mode.ts";
 import type { Kernel, KernelCase } from "./rom.ts";
 
-const ENTER = "Intel SDM Vol. 3B §21.2.5, Entering Virtual-8086 Mode";
-const LEAVE = "Intel SDM Vol. 3B §21.2.6, Leaving Virtual-8086 Mode";
-const SENSITIVE = "Intel SDM Vol. 3B §21.2.7, Sensitive Instructions";
-const ADDRESSES = "Intel SDM Vol. 3B §21.1.1, Address Translation in Real-Address Mode";
-const PORTS = "Intel SDM Vol. 3B §21.2.8, Virtual-8086 Mode I/O";
+const ENTER = 'Intel SDM Vol. 3B §21.2.5, "Entering Virtual-8086 Mode"';
+const LEAVE = 'Intel SDM Vol. 3B §21.2.6, "Leaving Virtual-8086 Mode"';
+const SENSITIVE = 'Intel SDM Vol. 3B §21.2.7, "Sensitive Instructions"';
+const ADDRESSES = 'Intel SDM Vol. 3B §21.1.1, "Address Translation in Real-Address Mode"';
+const PORTS = 'Intel SDM Vol. 3B §21.2.8, "Virtual-8086 Mode I/O"';
 
 const VM = 0x2_0002;
 const IOPL_3 = 0x3000;
@@ -148,7 +148,7 @@ const cases: readonly KernelCase[] = [
   },
   {
     name: "a word at offset FFFFH is #GP(0)",
-    reference: "Intel SDM Vol. 3A §5.3, Limit Checking",
+    reference: 'Intel SDM Vol. 3A §5.3, "Limit Checking"',
     text: virtual8086("mov bx, 0xffff\nat: mov ax, [bx]"),
     expected: "0d 00000000 +00",
     qemu: { prints: "00000000", why: "QEMU's translator has no limits of segments." },
