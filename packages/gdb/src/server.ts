@@ -5,7 +5,7 @@
  * on without its breakpoints, and another one may come, for which the guest stops. A step that meets an interrupt runs
  * its handler to the end, so that a debugger follows the program and not what interrupts it.
  */
-import { countAt, isFinal, type Exit, type VirtualMachine } from "@ringside/strategy";
+import { countAt, isFinal, shellStatus, type Exit, type VirtualMachine } from "@ringside/strategy";
 import type { Connection } from "./connection.ts";
 import { hexOfValue } from "./hex.ts";
 import { encodePacket, PacketReader } from "./packet.ts";
@@ -100,9 +100,7 @@ export class GdbServer {
         return exit;
       }
       if (isFinal(exit)) {
-        this.#report(
-          exit.reason === "halted" ? `W${hexOfValue(BigInt(exit.value ?? 0), 8)}` : "W00",
-        );
+        this.#report(`W${hexOfValue(BigInt(statusOf(exit)), 8)}`);
         return exit;
       }
       if (this.isAttached) this.#report(stopReplyOf(exit));
@@ -205,6 +203,12 @@ export class GdbServer {
     this.#handler.removeStops();
     this.#goOn("continue");
   }
+}
+
+/** What a guest that came to an end of its own ended with. */
+function statusOf(exit: Exit): number {
+  if (exit.reason === "exited") return shellStatus(exit.status);
+  return exit.reason === "halted" ? (exit.value ?? 0) : 0;
 }
 
 function stopReplyOf(exit: Exit): string {

@@ -3,6 +3,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tinyProgram } from "@ringside/conformance";
 import { assemble } from "@ringside/isa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cannotRun, ringsideIn, type Ended } from "../testing/ringside-process.ts";
@@ -44,14 +45,7 @@ describe.skipIf(cannotRun || !hasGdb())("gdb (skipped where there is none)", () 
     await writeFile(kernel, bytes);
     const at = (name: string): string => `0x${(symbols.get(name) ?? 0n).toString(16)}`;
     const args = ["boot", "--kernel", kernel, "--format", "flat", "--memory", "4M", "--gdb", "0"];
-    let ended: Promise<Ended> | undefined;
-    const target = await new Promise<string>((resolve) => {
-      const onStderr = (text: string): void => {
-        const [, address] = /target remote (\S+)\n/u.exec(text) ?? [];
-        if (address !== undefined) resolve(address);
-      };
-      ended = ringsideIn(folder, args, { onStderr });
-    });
+    const { target, ended } = await waitingForGdb(args);
     const commands = [
       "set confirm off",
       "set architecture i386:x86-64",
@@ -93,7 +87,33 @@ describe.skipIf(cannotRun || !hasGdb())("gdb (skipped where there is none)", () 
     expect.soft(output).toContain("exited with code 03");
     expect(await ended).toMatchObject({ status: 3 });
   });
+
+  test("follows a program and the kernel below it to the program's end", async () => {
+    const program = join(folder, "program");
+    const source = "mov edi, 7\n mov eax, 60\n syscall";
+    await writeFile(program, tinyProgram(source), { mode: 0o755 });
+    const args = ["run", "--strategy", "bare", "--gdb", "0", "--", program];
+    const { target, ended } = await waitingForGdb(args);
+    const commands = ["set architecture i386:x86-64", `target remote ${target}`, "continue"];
+    const output = await gdb(commands.flatMap((command) => ["-ex", command]));
+    expect(output).toContain("exited with code 07");
+    expect(await ended).toMatchObject({ status: 7 });
+  });
 });
+
+/** Starts the command and waits until it says where gdb finds it. */
+async function waitingForGdb(
+  args: readonly string[],
+): Promise<{ readonly target: string; readonly ended: Promise<Ended> }> {
+  return new Promise((resolve) => {
+    const ended = ringsideIn(folder, args, {
+      onStderr(text) {
+        const [, target] = /target remote (\S+)\n/u.exec(text) ?? [];
+        if (target !== undefined) resolve({ target, ended });
+      },
+    });
+  });
+}
 
 function gdb(args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
