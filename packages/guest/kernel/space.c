@@ -31,32 +31,29 @@ u64 *space_slot(const struct space *space, u64 address) {
 /* Takes away tables that were made on the way to a page that then never came: slots[level] lies in
  * the lowest of them. */
 static void prune(u64 *slots[5], int level) {
+    machine_commit();
     for (; level < 4 && frame_users(pointer_frame(slots[level])) == 1; level++) {
-        frame table = pointer_frame(slots[level]);
         machine_write_entry(slots[level + 1], 0);
         machine_flush_all();
         machine_commit();
-        machine_close_table(table, level);
-        frame_put(table);
+        machine_give_table(pointer_frame(slots[level]), level);
         frame_put(pointer_frame(slots[level + 1]));
     }
 }
 
-/* The same, with tables made as needed; NULL when memory is out. */
+/* The same, with tables made as needed; NULL when memory is out. The caller commits. */
 static u64 *make_slot(struct space *space, u64 address) {
     u64 *slots[5];
-    int level;
-    while ((level = walk(space, address, slots)) > 1) {
-        frame table = frame_take_zero();
-        if (!table || !machine_open_table(table, level - 1)) {
-            if (table) frame_put(table);
+    for (int level = walk(space, address, slots); level > 1; level--) {
+        frame table = machine_take_table(level - 1);
+        if (!table) {
             prune(slots, level);
             return NULL;
         }
         machine_write_entry(slots[level],
                             machine_entry(table, ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER));
-        machine_commit();
         frame_get(pointer_frame(slots[level]));
+        slots[level - 1] = (u64 *)frame_pointer(table) + index_of(address, level - 1);
     }
     return slots[1];
 }
@@ -75,11 +72,19 @@ i64 space_set(struct space *space, u64 address, frame page, u64 flags) {
 
 /* Frames whose entries are gone, but which the processor may still know. */
 struct gathered {
-    frame frames[64 + 3]; /* three tables may go with the last page */
+    struct {
+        frame frame;
+        u8 level; /* 0: a page; else a table */
+    } frames[64 + 3]; /* three tables may go with the last page */
     usize count;
     u64 addresses[16];
     usize address_count; /* more than fit: flush everything */
 };
+
+static void gather(struct gathered *gathered, frame f, int level) {
+    gathered->frames[gathered->count].frame = f;
+    gathered->frames[gathered->count++].level = (u8)level;
+}
 
 static void flush(const struct space *space, struct gathered *gathered) {
     if (current && current->space == space && gathered->address_count) {
@@ -89,7 +94,10 @@ static void flush(const struct space *space, struct gathered *gathered) {
                 machine_flush_page(gathered->addresses[i]);
     }
     machine_commit();
-    for (usize i = 0; i < gathered->count; i++) frame_put(gathered->frames[i]);
+    for (usize i = 0; i < gathered->count; i++) {
+        if (gathered->frames[i].level) machine_give_table(gathered->frames[i].frame, gathered->frames[i].level);
+        else frame_put(gathered->frames[i].frame);
+    }
     gathered->count = gathered->address_count = 0;
 }
 
@@ -105,18 +113,18 @@ static bool drop_entry(u64 *slots[5], struct gathered *gathered) {
         frame table = pointer_frame(slots[level]);
         if (frame_put(table) > 1) return level > 1;
         machine_write_entry(slots[level + 1], 0);
-        machine_commit();
-        machine_close_table(table, level);
-        gathered->frames[gathered->count++] = table;
+        gather(gathered, table, level);
         gathered->address_count = ARRAY_LENGTH(gathered->addresses) + 1;
     }
     frame_put(pointer_frame(slots[4]));
     return true;
 }
 
-/* Removes what is mapped from `start` to `end`. Areas are the caller's. */
-static void unmap(struct space *space, u64 start, u64 end) {
-    struct gathered gathered = {.count = 0};
+/*
+ * Removes what is mapped from `start` to `end`; the caller flushes. Areas are the caller's. Until then
+ * entries may still read as they were, but no page is met twice: addresses only go up.
+ */
+static void remove_pages(struct space *space, u64 start, u64 end, struct gathered *gathered) {
     for (u64 at = start; at < end;) {
         u64 *slots[5];
         int level = walk(space, at, slots);
@@ -128,23 +136,27 @@ static void unmap(struct space *space, u64 start, u64 end) {
         int left = 512 - index_of(at, 1);
         for (; left && at < end && !table_gone; left--, at += PAGE_SIZE, slots[1]++) {
             if (!*slots[1]) continue;
-            gathered.frames[gathered.count++] = machine_entry_frame(*slots[1]);
-            note_address(&gathered, at);
+            gather(gathered, machine_entry_frame(*slots[1]), 0);
+            note_address(gathered, at);
             machine_write_entry(slots[1], 0);
             space->resident--;
-            table_gone = drop_entry(slots, &gathered);
-            if (gathered.count >= 64) flush(space, &gathered);
+            table_gone = drop_entry(slots, gathered);
+            if (gathered->count >= 64) flush(space, gathered);
         }
     }
+}
+
+static void unmap(struct space *space, u64 start, u64 end) {
+    struct gathered gathered = {.count = 0};
+    remove_pages(space, start, end, &gathered);
     flush(space, &gathered);
 }
 
 struct space *space_new(void) {
     struct space *space = allocate(sizeof *space);
     if (!space) return NULL;
-    space->root = frame_take_zero();
-    if (!space->root || !machine_open_table(space->root, 4)) {
-        if (space->root) frame_put(space->root);
+    space->root = machine_take_table(4);
+    if (!space->root) {
         release(space);
         return NULL;
     }
@@ -333,27 +345,31 @@ i64 space_move_pages(struct space *space, u64 from, u64 to, u64 length) {
         machine_write_entry(slots[1], 0);
         note_address(&gathered, from + done);
         drop_entry(slots, &gathered);
+        machine_commit(); /* the next page may be in a table that is new, or one that is gone */
         if (gathered.count >= 64) flush(space, &gathered);
     }
     flush(space, &gathered);
     return 0;
 }
 
+/* The child's level-1 table that was written last, and which 2 MiB it has. */
+struct target {
+    u64 span;
+    u64 *table;
+};
+
 /* Copies the pages of one area into a child: shared ones as they are, private ones by COW. */
 static i64 copy_pages(struct space *parent, struct space *child, const struct area *area,
-                      bool *changed) {
+                      struct target *target, bool *changed) {
     /* Pages of a file that nobody could write come back by faults. */
     if (area->inode && !(area->protection & PROT_WRITE) && area->flags & AREA_SHARED) return 0;
-    u64 *to = NULL;
     for (u64 at = area->start; at < area->end;) {
         u64 *slots[5];
         int level = walk(parent, at, slots);
         if (level > 1) {
             at = (at & ~(span_of(level) - 1)) + span_of(level);
-            to = NULL;
             continue;
         }
-        if (index_of(at, 1) == 0) to = NULL;
         u64 entry = *slots[1];
         if (entry) {
             frame page = machine_entry_frame(entry);
@@ -362,17 +378,19 @@ static i64 copy_pages(struct space *parent, struct space *child, const struct ar
                 machine_write_entry(slots[1], entry);
                 *changed = true;
             }
-            if (!to) {
-                to = make_slot(child, at);
-                if (!to) return -ENOMEM;
+            if (target->span != at / span_of(2)) {
+                if (child->resident) machine_commit(); /* the way to the last table counts */
+                u64 *slot = make_slot(child, at);
+                if (!slot) return -ENOMEM;
+                *target = (struct target){at / span_of(2), slot - index_of(at, 1)};
             }
+            u64 *to = target->table + index_of(at, 1);
             frame_get(page);
             machine_write_entry(to, entry);
             frame_get(pointer_frame(to));
             child->resident++;
         }
         at += PAGE_SIZE;
-        if (to) to++;
     }
     return 0;
 }
@@ -389,6 +407,7 @@ struct space *space_fork(struct space *parent) {
     struct area **link = &child->areas;
     i64 error = 0;
     bool changed = false;
+    struct target target = {~0ull, NULL};
     for (struct area *area = parent->areas; area && !error; area = area->next) {
         struct area *copy = allocate(sizeof *copy);
         if (!copy) {
@@ -400,7 +419,7 @@ struct space *space_fork(struct space *parent) {
         if (copy->inode) inode_hold(copy->inode);
         *link = copy;
         link = &copy->next;
-        error = copy_pages(parent, child, area, &changed);
+        error = copy_pages(parent, child, area, &target, &changed);
     }
     if (changed && current && current->space == parent) machine_flush_all();
     machine_commit();
@@ -419,10 +438,10 @@ void space_empty(struct space *space) {
 
 void space_release(struct space *space) {
     if (--space->users) return;
-    machine_retire_tables(space->root);
+    struct gathered gathered = {.count = 0};
     while (space->areas) {
         struct area *area = space->areas;
-        unmap(space, area->start, area->end);
+        remove_pages(space, area->start, area->end, &gathered);
         space->areas = area->next;
         free_area(area);
     }
@@ -430,7 +449,7 @@ void space_release(struct space *space) {
         space->executable->regular.executions--;
         inode_release(space->executable);
     }
-    machine_close_table(space->root, 4);
-    if (frame_put(space->root)) panic("a level-4 table still counts entries");
+    flush(space, &gathered);
+    machine_give_table(space->root, 4);
     release(space);
 }

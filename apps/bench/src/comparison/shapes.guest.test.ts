@@ -160,6 +160,11 @@ describe("VT-x with extended page tables, on Haswell", () => {
 });
 
 describe("paravirtualization", () => {
+  test("forks in more than 1.5 times the cycles of bare, and in fewer than binary translation", () => {
+    expect(ratios("fork-wait", "paravirt", "bare").least).toBeGreaterThan(1.5);
+    expect(ratios("fork-wait", "paravirt", "binary-translation").most).toBeLessThan(1);
+  });
+
   test("asks for a list of page-table entries in less than a fiftieth of the hypercalls", () => {
     const perEntry = (benchmark: string): number =>
       countAt(counted(benchmark, "paravirt"), "hypercalls") /

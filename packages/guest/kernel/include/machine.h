@@ -5,7 +5,7 @@
  * So there are three rules for the rest of the kernel:
  *   - a page-table entry is made by machine_entry() and written by machine_write_entry() only;
  *   - a written entry and a flush count, and an entry may be read back, after machine_commit();
- *   - a frame is a table from machine_open_table() to machine_close_table(), and in between nobody
+ *   - a frame is a table from machine_take_table() to machine_give_table(), and in between nobody
  *     writes to it by any other way.
  * The kernel runs with interrupts off; they are taken in user mode and inside machine_idle().
  */
@@ -78,9 +78,8 @@ void machine_init(const struct boot_info *info);
 /* tables.c */
 u64 machine_entry(frame target, u64 flags);
 frame machine_entry_frame(u64 entry);
-bool machine_open_table(frame table, int level); /* level 1 to 4; a level-4 table gets the kernel half */
-void machine_retire_tables(frame root); /* level 4: from now on only taken apart, never loaded */
-void machine_close_table(frame table, int level);
+frame machine_take_table(int level); /* empty; level 4: with the kernel half; 0: memory is out */
+void machine_give_table(frame table, int level); /* empty again, and nowhere in use after a commit */
 void machine_write_entry(u64 *slot, u64 entry);
 void machine_commit(void);
 void machine_flush_page(u64 address);

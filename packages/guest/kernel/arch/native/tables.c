@@ -19,16 +19,19 @@ static frame kernel_root;
 u64 machine_entry(frame target, u64 flags) { return (u64)target << PAGE_SHIFT | flags; }
 frame machine_entry_frame(u64 entry) { return (frame)((entry & ADDRESS_MASK) >> PAGE_SHIFT); }
 
-bool machine_open_table(frame table, int level) {
-    if (level < 4) return true;
+frame machine_take_table(int level) {
+    frame table = frame_take_zero();
+    if (!table || level < 4) return table;
     u64 *to = frame_pointer(table), *from = frame_pointer(kernel_root);
     to[DIRECT_SLOT] = from[DIRECT_SLOT];
     to[KERNEL_SLOT] = from[KERNEL_SLOT];
-    return true;
+    return table;
 }
 
-void machine_retire_tables(frame root) { (void)root; }
-void machine_close_table(frame table, int level) { (void)table, (void)level; }
+void machine_give_table(frame table, int level) {
+    if (frame_put(table)) panic("a level-%d table still counts entries", level);
+}
+
 void machine_write_entry(u64 *slot, u64 entry) { *(volatile u64 *)slot = entry; }
 void machine_commit(void) {}
 void machine_flush_page(u64 address) { invalidate_page(address); }

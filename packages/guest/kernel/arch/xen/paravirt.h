@@ -27,7 +27,7 @@ struct kernel_tables {
 extern struct kernel_tables kernel_tables;
 extern const u64 *physical_to_machine; /* machine frame by frame */
 void boot_tables(struct boot_info *info);
-#define TABLE_STATE 16 /* bytes per frame */
+#define TABLE_STATE 8 /* bytes per frame */
 u64 frame_entry(frame target, u64 flags);
 
 /* tables.c */

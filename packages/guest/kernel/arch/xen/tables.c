@@ -1,9 +1,9 @@
 /*
  * tables.c: page tables as Xen wants them: nobody maps one writable, each entry is checked.
  *
- * Tables that no address space has been loaded with are plain memory. When one is loaded for the
- * first time, or hung below one that was, its tables are sealed: made read-only in the direct map,
- * and pinned. From then on entries are written by hypercall. A space that ends is unsealed first.
+ * A frame becomes a table when it is made read-only in the direct map and pinned, which makes Xen look
+ * at all its entries; from then on entries are written by hypercall. That costs, so tables that are
+ * empty again stay what they are, in a pool for each level.
  *
  * A program must not see the kernel, which runs at its privilege level. So there are two level-4
  * tables: the one that the rest of the kernel knows, and its partner without a kernel half, which Xen
@@ -16,15 +16,20 @@
 /* Bits of an entry that the kernel decides about; Xen adds others, which must not be written back. */
 #define ENTRY_OWN (ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER | 0x60 | 0xe00 | ENTRY_NO_EXECUTE)
 
-/* What is known of a frame that is a table. Its tables below are a list, so that nobody scans entries. */
 struct table {
-    u8 level; /* 0: no table */
-    bool sealed;
-    frame partner;      /* of level 4 */
-    frame first, next;  /* table below; next one below the same table */
+    frame partner; /* of level 4 */
+    frame next;    /* in the pool */
 };
 static struct table *tables; /* by frame */
 _Static_assert(sizeof(struct table) == TABLE_STATE, "boot_tables.c leaves room for it");
+
+/* So many empty tables of a level are kept. */
+#define POOL_MAX 16
+
+static struct {
+    frame first;
+    u32 count;
+} pools[5];
 
 u64 machine_entry(frame target, u64 flags) { return frame_entry(target, flags); }
 
@@ -42,97 +47,67 @@ static void map_direct(frame f, u64 flags) {
     batch_update(machine_address(slot), frame_entry(f, ENTRY_PRESENT | ENTRY_NO_EXECUTE | flags));
 }
 
-static void seal_one(frame f, int level) {
+static void pin(frame f, int level) {
     map_direct(f, 0);
-    tables[f].sealed = true;
-    /* A table is checked when its root is pinned; one by one only where batching is off. */
-    if (level == 4 || batch_off) batch_operation(MMUEXT_PIN_L1_TABLE + (u32)level - 1, physical_to_machine[f]);
+    batch_operation(MMUEXT_PIN_L1_TABLE + (u32)level - 1, physical_to_machine[f]);
 }
 
-static void unseal_one(frame f, int level) {
-    if (level == 4 || batch_off) batch_operation(MMUEXT_UNPIN_TABLE, physical_to_machine[f]);
+/* Makes a frame memory again, and gives it back. */
+static void unpin(frame f) {
+    batch_operation(MMUEXT_UNPIN_TABLE, physical_to_machine[f]);
     map_direct(f, ENTRY_WRITABLE);
     machine_flush_page((u64)frame_pointer(f));
-    tables[f].sealed = false;
+    machine_commit();
+    if (frame_put(f)) panic("table %x still counts entries", f);
 }
 
-/* Lowest tables first: a table can be pinned when everything below is read-only. */
-static void seal(frame f) {
-    for (frame below = tables[f].first; below; below = tables[below].next)
-        if (!tables[below].sealed) seal(below);
-    frame partner = tables[f].partner;
-    seal_one(f, tables[f].level);
-    if (partner) seal_one(partner, 4);
-}
-
-static void unseal(frame f) {
-    frame partner = tables[f].partner;
-    if (partner) unseal_one(partner, 4);
-    unseal_one(f, tables[f].level);
-    for (frame below = tables[f].first; below; below = tables[below].next)
-        if (tables[below].sealed) unseal(below);
-}
-
-bool machine_open_table(frame f, int level) {
-    frame partner = 0;
+frame machine_take_table(int level) {
+    frame f = pools[level].first, partner = 0;
+    if (f) {
+        pools[level].first = tables[f].next;
+        pools[level].count--;
+        return f;
+    }
+    f = frame_take_zero();
+    if (!f) return 0;
     if (level == 4) {
         partner = frame_take_zero();
-        if (!partner) return false;
+        if (!partner) {
+            frame_put(f);
+            return 0;
+        }
         u64 *to = frame_pointer(f), *from = frame_pointer(kernel_tables.root);
         to[DIRECT_SLOT] = from[DIRECT_SLOT] & (ADDRESS_MASK | ENTRY_OWN);
         to[KERNEL_SLOT] = from[KERNEL_SLOT] & (ADDRESS_MASK | ENTRY_OWN);
+        pin(partner, 4);
     }
-    tables[f] = (struct table){.level = (u8)level, .partner = partner};
-    if (batch_off) seal(f);
-    return true;
+    tables[f].partner = partner;
+    pin(f, level);
+    return f;
 }
 
-void machine_close_table(frame f, int level) {
-    (void)level;
+void machine_give_table(frame f, int level) {
+    if (pools[level].count < POOL_MAX) {
+        tables[f].next = pools[level].first;
+        pools[level].first = f;
+        pools[level].count++;
+        return;
+    }
     frame partner = tables[f].partner;
-    if (tables[f].sealed) unseal(f);
-    tables[f].level = 0;
-    machine_commit();
-    if (partner) frame_put(partner);
-}
-
-void machine_retire_tables(frame root) {
-    if (!batch_off && tables[root].sealed) unseal(root);
-    machine_commit();
-}
-
-/* Keeps the list of tables below in step with an entry that is about to change. */
-static void relink(struct table *table, u64 before, u64 after) {
-    if (before & ENTRY_PRESENT) {
-        frame *link = &table->first, gone = machine_entry_frame(before);
-        while (*link != gone) link = &tables[*link].next;
-        *link = tables[gone].next;
-    }
-    if (after & ENTRY_PRESENT) {
-        frame below = machine_entry_frame(after);
-        tables[below].next = table->first;
-        table->first = below;
-        if (table->sealed && !tables[below].sealed) seal(below);
-    }
+    tables[f].partner = 0;
+    if (partner) unpin(partner);
+    unpin(f);
 }
 
 void machine_write_entry(u64 *slot, u64 entry) {
-    struct table *table = &tables[pointer_frame(slot)];
+    frame partner = tables[pointer_frame(slot)].partner;
     entry &= ADDRESS_MASK | ENTRY_OWN;
-    u64 *twin = table->partner ? (u64 *)frame_pointer(table->partner) + (u64)slot % PAGE_SIZE / sizeof *slot : NULL;
-    if (table->level > 1) relink(table, *slot, entry);
-    if (!table->sealed) {
-        *(volatile u64 *)slot = entry;
-        if (twin) *(volatile u64 *)twin = entry;
-        return;
-    }
     batch_update(machine_address(slot), entry);
-    if (twin) batch_update(machine_address(twin), entry);
+    if (partner) batch_update(physical_to_machine[partner] << PAGE_SHIFT | (u64)slot % PAGE_SIZE, entry);
 }
 
 /* To leave a space may wait for whatever comes next: the kernel's own half is the same everywhere. */
 void machine_load_tables(frame root) {
-    if (root && !tables[root].sealed) seal(root);
     batch_operation(MMUEXT_NEW_BASEPTR, physical_to_machine[root ? root : kernel_tables.root]);
     batch_operation(MMUEXT_NEW_USER_BASEPTR, root ? physical_to_machine[tables[root].partner] : 0);
     if (root) machine_commit();
@@ -145,8 +120,8 @@ static u64 *kernel_slot(u64 address) {
         u64 *slot = (u64 *)frame_pointer(table) + (address >> (PAGE_SHIFT + 9 * (level - 1)) & 511);
         if (level == 1) return slot;
         if (!(*slot & ENTRY_PRESENT)) {
-            frame next = frame_take_zero();
-            if (!next || !machine_open_table(next, level - 1)) return NULL;
+            frame next = machine_take_table(level - 1);
+            if (!next) return NULL;
             machine_write_entry(slot, machine_entry(next, ENTRY_PRESENT | ENTRY_WRITABLE));
             machine_commit();
         }
@@ -157,12 +132,6 @@ static u64 *kernel_slot(u64 address) {
 void tables_init(void) {
     tables = frame_pointer(kernel_tables.states);
     memzero(tables, start_info->nr_pages * sizeof *tables);
-    /* Stacks and devices hang below these: the way from the root to KERNEL_BASE. */
-    frame f = kernel_tables.root;
-    for (int level = 4; level > 1; level--) {
-        tables[f] = (struct table){.level = (u8)level, .sealed = true};
-        f = machine_entry_frame(((u64 *)frame_pointer(f))[KERNEL_BASE >> (PAGE_SHIFT + 9 * (level - 1)) & 511]);
-    }
 }
 
 /* A page that is not the kernel's, by its machine address. */
