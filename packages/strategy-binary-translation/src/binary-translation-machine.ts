@@ -40,7 +40,8 @@ import { CodeSpace } from "./code-space.ts";
 import { TranslationCounts, type CacheCounts } from "./counts.ts";
 import { GuestCpu } from "./guest-cpu.ts";
 import { guestRegisters } from "./guest-registers.ts";
-import { Monitor, type StepResult } from "./monitor.ts";
+import { Monitor } from "./monitor.ts";
+import type { StepResult } from "./monitor-options.ts";
 import {
   sensitiveExtension,
   SensitiveWatch,

@@ -5,105 +5,45 @@
  * it runs the guest's own code at CPL 3. At rest its registers are with the hypervisor, at an instruction boundary: there
  * instructions are emulated and events delivered.
  */
-import type {
-  GuestDevices,
-  GuestMemory,
-  InstructionEmulator,
-  ShadowMmu,
-} from "@ringside/hypervisor";
-import type { PhysicalInterrupts, VirtualInterrupts } from "@ringside/hypervisor";
-import {
-  RFLAGS,
-  SHADOW,
-  slots,
-  VECTOR,
-  type MonitorEvent,
-  type Processor,
-  type ProcessorExit,
-  type VirtualEvent,
-} from "@ringside/isa";
-import type { CachedExit, TranslationCache } from "./cache/translation-cache.ts";
-import type { Region } from "./cache/region.ts";
-import type { RegionGuard } from "./cache/region-guard.ts";
-import type { VirtualCpuSlots } from "./cache/virtual-cpu-slots.ts";
-import { isCanonical, type CodeSpace } from "./code-space.ts";
-import { addTo, type TranslationCounts } from "./counts.ts";
-import type { GuestCpu } from "./guest-cpu.ts";
+import { RFLAGS, slots, VECTOR, type MonitorEvent, type ProcessorExit } from "@ringside/isa";
+import type { CachedExit } from "./cache/translation-cache.ts";
+import { isCanonical } from "./code-space.ts";
+import { addTo } from "./counts.ts";
+import { GuestAtRest } from "./guest-at-rest.ts";
 import { breakpointKey, hasBreakpoints, instructionBreakpoints } from "./guest-breakpoints.ts";
+import type { GuestCpu } from "./guest-cpu.ts";
+import { crash, ran, type MonitorOptions, type StepResult } from "./monitor-options.ts";
+import { ShownState } from "./shown-state.ts";
 import { calloutBytes, calloutVector } from "./translator/unit-builder.ts";
-import type { SensitiveWatch } from "./trap-and-emulate/sensitive-watch.ts";
-
-export interface MonitorOptions {
-  readonly processor: Processor;
-  readonly region: Region;
-  readonly slots: VirtualCpuSlots;
-  readonly cache: TranslationCache;
-  readonly code: CodeSpace;
-  readonly cpu: GuestCpu;
-  readonly guard: RegionGuard;
-  readonly mmu: ShadowMmu;
-  readonly memory: GuestMemory;
-  readonly devices: GuestDevices;
-  readonly emulator: InstructionEmulator;
-  readonly interrupts: VirtualInterrupts;
-  readonly physicalInterrupts: PhysicalInterrupts;
-  readonly counts: TranslationCounts;
-  /** Present for trap-and-emulate: the kernel runs as it stands, and this watches it. */
-  readonly watch?: SensitiveWatch | undefined;
-  /** Told why the processor came back. */
-  readonly onEntry: ((why: string) => void) | undefined;
-}
-
-/** What a step came to: nothing to report, or how the guest's machine ended or stopped. */
-export type StepResult =
-  | { readonly kind: "ran" }
-  /** Work of the hypervisor alone: an event was delivered, or an instruction emulated. */
-  | { readonly kind: "served" }
-  | { readonly kind: "halted" }
-  /** The guest maps memory where the region lies: the translator must move. The guest is at rest. */
-  | { readonly kind: "region-taken" }
-  | { readonly kind: "crashed"; readonly why: string };
 
 type Fault = Extract<MonitorEvent, { kind: "exception" }>;
 
-const ran: StepResult = { kind: "ran" };
-const served: StepResult = { kind: "served" };
-const halted: StepResult = { kind: "halted" };
 /** Page-fault error code. Intel SDM Vol. 3A §4.7, "Page-Fault Exceptions". */
 const wasWrite = 2;
 const wasUser = 4;
 const wasFetch = 16;
-const singleStep = 0x4000n;
-const postPort = 0x80;
 
 export class Monitor {
   readonly #o: MonitorOptions;
+  readonly #shown: ShownState;
+  readonly #rest: GuestAtRest;
   #where: "cache" | "program" | "rest" = "rest";
   /** The monitor was called by translated code, and has not resumed the guest since. */
   #calledOut = false;
   #isRunning = false;
   /** The guest is in the middle of an instruction, and something is to be delivered behind it. */
   #steps = false;
-  /** A repeated instruction is being emulated, one iteration at a time. */
-  #repeats = false;
   /** Translated code met a breakpoint on data: #DB behind the present instruction of the guest. */
   #debugTraps = false;
   /** The instruction breakpoints that code in the cache stands for. */
   #breakpoints = "";
-  /** The instruction emulated last entered a handler, by itself or by its fault. */
-  #enteredHandler = false;
-  /** A write of the guest was to a traced frame, or to a device. */
-  #needed = false;
-  /** A page table of the guest may have been written since it was looked at for the region's sake. */
-  #tablesChanged = true;
   /** IOPL or NT was set when translated code ran last. */
   #wasUnusual = false;
-  #pendingShown = 0;
-  #waitingShown = 0;
 
   constructor(options: MonitorOptions) {
     this.#o = options;
-    this.#showPostPort();
+    this.#shown = new ShownState(options);
+    this.#rest = new GuestAtRest({ ...options, shown: this.#shown });
   }
 
   /** Where the guest is; for inspection. */
@@ -133,14 +73,14 @@ export class Monitor {
       const isAtBoundary = this.#where === "rest" || this.#leaveCacheAtBoundary();
       if (isAtBoundary) {
         this.#debugTraps = false;
-        return this.#deliver({ vector: VECTOR.DB, kind: "exception" });
+        return this.#rest.deliver({ vector: VECTOR.DB, kind: "exception" });
       }
       this.#steps = true;
     }
     if (this.#where !== "rest") return undefined;
-    if (this.#repeats) return this.#emulate();
-    if (cpu.isInKernel && this.#isTracing) {
-      return this.#stepKernel();
+    if (this.#rest.repeats) return this.#rest.emulate();
+    if (cpu.isInKernel && this.#rest.isTracing) {
+      return this.#rest.stepKernel();
     }
     return this.#enter();
   }
@@ -148,11 +88,11 @@ export class Monitor {
   /** Runs the processor for at most `units`. */
   run(units: number): StepResult {
     const { processor } = this.#o;
-    if (this.#where === "cache") this.#showInterrupts();
+    if (this.#where === "cache") this.#shown.showInterrupts();
     this.#isRunning = true;
     const exit = processor.run(this.#steps ? 1 : units);
     this.#isRunning = false;
-    if (this.#where === "cache") this.#readTaskPriority();
+    if (this.#where === "cache") this.#shown.readTaskPriority();
     return this.#afterRun(exit);
   }
 
@@ -185,14 +125,14 @@ export class Monitor {
     const shadowed = state.getNumber(slots.interruptShadow) !== 0;
     if (shadowed && (nmi || interruptsEnabled)) {
       state.setNumber(slots.interruptShadow, 0);
-      return this.#emulate();
+      return this.#rest.emulate();
     }
     const event = interrupts.take({ interruptsEnabled, shadowed, nmiBlocked });
     switch (event.kind) {
       case "interrupt":
-        return this.#deliver({ vector: event.vector, kind: "external" });
+        return this.#rest.deliver({ vector: event.vector, kind: "external" });
       case "nmi":
-        return this.#deliver({ vector: VECTOR.NMI, kind: "nmi" });
+        return this.#rest.deliver({ vector: VECTOR.NMI, kind: "nmi" });
       default:
         return undefined;
     }
@@ -245,8 +185,7 @@ export class Monitor {
       this.#where = "program";
       return undefined;
     }
-    if (this.#tablesChanged || code.hasDoubts) {
-      this.#tablesChanged = false;
+    if (this.#rest.takeTablesChanged() || code.hasDoubts) {
       if (guard.isTaken(state.cr3, region.slots)) return { kind: "region-taken" };
     }
     code.settleDoubts();
@@ -282,12 +221,12 @@ export class Monitor {
   #deliverFetchFault(): StepResult {
     const { emulator, cpu } = this.#o;
     const { rip } = cpu.state;
-    if (!isCanonical(rip)) return this.#deliverException(VECTOR.GP, 0, 0n);
+    if (!isCanonical(rip)) return this.#rest.deliverException(VECTOR.GP, 0, 0n);
     const walked = emulator.walk(rip, { execute: true });
     if (walked.kind === "translated") {
-      return this.#deliver({ vector: VECTOR.UD, kind: "exception" });
+      return this.#rest.deliver({ vector: VECTOR.UD, kind: "exception" });
     }
-    return this.#deliverException(walked.vector, walked.errorCode, rip);
+    return this.#rest.deliverException(walked.vector, walked.errorCode, rip);
   }
 
   #afterRun(exit: ProcessorExit): StepResult {
@@ -358,31 +297,18 @@ export class Monitor {
         return this.#lookUp(exit.guestRip, virtual.get("target"), exit.stackBytes);
       case "emulate": {
         this.#leaveCache(exit.guestRip);
-        this.#needed = false;
-        const result = this.#emulate(exit.code);
-        code.noteCallout(exit.guestRip, this.#needed, unit);
+        this.#rest.expectNeed();
+        const result = this.#rest.emulate(exit.code);
+        code.noteCallout(exit.guestRip, this.#rest.wasNeeded, unit);
         return result;
       }
       case "breakpoint":
         this.#leaveCache(exit.guestRip);
-        return this.#breakAt(exit.guestRip);
+        return this.#rest.breakAt(exit.guestRip);
       case "pending":
         this.#leaveCache(exit.next);
         return ran;
     }
-  }
-
-  /** #DB in front of the instruction, unless RF says that the guest has had it. */
-  #breakAt(guestRip: bigint): StepResult {
-    const { state } = this.#o.cpu;
-    const flags = state.get(slots.flagsSystem);
-    if ((flags & RFLAGS.RF) !== 0n) {
-      const result = this.#emulate();
-      state.set(slots.flagsSystem, state.get(slots.flagsSystem) & ~RFLAGS.RF);
-      return result;
-    }
-    state.set(slots.dr6, state.get(slots.dr6) | instructionBreakpoints(state, guestRip));
-    return this.#deliver({ vector: VECTOR.DB, kind: "exception" });
   }
 
   #lookUp(guestRip: bigint, target: bigint, stackBytes: bigint): StepResult {
@@ -392,7 +318,7 @@ export class Monitor {
       // The branch itself faults, and has not moved the stack pointer.
       this.#leaveCache(guestRip);
       cpu.state.rsp = BigInt.asUintN(64, cpu.state.rsp - stackBytes);
-      return this.#deliverException(VECTOR.GP, 0, 0n);
+      return this.#rest.deliverException(VECTOR.GP, 0, 0n);
     }
     const entry = code.entry(target);
     if (entry === undefined) {
@@ -424,7 +350,7 @@ export class Monitor {
     }
     if (fault.vector !== VECTOR.PF) {
       this.#leaveCache(place.guestRip, place.spilled);
-      return this.#deliverException(fault.vector, fault.errorCode, 0n);
+      return this.#rest.deliverException(fault.vector, fault.errorCode, 0n);
     }
     const error = fault.errorCode ?? 0;
     const access = { write: (error & wasWrite) !== 0, user: false, execute: false };
@@ -436,12 +362,12 @@ export class Monitor {
         return ran;
       case "true":
         this.#leaveCache(place.guestRip, place.spilled);
-        return this.#deliverException(shadow.vector, shadow.errorCode, fault.linear);
+        return this.#rest.deliverException(shadow.vector, shadow.errorCode, fault.linear);
       case "traced":
       case "device":
         this.#leaveCache(place.guestRip, place.spilled);
         code.noteTrap(place.guestRip, unit);
-        return this.#emulate();
+        return this.#rest.emulate();
     }
   }
 
@@ -467,9 +393,9 @@ export class Monitor {
     switch (event.kind) {
       case "exception":
         onEntry?.(`exception ${event.vector} in a program`);
-        if (event.vector === VECTOR.GP) return this.#emulate(); // Perhaps a port that the guest's kernel allows.
+        if (event.vector === VECTOR.GP) return this.#rest.emulate(); // Perhaps a port that the guest's kernel allows.
         if (event.vector === VECTOR.DB) cpu.takeDebugStatus();
-        return this.#deliverException(event.vector, event.errorCode, 0n);
+        return this.#rest.deliverException(event.vector, event.errorCode, 0n);
       case "software-interrupt":
         onEntry?.(`INT ${event.vector} in a program`);
         break;
@@ -480,7 +406,7 @@ export class Monitor {
     }
     // The instruction itself enters the kernel, on the guest's own state and tables.
     cpu.state.rip = processor.state.get(slots.monitorRip);
-    return this.#emulate();
+    return this.#rest.emulate();
   }
 
   #programFault(fault: Fault): StepResult {
@@ -501,9 +427,9 @@ export class Monitor {
     }
     this.#leaveProgram();
     if (shadow.kind === "true") {
-      return this.#deliverException(shadow.vector, shadow.errorCode, fault.linear);
+      return this.#rest.deliverException(shadow.vector, shadow.errorCode, fault.linear);
     }
-    return this.#emulate();
+    return this.#rest.emulate();
   }
 
   // Both.
@@ -531,151 +457,13 @@ export class Monitor {
 
   /** A write of a handler or an emulated instruction reached guest memory. */
   noteWrite(gpa: number): void {
-    if (!this.#o.mmu.isTraced(gpa)) return;
-    this.#needed = true;
-    this.#tablesChanged = true;
+    this.#rest.noteWrite(gpa);
   }
 
   /** A device was reached through memory. */
   noteDevice(): void {
-    this.#needed = true;
+    this.#rest.noteDevice();
   }
-
-  /**
-   * Executes the one instruction at RIP for the guest; of a repeated one, an iteration.
-   *
-   * @param bytes The instruction, when it is known.
-   */
-  #emulate(bytes?: Uint8Array): StepResult {
-    const { emulator, cpu, mmu, code } = this.#o;
-    const { state } = cpu;
-    const before = state.rip;
-    const { cr0, cr4, efer } = state;
-    const emulation = emulator.emulate(cpu, bytes);
-    this.#repeats = false;
-    this.#enteredHandler =
-      emulation.kind === "fault" ||
-      handlerEntries.has(emulation.kind === "retired" ? emulation.mnemonic : "");
-    switch (emulation.kind) {
-      case "event":
-        throw new Error(
-          "Bug in ringside: an emulated instruction left for a monitor, please report.",
-        );
-      case "fault":
-        return this.#deliverException(emulation.vector, emulation.errorCode, emulation.linear);
-      case "retired":
-        if (state.cr0 !== cr0 || state.cr4 !== cr4 || state.efer !== efer) {
-          // What a shadow may be depends on them.
-          mmu.clear();
-          code.doubtAll();
-        }
-        if (emulation.mnemonic.startsWith("out")) this.#showPostPort();
-        if (state.getNumber(slots.halted) !== 0) {
-          state.setNumber(slots.halted, 0);
-          return halted;
-        }
-        this.#repeats = state.rip === before && repeated.has(emulation.mnemonic);
-        // SYSRET with TF set traps at once, where IRET and POPF trap behind the next instruction.
-        if (emulation.mnemonic === "sysret" && this.#isTracing) return this.#trapStep();
-        return served;
-    }
-  }
-
-  get #isTracing(): boolean {
-    return (this.#o.cpu.state.get(slots.flagsSystem) & RFLAGS.TF) !== 0n;
-  }
-
-  /** Executes one instruction of a kernel that traces itself. */
-  #stepKernel(): StepResult {
-    const { state } = this.#o.cpu;
-    state.setNumber(slots.interruptShadow, 0);
-    const result = this.#emulate();
-    // Intel SDM Vol. 3A §6.8.3, "Masking Exceptions and Interrupts When Switching Stacks": no trap after a load of SS.
-    const loadedStack = state.getNumber(slots.interruptShadow) === SHADOW.stackLoad;
-    // Nor behind what has entered a handler: it cleared TF. Intel SDM Vol. 3B §18.3.1.4, "Single-Step Exception Condition".
-    const isOver = loadedStack || this.#enteredHandler;
-    return result.kind !== "served" || isOver ? result : this.#trapStep();
-  }
-
-  #trapStep(): StepResult {
-    const { state } = this.#o.cpu;
-    state.set(slots.dr6, state.get(slots.dr6) | singleStep);
-    return this.#deliver({ vector: VECTOR.DB, kind: "exception" });
-  }
-
-  #deliverException(vector: number, errorCode: number | undefined, linear: bigint): StepResult {
-    return this.#deliver({
-      vector,
-      kind: "exception",
-      ...(errorCode === undefined ? {} : { errorCode }),
-      ...(vector === VECTOR.PF ? { linear } : {}),
-    });
-  }
-
-  #deliver(event: VirtualEvent): StepResult {
-    const { emulator, cpu, counts } = this.#o;
-    this.#repeats = false;
-    counts.deliveries += 1;
-    const result = emulator.deliver(cpu, event);
-    return result.kind === "delivered" ? served : crash(result.why);
-  }
-
-  // What translated code is shown.
-
-  #showPostPort(): void {
-    // Port 0x80 holds what was written to it last: reading it does nothing else.
-    this.#o.slots.setNumber("postPort", this.#o.devices.readPort(postPort, 1));
-  }
-
-  #showInterrupts(): void {
-    const { interrupts, devices, slots: virtual } = this.#o;
-    const pending = interrupts.isPending ? 1 : 0;
-    if (pending !== this.#pendingShown) {
-      this.#pendingShown = pending;
-      virtual.setNumber("pending", pending);
-    }
-    const { apic } = devices.board.interrupts;
-    const priority = apic.readTaskPriority();
-    if (virtual.getNumber("taskPriority") !== priority) {
-      virtual.setNumber("taskPriority", priority);
-    }
-    const waiting = apic.waitingClass <= priority ? apic.waitingClass : 0;
-    if (waiting !== this.#waitingShown) {
-      this.#waitingShown = waiting;
-      virtual.setNumber("waitingClass", waiting);
-    }
-  }
-
-  #readTaskPriority(): void {
-    const { interrupts } = this.#o.devices.board;
-    const priority = this.#o.slots.getNumber("taskPriority") & 0xf;
-    if (priority !== interrupts.readTaskPriority()) interrupts.writeTaskPriority(priority);
-  }
-}
-
-/** Instructions that a REP prefix repeats: RIP stays until they are done. */
-const repeated: ReadonlySet<string> = new Set([
-  "movs",
-  "stos",
-  "lods",
-  "cmps",
-  "scas",
-  "ins",
-  "outs",
-]);
-
-/** Instructions that enter a handler of the kernel. */
-const handlerEntries: ReadonlySet<string> = new Set([
-  "int",
-  "int3",
-  "int1",
-  "into",
-  "syscall",
-  "sysenter",
-]);
-
-function crash(why: string): StepResult {
-  return { kind: "crashed", why };
 }
 
 /** Why the kernel's code cannot be translated; undefined when it can. */
