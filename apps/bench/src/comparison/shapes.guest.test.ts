@@ -160,8 +160,10 @@ describe("VT-x with extended page tables, on Haswell", () => {
 });
 
 describe("paravirtualization", () => {
-  test("forks in more than 1.5 times the cycles of bare, and in fewer than binary translation", () => {
-    expect(ratios("fork-wait", "paravirt", "bare").least).toBeGreaterThan(1.5);
+  test("forks in 1.5 to 2.5 times the cycles of bare, and in fewer than binary translation", () => {
+    const { least, most } = ratios("fork-wait", "paravirt", "bare");
+    expect(least).toBeGreaterThan(1.5);
+    expect(most).toBeLessThan(2.5);
     expect(ratios("fork-wait", "paravirt", "binary-translation").most).toBeLessThan(1);
   });
 
