@@ -31,10 +31,9 @@ describe("The EPT walk", () => {
     };
     bench.processor.run(1);
     const walks = (bench.processor.counts()["walks"] ?? 0) - (before["walks"] ?? 0);
-    // A and D flags of the guest's own entries are written through EPT as well, at 4 references each.
-    const flagWrites = 9;
-    expect(walk()).toBeLessThanOrEqual(walks * 24 + flagWrites * 4);
-    expect(walk()).toBeGreaterThanOrEqual(walks * 24);
+    expect(walks).toBeGreaterThan(0);
+    // A and D flags of the guest's own entries are written where the walk found them.
+    expect(walk()).toBe(walks * 24);
   });
 
   test("puts what the guest writes where EPT says", () => {

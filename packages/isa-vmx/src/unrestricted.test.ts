@@ -104,6 +104,21 @@ describe("An unrestricted guest", () => {
     expect(bench.exit()).toBe(EXIT.HLT);
   });
 
+  test("sets A and D in 4-byte entries behind EPT, and leaves their neighbours as they are", () => {
+    const bench = unrestricted();
+    const directory = 0x5000;
+    const neighbour = 0xdead_b000n;
+    bench.set("GUEST_CR0", 0x8000_0021);
+    bench.set("GUEST_CR3", directory);
+    bench.set("GUEST_CR4", 0x2010);
+    bench.set("GUEST_CS_ACCESS_RIGHTS", 0xc09b);
+    // 4 MBytes at 0, and an entry beside it that is not present.
+    bench.write(directory, (neighbour << 32n) | 0x87n);
+    bench.load(GUEST.code, `mov [${GUEST.data}], eax\nhlt`, 32);
+    expect(bench.exit()).toBe(EXIT.HLT);
+    expect(bench.read(directory)).toBe((neighbour << 32n) | 0xe7n);
+  });
+
   test("exits with the guest-physical address where EPT has no page, in protected mode without paging", () => {
     const bench = unrestricted();
     bench.set("GUEST_CR0", 0x21);

@@ -1,24 +1,29 @@
 /** Where a page walk finds its paging structures. */
 import type { SemanticsBuilder, Value } from "../semantics.ts";
 
-/** Reads a paging-structure entry, and counts the reference. */
-export type ReadEntry = (m: SemanticsBuilder, physical: Value) => Value;
-/** Writes an A or D flag back. */
-export type WriteEntry = (m: SemanticsBuilder, physical: Value, entry: Value) => void;
+/** An entry, or the aligned 8 bytes that hold it, found for one walk. */
+export interface EntryPlace {
+  /** Its address as paging sees it. */
+  readonly physical: Value;
+  /** Where it really lies; what the bits below 8 bytes say is {@link EntryAccess}'s own business. */
+  readonly host: Value;
+}
 
 /** Where a walk's paging structures lie: physical memory, or behind a second stage of translation. */
 export interface EntryAccess {
-  readonly read: ReadEntry;
-  readonly write: WriteEntry;
+  /** Finds the 8 bytes at an address that is a multiple of 8, and counts the reference. */
+  readonly locate: (m: SemanticsBuilder, physical: Value) => EntryPlace;
+  readonly read: (m: SemanticsBuilder, place: EntryPlace) => Value;
+  /** Writes an A or D flag back. */
+  readonly write: (m: SemanticsBuilder, place: EntryPlace, entry: Value) => void;
 }
 
 /** Paging structures in the memory that the processor addresses. */
 export const physicalEntries: EntryAccess = {
-  read(m, physical) {
+  locate(m, physical) {
     m.count("walkReferences");
-    return m.loadPhysical(physical);
+    return { physical, host: physical };
   },
-  write(m, physical, entry) {
-    m.storePhysical(physical, entry);
-  },
+  read: (m, { host }) => m.loadPhysical(host),
+  write: (m, { host }, entry) => m.storePhysical(host, entry),
 };

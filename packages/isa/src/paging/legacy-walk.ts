@@ -8,7 +8,7 @@ import { CR4 } from "../profile/registers.ts";
 import type { Condition, SemanticsBuilder, Value } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
 import { ENTRY, ENTRY_ADDRESS, PAGE_FAULT } from "./entry.ts";
-import type { EntryAccess } from "./entry-access.ts";
+import type { EntryAccess, EntryPlace } from "./entry-access.ts";
 import { raisePageFault } from "./fault.ts";
 import { finishWalk } from "./leaf.ts";
 
@@ -43,32 +43,37 @@ function walkPae(m: SemanticsBuilder, entries: EntryAccess, linear: Value, acces
   const reserved = m.or(m.state(slots.entryReserved), m.constant(PAE_ENTRY_RESERVED));
 
   const tablePhysical = m.and(m.state(slots.cr3), m.constant(0xffff_ffe0n));
-  const pdpte = entries.read(m, m.or(tablePhysical, indexOf(m, linear, 30, 0x3n, 3)));
+  const pdpte = entries.read(
+    m,
+    entries.locate(m, m.or(tablePhysical, indexOf(m, linear, 30, 0x3n, 3))),
+  );
   check(pdpte, m.or(m.state(slots.physicalReserved), m.constant(PAE_PDPTE_RESERVED)));
 
-  const pdePhysical = m.or(
-    m.and(pdpte, m.constant(ENTRY_ADDRESS)),
-    indexOf(m, linear, 21, 0x1ffn, 3),
+  const pdePlace = entries.locate(
+    m,
+    m.or(m.and(pdpte, m.constant(ENTRY_ADDRESS)), indexOf(m, linear, 21, 0x1ffn, 3)),
   );
-  const pde = entries.read(m, pdePhysical);
+  const pde = entries.read(m, pdePlace);
   check(pde, reserved);
   const rights = m.xor(pde, m.constant(ENTRY.EXECUTE_DISABLE));
 
-  const leafPhysical = m.variable(pdePhysical);
+  const leafPhysical = m.variable(pdePlace.physical);
+  const leafHost = m.variable(pdePlace.host);
   const leaf = m.variable(pde);
   const span = m.variable(m.constant(0x1f_ffff));
   m.when(
     m.and(pde, m.constant(ENTRY.PAGE_SIZE)),
     () => raiseReserved(m, linear, access, m.and(pde, m.constant(0x1f_e000n))),
     () => {
-      markAccessed(m, entries, pdePhysical, pde);
-      const ptePhysical = m.or(
-        m.and(pde, m.constant(ENTRY_ADDRESS)),
-        indexOf(m, linear, 12, 0x1ffn, 3),
+      markAccessed(m, entries, pdePlace, pde);
+      const ptePlace = entries.locate(
+        m,
+        m.or(m.and(pde, m.constant(ENTRY_ADDRESS)), indexOf(m, linear, 12, 0x1ffn, 3)),
       );
-      const pte = entries.read(m, ptePhysical);
+      const pte = entries.read(m, ptePlace);
       check(pte, reserved);
-      m.set(leafPhysical, ptePhysical);
+      m.set(leafPhysical, ptePlace.physical);
+      m.set(leafHost, ptePlace.host);
       m.set(leaf, pte);
       m.set(span, m.constant(0xfff));
     },
@@ -79,7 +84,8 @@ function walkPae(m: SemanticsBuilder, entries: EntryAccess, linear: Value, acces
     rights: m.and(rights, m.xor(m.get(leaf), m.constant(ENTRY.EXECUTE_DISABLE))),
     leaf: m.get(leaf),
     span: m.get(span),
-    writeLeaf: (entry) => entries.write(m, m.get(leafPhysical), entry),
+    writeLeaf: (entry) =>
+      entries.write(m, { physical: m.get(leafPhysical), host: m.get(leafHost) }, entry),
   });
 }
 
@@ -96,10 +102,12 @@ function walkThirtyTwoBit(
 
   const directory = m.and(m.state(slots.cr3), m.constant(0xffff_f000n));
   const pdePhysical = m.or(directory, indexOf(m, linear, 22, 0x3ffn, 2));
-  const pde = readNarrow(m, entries, pdePhysical);
+  const pdePlace = locateNarrow(m, entries, pdePhysical);
+  const pde = readNarrow(m, entries, pdePhysical, pdePlace);
   raiseUnlessPresent(pde);
 
-  const leafPhysical = m.variable(pdePhysical);
+  const leafPhysical = m.variable(pdePlace.physical);
+  const leafHost = m.variable(pdePlace.host);
   const leaf = m.variable(pde);
   const span = m.variable(m.constant(0x3f_ffff));
   const mapsLargePage = m.both(
@@ -117,15 +125,17 @@ function walkThirtyTwoBit(
     () => {
       const accessed = m.constant(ENTRY.ACCESSED);
       m.when(m.isZero(m.and(pde, accessed)), () =>
-        writeNarrow(m, entries, pdePhysical, m.or(pde, accessed)),
+        writeNarrow(m, entries, pdePhysical, pdePlace.host, m.or(pde, accessed)),
       );
       const ptePhysical = m.or(
         m.and(pde, m.constant(0xffff_f000n)),
         indexOf(m, linear, 12, 0x3ffn, 2),
       );
-      const pte = readNarrow(m, entries, ptePhysical);
+      const ptePlace = locateNarrow(m, entries, ptePhysical);
+      const pte = readNarrow(m, entries, ptePhysical, ptePlace);
       raiseUnlessPresent(pte);
       m.set(leafPhysical, ptePhysical);
+      m.set(leafHost, ptePlace.host);
       m.set(leaf, pte);
       m.set(span, m.constant(0xfff));
     },
@@ -145,6 +155,7 @@ function walkThirtyTwoBit(
         m,
         entries,
         m.get(leafPhysical),
+        m.get(leafHost),
         m.select(reachedLarge, m.or(pde, m.and(entry, flags)), entry),
       );
     },
@@ -179,11 +190,11 @@ function raiseReserved(
 function markAccessed(
   m: SemanticsBuilder,
   entries: EntryAccess,
-  physical: Value,
+  place: EntryPlace,
   entry: Value,
 ): void {
   const accessed = m.constant(ENTRY.ACCESSED);
-  m.when(m.isZero(m.and(entry, accessed)), () => entries.write(m, physical, m.or(entry, accessed)));
+  m.when(m.isZero(m.and(entry, accessed)), () => entries.write(m, place, m.or(entry, accessed)));
 }
 
 /** Distance in bits of a 4-byte entry from the start of the aligned 8 bytes that hold it: 0 or 32. */
@@ -191,8 +202,18 @@ function narrowShift(m: SemanticsBuilder, physical: Value): Value {
   return m.shiftLeft(m.and(physical, m.constant(4)), m.constant(3));
 }
 
-function readNarrow(m: SemanticsBuilder, entries: EntryAccess, physical: Value): Value {
-  const pair = entries.read(m, m.and(physical, m.constant(~7n)));
+/** Finds the aligned 8 bytes that hold a 4-byte entry. */
+function locateNarrow(m: SemanticsBuilder, entries: EntryAccess, physical: Value): EntryPlace {
+  return entries.locate(m, m.and(physical, m.constant(~7n)));
+}
+
+function readNarrow(
+  m: SemanticsBuilder,
+  entries: EntryAccess,
+  physical: Value,
+  place: EntryPlace,
+): Value {
+  const pair = entries.read(m, place);
   return m.truncate(m.shiftRightUnsigned(pair, narrowShift(m, physical)), 32);
 }
 
@@ -201,12 +222,12 @@ function writeNarrow(
   m: SemanticsBuilder,
   entries: EntryAccess,
   physical: Value,
+  host: Value,
   entry: Value,
 ): void {
-  const aligned = m.and(physical, m.constant(~7n));
+  const place: EntryPlace = { physical: m.and(physical, m.constant(~7n)), host };
   const shift = narrowShift(m, physical);
   const keep = m.not(m.shiftLeft(m.constant(0xffff_ffffn), shift));
-  // Not counted: the entry was counted when it was read.
-  const pair = m.and(m.loadPhysical(aligned), keep);
-  entries.write(m, aligned, m.or(pair, m.shiftLeft(entry, shift)));
+  const pair = m.and(entries.read(m, place), keep);
+  entries.write(m, place, m.or(pair, m.shiftLeft(entry, shift)));
 }

@@ -4,7 +4,7 @@
  *
  * Intel SDM Vol. 3C §28.3.2, "EPT Translation Mechanism" (the example of such a stage).
  */
-import type { Routine, SemanticsBuilder, Value } from "../semantics.ts";
+import type { Routine } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
 import type { EntryAccess } from "./entry-access.ts";
 import { ACCESS_TABLE, ACCESS_WRITE } from "./tag.ts";
@@ -13,6 +13,8 @@ import { pageWalk } from "./walk.ts";
 const PAGE_OFFSET = 0xfffn;
 /** The six denials of a tag. */
 const DENIALS = 0x3fn;
+/** Bit 0 of a place: the second stage denies writing there. */
+const WRITE_DENIED = 1n;
 
 /**
  * Makes the walk of a processor with a second stage.
@@ -20,17 +22,27 @@ const DENIALS = 0x3fn;
  * @param secondStage Gives the host's page and its denials for a guest-physical address and a kind of access; may raise.
  */
 export function twoStageWalk(secondStage: Routine): Routine {
-  const hostOf = (m: SemanticsBuilder, physical: Value, access: number): Value => {
-    const page = m.call(secondStage, physical, m.constant(access));
-    return m.or(m.and(page, m.constant(~PAGE_OFFSET)), m.and(physical, m.constant(PAGE_OFFSET)));
-  };
   const entries: EntryAccess = {
-    read(m, physical) {
+    locate(m, physical) {
       m.count("walkReferences");
-      return m.loadPhysical(hostOf(m, physical, ACCESS_TABLE));
+      const page = m.call(secondStage, physical, m.constant(ACCESS_TABLE));
+      const host = m.or(
+        m.and(page, m.constant(~PAGE_OFFSET)),
+        m.and(physical, m.constant(PAGE_OFFSET)),
+      );
+      const writeDenied = m.and(
+        m.shiftRightUnsigned(page, m.constant(1)),
+        m.constant(WRITE_DENIED),
+      );
+      return { physical, host: m.or(host, writeDenied) };
     },
-    write(m, physical, entry) {
-      m.storePhysical(hostOf(m, physical, ACCESS_TABLE | ACCESS_WRITE), entry);
+    read: (m, { host }) => m.loadPhysical(m.and(host, m.constant(~WRITE_DENIED))),
+    write(m, { physical, host }, entry) {
+      // The translation is at hand; only what it denies is asked for again, so that the second stage says why.
+      m.when(m.and(host, m.constant(WRITE_DENIED)), () => {
+        m.call(secondStage, physical, m.constant(ACCESS_TABLE | ACCESS_WRITE));
+      });
+      m.storePhysical(m.and(host, m.constant(~WRITE_DENIED)), entry);
     },
   };
   const firstStage = pageWalk("walkFirstStage", entries);

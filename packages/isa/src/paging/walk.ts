@@ -12,7 +12,7 @@ import { CR0 } from "../profile/registers.ts";
 import type { Condition, Routine, SemanticsBuilder, Value, Variable } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
 import { ENTRY, ENTRY_ADDRESS, PAGE_FAULT } from "./entry.ts";
-import { physicalEntries, type EntryAccess } from "./entry-access.ts";
+import { physicalEntries, type EntryAccess, type EntryPlace } from "./entry-access.ts";
 import { raisePageFault } from "./fault.ts";
 import { finishWalk } from "./leaf.ts";
 import { walkLegacy } from "./legacy-walk.ts";
@@ -82,41 +82,43 @@ function walkFourLevels(
   const walk: Walk = { m, entries, linear, access, rights: m.variable(m.constant(-1n)) };
   const leaf = m.variable(m.constant(0));
   const leafPhysical = m.variable(m.constant(0));
+  const leafHost = m.variable(m.constant(0));
   /** Offset bits of the page that the leaf maps. */
   const span = m.variable(m.constant(0xfff));
-  const takeLeaf = (physical: Value, entry: Value, spanBits: bigint): void => {
+  const takeLeaf = (place: EntryPlace, entry: Value, spanBits: bigint): void => {
     m.set(leaf, entry);
-    m.set(leafPhysical, physical);
+    m.set(leafPhysical, place.physical);
+    m.set(leafHost, place.host);
     m.set(span, m.constant(spanBits));
   };
 
   const pml4 = m.and(m.state(slots.cr3), m.constant(ENTRY_ADDRESS));
-  const pml4ePhysical = entryPhysical(m, pml4, linear, 39);
-  const pml4e = readLevel(walk, pml4ePhysical, m.constant(ENTRY.PAGE_SIZE));
-  setAccessed(walk, pml4ePhysical, pml4e);
+  const pml4ePlace = entries.locate(m, entryPhysical(m, pml4, linear, 39));
+  const pml4e = readLevel(walk, pml4ePlace, m.constant(ENTRY.PAGE_SIZE));
+  setAccessed(walk, pml4ePlace, pml4e);
 
-  const pdptePhysical = entryPhysical(m, pml4e, linear, 30);
-  const pdpte = readLevel(walk, pdptePhysical, m.state(slots.hugePageReserved));
+  const pdptePlace = entries.locate(m, entryPhysical(m, pml4e, linear, 30));
+  const pdpte = readLevel(walk, pdptePlace, m.state(slots.hugePageReserved));
   m.when(
     m.and(pdpte, m.constant(ENTRY.PAGE_SIZE)),
     () => {
       raiseReserved(walk, m.and(pdpte, m.constant(0x3fff_e000n)));
-      takeLeaf(pdptePhysical, pdpte, 0x3fff_ffffn);
+      takeLeaf(pdptePlace, pdpte, 0x3fff_ffffn);
     },
     () => {
-      setAccessed(walk, pdptePhysical, pdpte);
-      const pdePhysical = entryPhysical(m, pdpte, linear, 21);
-      const pde = readLevel(walk, pdePhysical, m.constant(0));
+      setAccessed(walk, pdptePlace, pdpte);
+      const pdePlace = entries.locate(m, entryPhysical(m, pdpte, linear, 21));
+      const pde = readLevel(walk, pdePlace, m.constant(0));
       m.when(
         m.and(pde, m.constant(ENTRY.PAGE_SIZE)),
         () => {
           raiseReserved(walk, m.and(pde, m.constant(0x1f_e000n)));
-          takeLeaf(pdePhysical, pde, 0x1f_ffffn);
+          takeLeaf(pdePlace, pde, 0x1f_ffffn);
         },
         () => {
-          setAccessed(walk, pdePhysical, pde);
-          const ptePhysical = entryPhysical(m, pde, linear, 12);
-          takeLeaf(ptePhysical, readLevel(walk, ptePhysical, m.constant(0)), 0xfffn);
+          setAccessed(walk, pdePlace, pde);
+          const ptePlace = entries.locate(m, entryPhysical(m, pde, linear, 12));
+          takeLeaf(ptePlace, readLevel(walk, ptePlace, m.constant(0)), 0xfffn);
         },
       );
     },
@@ -127,7 +129,8 @@ function walkFourLevels(
     rights: m.get(walk.rights),
     leaf: m.get(leaf),
     span: m.get(span),
-    writeLeaf: (entry) => entries.write(m, m.get(leafPhysical), entry),
+    writeLeaf: (entry) =>
+      entries.write(m, { physical: m.get(leafPhysical), host: m.get(leafHost) }, entry),
   });
 }
 
@@ -138,9 +141,9 @@ function entryPhysical(m: SemanticsBuilder, table: Value, linear: Value, shift: 
 }
 
 /** Reads one entry and faults when it is not present or has a reserved bit set; `alsoReserved` is the level's own. */
-function readLevel(walk: Walk, physical: Value, alsoReserved: Value): Value {
+function readLevel(walk: Walk, place: EntryPlace, alsoReserved: Value): Value {
   const { m } = walk;
-  const entry = walk.entries.read(m, physical);
+  const entry = walk.entries.read(m, place);
   m.when(m.isZero(m.and(entry, m.constant(ENTRY.PRESENT))), () => {
     raisePageFault(m, walk.linear, walk.access, 0n);
   });
@@ -155,10 +158,10 @@ function raiseReserved(walk: Walk, reservedBits: Condition): void {
   });
 }
 
-function setAccessed(walk: Walk, physical: Value, entry: Value): void {
+function setAccessed(walk: Walk, place: EntryPlace, entry: Value): void {
   const { m } = walk;
   const accessed = m.constant(ENTRY.ACCESSED);
   m.when(m.isZero(m.and(entry, accessed)), () =>
-    walk.entries.write(m, physical, m.or(entry, accessed)),
+    walk.entries.write(m, place, m.or(entry, accessed)),
   );
 }
