@@ -2,11 +2,11 @@
 import {
   closeSync,
   constants,
-  existsSync,
   fchmodSync,
   fsyncSync,
   ftruncateSync,
   futimesSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readSync,
@@ -45,7 +45,9 @@ export function nodeChanges(locate: (path: string) => string): FolderChanges {
     removeFolder: (path) => attempt(() => rmdirSync(locate(path))),
     rename(from, to, replaces) {
       const [source, target] = [locate(from), locate(to)];
-      if (!replaces && existsSync(target)) throw new SharedFolderError("EEXIST", `${to} is there.`);
+      // A link is there whatever it leads to: what is outside must not show.
+      const isThere = attempt(() => lstatSync(target, { throwIfNoEntry: false })) !== undefined;
+      if (!replaces && isThere) throw new SharedFolderError("EEXIST", `${to} is there.`);
       attempt(() => renameSync(source, target));
     },
     setSize(path, sizeBytes) {

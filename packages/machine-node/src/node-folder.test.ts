@@ -117,6 +117,12 @@ describe("a folder that may be changed", () => {
     expect(textOf("sub/inner")).toBe("hello");
   });
 
+  test("takes a link for what is there, whatever it leads to", () => {
+    changes.makeLink("dangling", "../nothing");
+    for (const link of ["leak", "dangling"])
+      expect(codeOf(() => changes.rename("hello", link, false))).toBe("EEXIST");
+  });
+
   test("sets size, mode and time", () => {
     changes.setSize("hello", 2);
     changes.setMode("hello", 0o604);
