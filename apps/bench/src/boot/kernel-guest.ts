@@ -71,7 +71,7 @@ async function elfOf(path: string, file: Uint8Array): Promise<Uint8Array> {
 /** The same with all that a PC has, where the strategy brings it. What was asked for is not left out. */
 function onWholePc(strategy: Strategy, guest: KernelGuest, hardware: Hardware): KernelGuest {
   const whole = { ...guest, hardware };
-  const isWanted = Object.values(hardware).some((part) => Array.isArray(part) && part.length > 0);
+  const isWanted = Object.values(hardware).some((part) => !Array.isArray(part) || part.length > 0);
   return isWanted || strategy.accepts(whole).accepted ? whole : guest;
 }
 

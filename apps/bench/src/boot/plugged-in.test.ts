@@ -1,8 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parseHostPath, plugIn, shareTag } from "./plugged-in.ts";
+import { parseHostPath, parseSeed, plugIn, shareTag } from "./plugged-in.ts";
 
 let folder = "";
 beforeAll(() => {
@@ -33,6 +33,20 @@ describe("what is plugged into a machine", () => {
     expect([shareTag(0), shareTag(1)]).toEqual(["share", "share1"]);
   });
 
+  test.each([false, true])("is a folder that the guest changes: %j", (writable) => {
+    const path = mkdtempSync(join(folder, "share-"));
+    using pluggedIn = plugIn({ ...nothing, share: [{ path, writable }] });
+    const [share] = pluggedIn.hardware.shares ?? [];
+    share?.folder.changes?.create("made", 0o600).close();
+    expect(existsSync(join(path, "made"))).toBe(writable);
+  });
+
+  test("is a source of entropy when it has a seed", () => {
+    using without = plugIn(nothing);
+    using pluggedIn = plugIn({ ...nothing, entropy: 0 });
+    expect([without.hardware.entropySeed, pluggedIn.hardware.entropySeed]).toEqual([undefined, 0]);
+  });
+
   test("is told by its name when it is not there, or something else", () => {
     const odd = join(folder, "odd");
     writeFileSync(odd, "x".repeat(513));
@@ -51,7 +65,10 @@ describe("what is plugged into a machine", () => {
         { share: [{ path: odd, writable: false }] },
         `${odd} cannot be opened as a folder to share (ENOTDIR)`,
       ],
-      [{ share: [{ path: folder, writable: true }] }, "shares are for reading only, so far"],
+      [
+        { share: [{ path: odd, writable: true }] },
+        `${odd} cannot be opened as a folder to share (ENOTDIR)`,
+      ],
     ] as const;
     for (const [options, message] of cases)
       expect(() => plugIn({ ...nothing, ...options })).toThrow(message);
@@ -68,4 +85,16 @@ test.each([
 
 test("a path must not be empty", () => {
   expect(() => parseHostPath(",writable")).toThrow("Give a path");
+});
+
+test.each([
+  ["0", 0],
+  ["7", 7],
+  ["0xFFffFFff", 0xffff_ffff],
+])("%s is a seed", (text, seed) => {
+  expect(parseSeed(text)).toBe(seed);
+});
+
+test.each(["", "-1", "1.5", "4294967296", "0x", "seven", "Infinity"])("%j is no seed", (text) => {
+  expect(() => parseSeed(text)).toThrow("Give a whole number from 0 to 4294967295.");
 });

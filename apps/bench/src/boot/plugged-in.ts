@@ -1,4 +1,4 @@
-/** `--disk`, `--share` and `--net`: what of this host is plugged into a machine. */
+/** `--disk`, `--share`, `--net` and `--entropy`: what of this host is plugged into a machine. */
 import { InvalidArgumentError } from "commander";
 import { ImageError, UserNetwork, type Hardware } from "@ringside/machine";
 import { nodeSockets, openDisk, openFolder, type FileDisk } from "@ringside/machine-node";
@@ -14,6 +14,8 @@ export interface HardwareOptions {
   readonly disk: readonly HostPath[];
   readonly share: readonly HostPath[];
   readonly net: "user" | "none";
+  /** 32 bits. */
+  readonly entropy?: number;
 }
 
 const writableSuffix = ",writable";
@@ -25,6 +27,16 @@ export function parseHostPath(text: string): HostPath {
   if (path === "")
     throw new InvalidArgumentError("Give a path, and ,writable behind it if wanted.");
   return { path, writable };
+}
+
+const seedMaximum = 0xffff_ffff;
+
+/** A seed of 32 bits, decimal or hexadecimal. @throws {InvalidArgumentError} Anything else. */
+export function parseSeed(text: string): number {
+  const seed = /^(?:\d+|0x[\da-f]+)$/iu.test(text) ? Number(text) : Number.NaN;
+  if (!(seed <= seedMaximum))
+    throw new InvalidArgumentError(`Give a whole number from 0 to ${seedMaximum}.`);
+  return seed;
 }
 
 /** What a guest mounts the shares by: `share`, `share1`, `share2`. */
@@ -46,18 +58,14 @@ export function plugIn(options: HardwareOptions): PluggedIn {
   try {
     for (const { path, writable } of options.disk)
       disks.push(opened(path, "disk image", () => openDisk(path, { writable })));
-    const shares = options.share.map(({ path, writable }, index) => {
-      if (writable) {
-        throw new CommandError(
-          `--share ${path}${writableSuffix}: shares are for reading only, so far. Leave ${writableSuffix} out.`,
-        );
-      }
-      const folder = opened(path, "folder to share", () => openFolder(path));
-      return { tag: shareTag(index), folder };
-    });
+    const shares = options.share.map(({ path, writable }, index) => ({
+      tag: shareTag(index),
+      folder: opened(path, "folder to share", () => openFolder(path, { writable })),
+    }));
     const networks = options.net === "user" ? [{ link: new UserNetwork(nodeSockets()) }] : [];
+    const entropy = options.entropy === undefined ? {} : { entropySeed: options.entropy };
     return {
-      hardware: { disks: disks.map((store) => ({ store })), shares, networks },
+      hardware: { disks: disks.map((store) => ({ store })), shares, networks, ...entropy },
       [Symbol.dispose]: close,
     };
   } catch (error) {

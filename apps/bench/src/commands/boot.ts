@@ -1,7 +1,12 @@
 /** `ringside boot`: a kernel on a machine of its own, with the terminal as its serial console. */
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { parseDebugPort, type DebugPort } from "../boot/debug-port.ts";
-import { parseHostPath, type HardwareOptions, type HostPath } from "../boot/plugged-in.ts";
+import {
+  parseHostPath,
+  parseSeed,
+  type HardwareOptions,
+  type HostPath,
+} from "../boot/plugged-in.ts";
 import { addKernelOptions, type KernelOptions } from "./kernel-options.ts";
 
 export interface BootOptions extends KernelOptions, HardwareOptions {
@@ -29,8 +34,8 @@ export function addBoot(program: Command): void {
     )
     .addOption(
       new Option(
-        "--share <folder>",
-        "a folder that the guest can mount (virtiofs, by the names share, share1 and on); may be repeated",
+        "--share <folder[,writable]>",
+        "a folder that the guest can mount (virtiofs, by the names share, share1 and on), for reading unless writable; may be repeated",
       )
         .argParser(collectPaths)
         .default([], "none"),
@@ -39,6 +44,11 @@ export function addBoot(program: Command): void {
       new Option("--net <kind>", "user: a network card, with this machine's network behind it")
         .choices(["user", "none"])
         .default("none"),
+    )
+    .option(
+      "--entropy <seed>",
+      "a virtio source of entropy, whose bytes follow from the seed: not for secrets",
+      parseSeed,
     )
     .option("--strategy <id>", "how to run it: see `ringside strategies`", "bare")
     .option("--until <text>", "end with 0 when the guest has written this", parseText)
