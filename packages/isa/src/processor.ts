@@ -513,6 +513,7 @@ export class Processor {
     const untilDeadline =
       this.#deadline === undefined ? SLICE_MAXIMUM : Math.max(this.#deadline - this.now, 1);
     this.#startSlice(single ? 1 : Math.min(this.#runEnd - now, untilDeadline, SLICE_MAXIMUM));
+    if (trapped !== 0) this.state.setNumber(slots.stepDecided, 0);
     const before = resumes ? this.state.rip : undefined;
     if (resumes) this.#setResumeFlag(false);
     let record = stepsToLimit ? this.#lookupToLimit() : this.#lookup(this.#base);
@@ -531,7 +532,8 @@ export class Processor {
     const retired = this.units > now;
     // Intel SDM Vol. 3A §6.8.3, "Masking Exceptions and Interrupts When Switching Stacks": no trap after a load of SS.
     const loadedStack = this.state.getNumber(slots.interruptShadow) === SHADOW.stackLoad;
-    const steps = trapped !== 0 && retired && (shadowed || !loadedStack);
+    const decided = trapped !== 0 && this.state.getNumber(slots.stepDecided) !== 0;
+    const steps = trapped !== 0 && retired && !decided && (shadowed || !loadedStack);
     // Until the instruction is through; a repeated one is at its last iteration.
     if (resumes && (!retired || this.state.rip === before)) this.#setResumeFlag(true);
     if (shadowed && retired) this.state.setNumber(slots.interruptShadow, SHADOW.none);

@@ -31,6 +31,7 @@ export function deliverReal(m: SemanticsBuilder, delivery: Delivery): void {
   m.setState(csSlots.selector, selector);
   m.setState(csSlots.base, m.shiftLeft(selector, m.constant(4)));
   m.writeFlagsRegister(m.constant(0), m.constant(RFLAGS.IF | RFLAGS.TF | RFLAGS.RF | RFLAGS.AC));
+  m.setState(slots.stepDecided, m.constant(1));
   m.setState(slots.interruptShadow, m.constant(0));
   m.call(updateMode);
   m.setState(slots.rip, m.and(target, m.constant(0xffff)));

@@ -73,11 +73,16 @@ export function requirePresent(
   m.raiseWhen(m.isFalse(isPresent), "NP", selectorError(m, segment.selector, external));
 }
 
-/** Clears TF, NT, RF and VM, and IF as well for an interrupt gate. Intel SDM Vol. 3A §6.12.1.3, "Flag Usage By Exception- or Interrupt-Handler Procedure". */
+/**
+ * Clears TF, NT, RF and VM, and IF as well for an interrupt gate; so an INT that is stepped does not trap in its handler.
+ *
+ * Intel SDM Vol. 3A §6.12.1.3, "Flag Usage By Exception- or Interrupt-Handler Procedure".
+ */
 export function clearHandlerFlags(m: SemanticsBuilder, isInterruptGate: Value): void {
   const always = RFLAGS.TF | RFLAGS.NT | RFLAGS.RF | RFLAGS.VM;
   const mask = m.select(isInterruptGate, m.constant(always | RFLAGS.IF), m.constant(always));
   m.writeFlagsRegister(m.constant(0), mask);
+  m.setState(slots.stepDecided, m.constant(1));
 }
 
 /** A selector with its RPL replaced. */

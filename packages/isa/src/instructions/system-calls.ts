@@ -5,6 +5,7 @@
  * "SYSEXIT—Fast Return from Fast System Call"; Vol. 3A §5.8.8, "Fast System Calls in 64-Bit Mode".
  */
 import { opcodes, type Classification, type Encoding, type Instruction } from "../dsl.ts";
+import { DR6_SINGLE_STEP } from "../exceptions/event.ts";
 import { hasBits, requireSupervisor, updateMode } from "../exceptions/mode.ts";
 import { leaveWithSyscall, leaveWithSysenter } from "../exceptions/monitor.ts";
 import { CR0, EFER, RFLAGS, STATUS_FLAGS } from "../profile/registers.ts";
@@ -49,6 +50,18 @@ function requireSyscallEnabled(m: SemanticsBuilder): void {
   m.raiseWhen(m.isFalse(hasBits(m, m.state(slots.efer), EFER.SCE)), "UD");
 }
 
+/**
+ * SYSCALL and SYSRET look at TF when they are done, and trap behind themselves if it is set then.
+ *
+ * Intel SDM Vol. 3B §18.3.1.4, "Single-Step Exception Condition".
+ */
+function stepByNewFlags(m: SemanticsBuilder): void {
+  m.setState(slots.stepDecided, m.constant(1));
+  m.when(hasBits(m, m.state(slots.flagsSystem), RFLAGS.TF), () => {
+    m.setState(slots.pendingDebug, m.constant(DR6_SINGLE_STEP));
+  });
+}
+
 export const syscall: Instruction = {
   mnemonic: "syscall",
   reference: "Intel SDM Vol. 2B, SYSCALL—Fast System Call",
@@ -76,6 +89,7 @@ export const syscall: Instruction = {
         setSegment(m, CS, flatSegment(m, selector, FLAT_CODE_64));
         setSegment(m, SS, flatSegment(m, m.add(selector, m.constant(8), 64), FLAT_DATA));
         m.writeFlagsRegister(m.constant(0), m.or(m.state(slots.sfmask), m.constant(RFLAGS.RF)));
+        stepByNewFlags(m);
         m.setPrivilegeLevel(m.constant(0));
         m.call(updateMode);
         m.resumeAt(m.state(slots.lstar));
@@ -113,6 +127,7 @@ function sysretRow(toLongMode: boolean, encodings: readonly Encoding[]): Instruc
       setSegment(m, SS, flatSegment(m, user(8), FLAT_DATA | DPL_3));
       m.writeFlagsRegister(m.register(R11, 64), m.constant(SYSRET_FLAGS | RFLAGS.RF));
       m.setState(slots.flagsSystem, m.and(m.state(slots.flagsSystem), m.constant(~RFLAGS.RF)));
+      stepByNewFlags(m);
       m.setPrivilegeLevel(m.constant(3));
       m.call(updateMode);
       m.resumeAt(rcx);

@@ -116,6 +116,7 @@ export type SlotName =
   | "stepsToLimit"
   | "pendingFault"
   | "pendingDebug"
+  | "stepDecided"
   | "debugArmed"
   | "alignmentChecked"
   | "readMask"
@@ -226,6 +227,8 @@ export const slots: Readonly<Record<SlotName, Slot>> = {
   pendingFault: slot(0x394, 4),
   /** DR6 bits of a debug trap that is taken at the next boundary; 0 without one. */
   pendingDebug: slot(0x398, 4),
+  /** 1: the instruction has said itself whether a single step ends behind it, whatever TF was before it. */
+  stepDecided: slot(0x39e, 1),
   /** 1 while DR7 enables a breakpoint on an instruction. */
   debugArmed: slot(0x39c, 1),
   /** 1 at CPL 3 with CR0.AM and EFLAGS.AC: accesses must be aligned. */
