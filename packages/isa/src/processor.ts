@@ -638,6 +638,16 @@ export class Processor {
   }
 
   #handleFault(): ProcessorExit | undefined {
+    // A breakpoint that was not met yet: it is the fetch that failed, and that comes later. Intel SDM Vol. 3A §6.9,
+    // "Prioritization of Concurrent Events".
+    if (this.state.getNumber(slots.debugArmed) !== 0) {
+      const resumes = (this.state.get(slots.flagsSystem) & RFLAGS.RF) !== 0n;
+      const bits = resumes ? 0 : this.#debugging.meetsOwnBreakpoint();
+      if (bits !== 0) {
+        this.state.setNumber(slots.faultVector, 0);
+        return this.#debugTrap(BigInt(bits));
+      }
+    }
     // What the instruction met before it faulted did not happen.
     this.state.setNumber(slots.pendingDebug, 0);
     const { vector, errorCode } = takeFault(this.state);

@@ -31,7 +31,12 @@ function slotBytes(m: SemanticsBuilder): 2 | 4 | 8 {
   return m.width === 16 ? 2 : 4;
 }
 
-/** Jumps to a relative target; with an operand size of 16 bits the upper half of EIP is cleared. */
+/**
+ * Jumps to a relative target; with an operand size of 16 bits the upper half of EIP is cleared.
+ *
+ * Differs from the SDM: in 64-bit code a relative jump or call to an address that is not canonical is done, and the
+ * fetch there raises #GP(0), so that the saved RIP is the target's. A check would cost every jump.
+ */
 export function jumpNear(m: SemanticsBuilder, target: Operand): void {
   if (m.mode !== 64 && m.width === 16) m.jumpTo(nearTarget(m, target));
   else m.jumpRelative(target);

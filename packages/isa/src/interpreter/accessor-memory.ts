@@ -15,9 +15,11 @@ import { engineRoutine, faulted, pair, triple } from "./engine-routine.ts";
 import {
   checkAlignment,
   checkedLinear,
+  checkCanonicalEnd,
   crossesPage,
   dataAccess,
   halves,
+  lastPage,
   slowLoadRoutine,
   slowStoreRoutine,
   type PageAccess,
@@ -99,11 +101,13 @@ const slowProbe = engineRoutine("slowProbe", ["i64", "i32", "i32"], "i32", (m, .
   const linear = checkedLinear(m, given, bytes, 1, m.constantI32(0));
   checkAlignment(m, accessed, { linear, bytes, kind, walk: access });
   m.when(faulted(m), () => m.returnValue(m.constantI32(0)));
+  const last = lastPage(m, linear, bytes);
+  checkCanonicalEnd(m, last, () => m.callNamed("translatePage", "i64", false, [last, access]));
+  m.when(faulted(m), () => m.returnValue(m.constantI32(0)));
   m.callNamed("translatePage", "i64", false, [linear, access]);
   m.when(faulted(m), () => m.returnValue(m.constantI32(0)));
   m.when(crossesPage(m, linear, bytes), () => {
-    const last = m.subtract(m.add(linear, m.fromI32Unsigned(bytes), 64), m.constant(1), 64);
-    m.callNamed("translatePage", "i64", false, [m.and(last, m.constant(~PAGE_OFFSET)), access]);
+    m.callNamed("translatePage", "i64", false, [last, access]);
   });
   return m.constantI32(0);
 });

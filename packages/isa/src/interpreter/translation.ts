@@ -254,6 +254,20 @@ export interface PageAccess {
   readonly store: (m: Recorder, linear: Value, value: Value, bytes: Value, access: Value) => void;
 }
 
+/** The page of the last byte of a crossing access. */
+export function lastPage(m: Recorder, linear: Value, bytes: Value): Value {
+  const last = m.subtract(m.add(linear, m.fromI32Unsigned(bytes), 64), m.constant(1), 64);
+  return m.and(last, m.constant(~BigInt(PAGE_OFFSET)));
+}
+
+/**
+ * Checks the last page of a crossing access where it is not canonical: that is found before paging is asked for the
+ * first one. Intel SDM Vol. 1 §3.3.7.1, "Canonical Addressing".
+ */
+export function checkCanonicalEnd(m: Recorder, last: Value, check: () => void): void {
+  m.when(m.isFalse(m.isCanonical(last)), check);
+}
+
 /** Checks both pages of a crossing access, the lower one first, as the processor does. */
 function checkBothPages(
   m: Recorder,
@@ -263,10 +277,12 @@ function checkBothPages(
   access: Value,
   abandoned: Value,
 ): void {
+  const last = lastPage(m, linear, bytes);
+  checkCanonicalEnd(m, last, () => page.check(m, last, access));
+  m.when(faulted(m), () => m.returnValue(abandoned));
   page.check(m, linear, access);
   m.when(faulted(m), () => m.returnValue(abandoned));
-  const last = m.subtract(m.add(linear, m.fromI32Unsigned(bytes), 64), m.constant(1), 64);
-  page.check(m, m.and(last, m.constant(~BigInt(PAGE_OFFSET))), access);
+  page.check(m, last, access);
   m.when(faulted(m), () => m.returnValue(abandoned));
 }
 
@@ -518,11 +534,13 @@ export const slowProbe: Routine = engineRoutine(
     const linear = checkedLinear(m, given, bytes, 1, no);
     checkAlignment(m, translated, { linear, bytes, kind, walk: access });
     m.when(faulted(m), () => m.returnValue(no));
+    const last = lastPage(m, linear, bytes);
+    checkCanonicalEnd(m, last, () => m.callNamed("resolve", "i32", false, [last, access]));
+    m.when(faulted(m), () => m.returnValue(no));
     const entry = m.callNamed("resolve", "i32", false, [linear, access]);
     m.when(faulted(m), () => m.returnValue(no));
     m.when(crossesPage(m, linear, bytes), () => {
-      const last = m.subtract(m.add(linear, m.fromI32Unsigned(bytes), 64), m.constant(1), 64);
-      m.callNamed("resolve", "i32", false, [m.and(last, m.constant(~BigInt(PAGE_OFFSET))), access]);
+      m.callNamed("resolve", "i32", false, [last, access]);
       m.returnValue(no);
     });
     const physical = physicalOf(m, entry, linear);

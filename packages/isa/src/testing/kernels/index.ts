@@ -1,7 +1,9 @@
 /** The kernels that check themselves, topic by topic. */
 import { alignment } from "./alignment.ts";
 import { debug } from "./debug.ts";
+import { exceptionPriority } from "./exception-priority.ts";
 import { gates } from "./gates.ts";
+import { longModeGates } from "./long-mode-gates.ts";
 import { paging } from "./paging.ts";
 import { realMode } from "./real-mode.ts";
 import type { Kernel } from "./rom.ts";
@@ -18,4 +20,6 @@ export const kernels: readonly Kernel[] = [
   debug,
   alignment,
   paging,
+  exceptionPriority,
+  longModeGates,
 ];

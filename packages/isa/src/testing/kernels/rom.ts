@@ -37,6 +37,12 @@ const RESET_VECTOR = 0xfff0;
 const DEBUG_PORT = 0xe9;
 const EXIT_PORT = 0xf4;
 
+/** Of the local APIC kernels use one thing: an NMI that the processor sends itself. */
+export const LOCAL_APIC = 0xfee0_0000;
+export const INTERRUPT_COMMAND = 0x300;
+export const NMI = 0x400;
+const DELIVERY_MODE = 0x700;
+
 /** Ends a kernel: QEMU's exit device, and HLT for a processor that has none. */
 export const FINISH: string = `
   mov al, 0
@@ -73,6 +79,17 @@ export function runKernel(kernel: Kernel): readonly string[] {
         if (port === EXIT_PORT) finished = true;
       },
     },
+    mmio: [
+      {
+        base: LOCAL_APIC,
+        sizeBytes: 0x1000,
+        read: () => 0,
+        write(offset, _sizeBytes, value) {
+          if (offset === INTERRUPT_COMMAND && (value & DELIVERY_MODE) === NMI)
+            processor.requestNmi();
+        },
+      },
+    ],
     interrupts: {
       acknowledge: () => 0,
       readTaskPriority: () => 0,
