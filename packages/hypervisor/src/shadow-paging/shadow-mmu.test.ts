@@ -267,6 +267,49 @@ describe("shadow paging", () => {
     expect(guest.mmu.isTraced(pageTable)).toBe(true);
   });
 
+  test("looks once at each table above one that is written, however many ways lead there", () => {
+    // Four tables, and all 512 entries of three lead to the next: a walk of every way takes many seconds.
+    const guest = new Setup("nop");
+    const [top, third, second, last] = [0x20_0000, 0x20_1000, 0x20_2000, 0x20_3000] as const;
+    for (let index = 0; index < 512; index += 1) {
+      guest.entry(top, index, BigInt(third) | table);
+      guest.entry(third, index, BigInt(second) | table);
+      guest.entry(second, index, BigInt(last) | table);
+    }
+    guest.entry(last, 0, 0x1_1000n | user.writable);
+    const controls = { cr0: guest.cr0, cr3: BigInt(top), cr4: 0x620n, efer: 0xd01n };
+    const read = { write: false, user: true, execute: false };
+    guest.mmu.root(controls.cr3);
+    for (const shift of [21n, 30n, 39n]) {
+      for (let index = 0n; index < 512n; index += 1n) {
+        const linear = BigInt.asUintN(64, BigInt.asIntN(48, index << shift));
+        expect(guest.mmu.fault(controls, linear, read)).toEqual({ kind: "hidden" });
+      }
+    }
+    guest.mmu.root(BigInt(emptyTop));
+    for (let write = 0; write < 4; write += 1) guest.mmu.written(last + 0xff8, 8);
+    expect(guest.mmu.isTraced(last)).toBe(false);
+  }, 5000);
+
+  test("forgets who could write frames when a guest moves its pages for ever", () => {
+    const tableFrames = 8;
+    const guest = new Setup("nop", tableFrames);
+    const controls = { cr0: guest.cr0, cr3: guest.cr3, cr4: 0x620n, efer: 0xd01n };
+    const write = { write: true, user: true, execute: false };
+    guest.mmu.root(controls.cr3);
+    const [pages, frames] = [12, 1500] as const;
+    let most = 0;
+    for (let turn = 0; turn < pages * frames; turn += 1) {
+      const index = 16 + (turn % pages);
+      const frame = BigInt(0x10_0000 + Math.floor(turn / pages) * 0x1000);
+      guest.entry(pageTable, index, frame | user.writable);
+      const linear = BigInt(code + index * 0x1000);
+      guest.mmu.fault(controls, linear, write);
+      most = Math.max(most, guest.mmu.writerCount);
+    }
+    expect(most).toBe(tableFrames * 512 * 4);
+  });
+
   test("starts over when its frames are used up, and the guest does not notice", () => {
     const source = Array.from(
       { length: 6 },

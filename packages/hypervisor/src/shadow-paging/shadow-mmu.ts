@@ -58,6 +58,9 @@ const addressMask = 0x000f_ffff_ffff_f000n;
 const writeProtect = 0x1_0000n;
 /** A table outside the present address space that was written so often without being used is no table any more. */
 const idleWritesMaximum = 3;
+const tableEntries = 512;
+/** Writers are remembered for so many times the entries that there are; most would be stale, and all is dropped. */
+const writersPerEntry = 4;
 
 /** How the guest translates one address. */
 interface GuestPath {
@@ -78,12 +81,14 @@ export class ShadowMmu {
   readonly #reserved: ReservedRange | undefined;
   readonly #walker: VirtualProcessor;
   readonly #allFrames: readonly number[];
+  readonly #writersMaximum: number;
   #freeFrames: number[];
   readonly #tables = new Map<string, ShadowTable>();
   /** Shadows by the frame number of the guest's table. */
   readonly #traced = new Map<number, Set<ShadowTable>>();
   /** Entries that map a guest frame writable, by its number; some may be stale. */
   readonly #writers = new Map<number, Set<number>>();
+  #writerCount = 0;
   /** Frame numbers that others want to hear of writes to. */
   readonly #watched = new Set<number>();
   /** Of the address space that the processor is in. */
@@ -105,12 +110,18 @@ export class ShadowMmu {
     this.#reserved = reserved;
     this.#allFrames = tableFrames;
     this.#freeFrames = [...tableFrames];
+    this.#writersMaximum = tableFrames.length * tableEntries * writersPerEntry;
     this.#walker = this.#makeWalker();
   }
 
   /** Tables in use. */
   get tableCount(): number {
     return this.#tables.size;
+  }
+
+  /** Entries remembered for having mapped a guest frame writable. At most 2,048 for each table frame. */
+  get writerCount(): number {
+    return this.#writerCount;
   }
 
   /** Physical address for CR3 of the shadow of the guest's tables at `cr3`. Load it again after any other call here. */
@@ -197,13 +208,14 @@ export class ShadowMmu {
     this.#tables.clear();
     this.#traced.clear();
     this.#writers.clear();
+    this.#writerCount = 0;
     this.#freeFrames = [...this.#allFrames];
     this.#flushTlb();
   }
 
   #fill(controls: TranslationControls, linear: bigint, gpa: number, access: ShadowAccess): void {
     const path = this.#pathOf(controls.cr3, linear);
-    if (this.#freeFrames.length < 4) this.clear();
+    if (this.#freeFrames.length < 4 || this.#writerCount >= this.#writersMaximum) this.clear();
     let table = this.#tableAt(path, 4, linear);
     for (let level = 3; level >= 1; level -= 1) {
       const below = this.#tableAt(path, level, linear);
@@ -231,7 +243,14 @@ export class ShadowMmu {
       (rights.executable ? 0n : noExecute);
     const at = table.frame + indexOf(linear, 1) * 8;
     this.#write(at, entry);
-    if (isWritable) setOf(this.#writers, frame).add(at);
+    if (isWritable) this.#noteWriter(frame, at);
+  }
+
+  #noteWriter(frame: number, at: number): void {
+    const writers = setOf(this.#writers, frame);
+    if (writers.has(at)) return;
+    writers.add(at);
+    this.#writerCount += 1;
   }
 
   /** The shadow table of one level on the way: of a table of the guest, or of a part of its large page. */
@@ -294,9 +313,13 @@ export class ShadowMmu {
 
   /** Whether the processor can reach a table from where it is now. */
   #isPresent(table: ShadowTable): boolean {
-    return (
-      table === this.#root || [...table.parents.values()].some((above) => this.#isPresent(above))
-    );
+    // A guest can link two tables 512 times: each is looked at once, however many ways lead to it.
+    const reached = new Set([table]);
+    for (const below of reached) {
+      if (below === this.#root) return true;
+      for (const above of below.parents.values()) reached.add(above);
+    }
+    return false;
   }
 
   /** Takes away every right to write a guest frame. */
@@ -311,6 +334,7 @@ export class ShadowMmu {
       if ((entry & addressMask) === host) this.#write(at, entry & ~writableFlag);
     }
     this.#writers.delete(frame);
+    this.#writerCount -= writers.size;
     this.#flushTlb();
   }
 
