@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assemble } from "@ringside/isa";
-import { kernelImage } from "@ringside/guest";
+import { kernelImage, userProgram } from "@ringside/guest";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cannotRun, ringsideIn, type Ended, type How } from "../testing/ringside-process.ts";
 
@@ -139,11 +139,14 @@ describe.skipIf(cannotRun)(
       await writeFile(bzImage, header);
       const notes = join(folder, "notes");
       await writeFile(notes, "hello");
+      const program = join(folder, "program");
+      await writeFile(program, userProgram("init"));
       const cases = [
         [["--kernel", "none"], "none cannot be read (ENOENT)."],
         [["--kernel", folder], `${folder} cannot be read (EISDIR).`],
         [["--kernel", damaged], `${damaged} is damaged. ELF: at offset`],
         [["--kernel", notes], `${notes} is no kernel: expected a bzImage`],
+        [["--kernel", program], `${program} is no kernel: it is an ELF of 64 bits with neither`],
         [["--kernel", kernel, "--initrd", notes], `${notes} is no initrd: at offset 0x0`],
         [["--kernel", kernel, "--memory", "1M"], "--memory is 1048576 bytes. Give a multiple"],
         [["--kernel", kernel, "--memory", "4G"], "from 2M to 3072M, such as 512M."],
@@ -155,7 +158,10 @@ describe.skipIf(cannotRun)(
         [["--kernel", kernel, "--strategy", "container"], "container does not run this kernel:"],
         [["--kernel", kernel, "--disk", "none.img"], "none.img cannot be opened as a disk image"],
         [["--kernel", kernel, "--share", "nowhere"], "nowhere cannot be opened as a folder"],
-        [["--kernel", kernel, "--cpu", "486"], "Give one of ringside-v1, x86-64-v1, x86-64-v2."],
+        [
+          ["--kernel", kernel, "--cpu", "486"],
+          "Give one of ringside-v1, x86-64-v1, x86-64-v2.",
+        ],
         [["--kernel", kernel, "--net", "bridge"], "Allowed choices are user, none"],
         [["--kernel", kernel, "--gdb", "65536"], "Give a port such as 1234"],
         [["--kernel", kernel, "--timeout", "soon"], "Give seconds, more than 0"],

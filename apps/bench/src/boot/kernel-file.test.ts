@@ -1,12 +1,15 @@
-import { kernelImage } from "@ringside/guest";
+import { kernelImage, kernelXenImage, userProgram } from "@ringside/guest";
 import { describe, expect, test } from "vitest";
 import { kernelFormat } from "./kernel-file.ts";
 
+const EXECUTABLE = 2;
+const SHARED = 3;
+
 /** An ELF header that says for which machine it is. */
-function elf(machine: number): Uint8Array {
+function elf(machine: number, type: number = EXECUTABLE): Uint8Array {
   const image = new Uint8Array(64);
   image.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
-  new DataView(image.buffer).setUint16(16, 2, true);
+  new DataView(image.buffer).setUint16(16, type, true);
   new DataView(image.buffer).setUint16(18, machine, true);
   return image;
 }
@@ -16,8 +19,18 @@ describe("a kernel's file", () => {
     expect(kernelFormat("kernel.elf", kernelImage())).toBe("pvh");
   });
 
-  test("is entered at its ELF64 entry when it has nothing else", () => {
-    expect(kernelFormat("plain", elf(62))).toBe("elf64");
+  test("is entered as Xen does when it has notes for that alone", () => {
+    expect(kernelFormat("kernel-xen.elf", kernelXenImage())).toBe("xen-pv");
+  });
+
+  test.each([
+    ["static", elf(62, EXECUTABLE)],
+    ["dynamic", elf(62, SHARED)],
+    ["compiled", userProgram("init")],
+  ])("is no %s program", (name, image) => {
+    expect(() => kernelFormat(name, image)).toThrow(
+      `${name} is no kernel: it is an ELF of 64 bits with neither a PVH note nor a Multiboot header, as programs are. Name the kernel's file, or say --format elf64 to enter this one at e_entry.`,
+    );
   });
 
   test("is entered by Multiboot when it has a header with the right sum", () => {

@@ -58,16 +58,19 @@ function elfFormat(path: string, image: Uint8Array, view: DataView): KernelForma
   if (other !== undefined) throw foreign(path, other);
   try {
     const { bits, notes } = parseElf(image);
-    if (notes.some(({ name, type }) => name === "Xen" && type === pvhNote)) return "pvh";
+    const xenNotes = notes.filter(({ name }) => name === "Xen");
+    if (xenNotes.some(({ type }) => type === pvhNote)) return "pvh";
     if (hasMultibootHeader(view)) return "multiboot";
-    if (bits === 64) return "elf64";
+    if (bits === 64 && xenNotes.length > 0) return "xen-pv";
+    // Programs of user mode look the same as kernels without a note: entering one only breaks the machine.
+    const hint = bits === 64 ? ", or say --format elf64 to enter this one at e_entry" : "";
+    throw new CommandError(
+      `${path} is no kernel: it is an ELF of ${bits} bits with neither a PVH note nor a Multiboot header, as programs are. Name the kernel's file${hint}.`,
+    );
   } catch (cause) {
     if (!(cause instanceof ImageError)) throw cause;
     throw new CommandError(`${path} is damaged. ${cause.message}`, undefined, { cause });
   }
-  throw new CommandError(
-    `${path} is a 32-bit ELF without a way in: it has neither a PVH note nor a Multiboot header.`,
-  );
 }
 
 function foreign(path: string, architecture: string): CommandError {

@@ -37,7 +37,7 @@ export function addKernelOptions(command: Command): Command {
   return command
     .requiredOption(
       "--kernel <file>",
-      "the kernel: a bzImage, an ELF with a PVH note, Multiboot, or ELF64",
+      "the kernel: a bzImage, an ELF with a PVH note, or Multiboot",
     )
     .option("--initrd <file>", "its initial RAM disk: a cpio archive, or what the kernel unpacks")
     .option("--append <text>", "its command line", "console=ttyS0")
