@@ -111,8 +111,8 @@ export class BareMachine implements KernelMachine {
   #boot(): void {
     const { claim, memoryBytes, kernel } = this.#options;
     this.#machine.reset();
-    const entry = loadKernel(claim.memory.physical, memoryBytes, kernel);
-    enterKernel(this.#machine.processor.state, entry);
+    const { state, profile } = this.#machine.processor;
+    enterKernel(state, loadKernel(claim.memory.physical, memoryBytes, kernel), profile);
   }
 }
 

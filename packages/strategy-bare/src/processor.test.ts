@@ -19,3 +19,16 @@ test("the default processor counts no bits, and one of the others does", () => {
   expect(defaultProfile.features.has("popcnt")).toBe(false);
   expect([...processorProfiles.values()].some(({ features }) => features.has("popcnt"))).toBe(true);
 });
+
+// Intel SDM Vol. 3A §11.11, "Memory Type Range Registers (MTRRs)".
+test("memory is write-back by the range registers of a processor that has them", () => {
+  const processor = processorProfiles.get("x86-64-v2-system") ?? defaultProfile;
+  const { bytes: image } = assemble("mov ecx, 0x2ff\n rdmsr\n cli\n hlt", { address: 0x10_0000n });
+  const guest = { kind: "kernel", image, format: "flat", commandLine: "", memoryBytes } as const;
+  using machine = bare.create(Host.create({ memoryBytes }), guest, { processor });
+  for (const boot of [1, 2]) {
+    expect(machine.run(100)).toEqual({ reason: "halted", value: undefined });
+    expect({ boot, ...machine.inspect.registers() }).toMatchObject({ boot, rax: 0x806n, rdx: 0n });
+    machine.reset();
+  }
+});

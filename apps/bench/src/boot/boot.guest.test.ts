@@ -160,7 +160,7 @@ describe.skipIf(cannotRun)(
         [["--kernel", kernel, "--share", "nowhere"], "nowhere cannot be opened as a folder"],
         [
           ["--kernel", kernel, "--cpu", "486"],
-          "Give one of ringside-v1, x86-64-v1, x86-64-v2.",
+          "Give one of ringside-v1, x86-64-v1, x86-64-v2, x86-64-v2-system.",
         ],
         [["--kernel", kernel, "--net", "bridge"], "Allowed choices are user, none"],
         [["--kernel", kernel, "--gdb", "65536"], "Give a port such as 1234"],

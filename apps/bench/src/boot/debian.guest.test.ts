@@ -31,6 +31,7 @@ describe.skipIf(cannotRun || isMissing)(
     test.each([
       ["vmlinuz", "bzimage", "", "ringside-v1"],
       ["vmlinuz", "pvh", "acpi=off", "x86-64-v1"],
+      ["vmlinuz", "pvh", "", "x86-64-v2-system"],
       ["vmlinuz-generic", "pvh", "", "x86-64-v1"],
       // The generic kernel's own xz takes 4,500 million instructions: once is enough.
       ["vmlinuz-generic", "bzimage", "acpi=off", "x86-64-v2"],

@@ -3,7 +3,7 @@
  *
  * Intel SDM Vol. 3A §11.11, "Memory Type Range Registers (MTRRs)".
  */
-import { MTRR_OFFSET, type Slot } from "../state/layout.ts";
+import { MTRR_OFFSET, slots, type Slot } from "../state/layout.ts";
 
 /** Pairs of base and mask. */
 const VARIABLE_RANGES = 8;
@@ -48,7 +48,12 @@ function slotAt(position: number): Slot {
 
 /** All of them but IA32_MTRRCAP. */
 export const rangeRegisters: readonly RangeRegister[] = [
-  { index: DEFAULT_TYPE, name: "IA32_MTRR_DEF_TYPE", slot: slotAt(0), isValid: isDefaultType },
+  {
+    index: DEFAULT_TYPE,
+    name: "IA32_MTRR_DEF_TYPE",
+    slot: slots.mtrrDefaultType,
+    isValid: isDefaultType,
+  },
   ...FIXED.map((index, position) => ({
     index,
     name: `IA32_MTRR_FIX_${index.toString(16)}`,

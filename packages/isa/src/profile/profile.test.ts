@@ -45,6 +45,12 @@ describe("A profile", () => {
     }
   });
 
+  test("of the whole system has every feature but those that extensions and hypervisors bring", () => {
+    const system = processorProfiles.get("x86-64-v2-system");
+    const missing = Object.keys(FEATURES).filter((name) => system?.features.has(name) !== true);
+    expect(missing).toEqual(["vmx", "hypervisor"]);
+  });
+
   test("can name every feature that a row of the table needs", () => {
     const needed = new Set(
       instructions.flatMap(({ feature }) => (feature === undefined ? [] : [feature])),

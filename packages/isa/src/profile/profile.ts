@@ -80,8 +80,26 @@ const V2_FEATURES = ["popcnt", "sse3", "ssse3", "sse4_1", "sse4_2"];
 const BEYOND_V1: ReadonlySet<string> = new Set(["cx16", "lahf_lm"]);
 
 /**
+ * What operating systems alone use, beyond the default. x2apic, tsc_deadline_timer and mtrr need a machine that brings
+ * them.
+ */
+const SYSTEM_FEATURES = [
+  "pcid",
+  "invpcid",
+  "smep",
+  "smap",
+  "umip",
+  "fsgsbase",
+  "pdpe1gb",
+  "x2apic",
+  "tsc_deadline_timer",
+  "mtrr",
+];
+
+/**
  * Profiles by their ids: `x86-64-v1` and `x86-64-v2`, the levels of the System V ABI for x86-64 ("Micro-Architecture
- * Levels"), and the default, which lies between them. Features of the system are those of the default in all.
+ * Levels"), and the default, which lies between them. Features of the system are those of the default in these;
+ * `x86-64-v2-system` has all others, too: protection of the kernel, PCIDs, large pages, timers, memory types.
  */
 export const processorProfiles: ReadonlyMap<string, ProcessorProfile> = new Map(
   [
@@ -96,6 +114,12 @@ export const processorProfiles: ReadonlyMap<string, ProcessorProfile> = new Map(
       id: "x86-64-v2",
       brand: "Ringside x86-64-v2 processor @ 1.00GHz",
       features: new Set([...defaultProfile.features, ...V2_FEATURES]),
+    },
+    {
+      ...defaultProfile,
+      id: "x86-64-v2-system",
+      brand: "Ringside x86-64-v2 processor @ 1.00GHz",
+      features: new Set([...defaultProfile.features, ...V2_FEATURES, ...SYSTEM_FEATURES]),
     },
   ].map((profile) => [profile.id, profile]),
 );

@@ -136,6 +136,7 @@ export type SlotName =
   | "sysenterEsp"
   | "sysenterEip"
   | "pat"
+  | "mtrrDefaultType"
   | "tscAux"
   | "tscOffset"
   | "gdtrBase"
@@ -253,6 +254,8 @@ export const slots: Readonly<Record<SlotName, Slot>> = {
   sysenterEsp: slot(0x138, 8),
   sysenterEip: slot(0x140, 8),
   pat: slot(0x148, 8),
+  /** IA32_MTRR_DEF_TYPE, the first of the memory type range registers. */
+  mtrrDefaultType: slot(MTRR_OFFSET, 8),
   tscAux: slot(0x150, 8),
   /** What the TSC adds to machine time (writes to IA32_TIME_STAMP_COUNTER). */
   tscOffset: slot(0x158, 8),

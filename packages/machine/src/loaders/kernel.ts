@@ -3,7 +3,7 @@
  *
  * The ways are those that {@link KernelFormat} names. Loading writes memory only; {@link enterKernel} sets the registers.
  */
-import { slots, type ProcessorState } from "@ringside/isa";
+import { defaultProfile, slots, type ProcessorProfile, type ProcessorState } from "@ringside/isa";
 import { acpiTables } from "../acpi/tables.ts";
 import type { Hardware } from "../hardware.ts";
 import { BootMemory, firmwareBase, type BootTarget } from "./boot-memory.ts";
@@ -148,8 +148,21 @@ export function loadKernel(
   }
 }
 
-/** Sets the registers of a processor that was reset. */
-export function enterKernel(state: ProcessorState, entry: KernelEntry): void {
+/** IA32_MTRR_DEF_TYPE: enabled (bit 11), write-back. Intel SDM Vol. 3A §11.11.2.1, "IA32_MTRR_DEF_TYPE MSR". */
+const memoryIsWriteBack = 0x806n;
+
+/**
+ * Sets the registers of a processor that was reset, those included that a PC's firmware sets: kernels expect the memory
+ * type range registers, where there are any, in use.
+ *
+ * @param profile What the processor says it is.
+ */
+export function enterKernel(
+  state: ProcessorState,
+  entry: KernelEntry,
+  profile: ProcessorProfile = defaultProfile,
+): void {
+  if (profile.features.has("mtrr")) state.set(slots.mtrrDefaultType, memoryIsWriteBack);
   if (entry.mode === "long") {
     state.enterLongMode({ cpl: 0, cr3: entry.cr3, rip: BigInt(entry.rip), rsp: 0n });
     state.rbx = BigInt(entry.rbx);
