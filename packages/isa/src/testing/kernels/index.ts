@@ -1,8 +1,10 @@
 /** The kernels that check themselves, topic by topic. */
 import { alignment } from "./alignment.ts";
 import { debug } from "./debug.ts";
+import { exceptionFrames } from "./exception-frames.ts";
 import { exceptionPriority } from "./exception-priority.ts";
 import { gates } from "./gates.ts";
+import { interruptReturn } from "./interrupt-return.ts";
 import { longModeGates } from "./long-mode-gates.ts";
 import { paging } from "./paging.ts";
 import { realMode } from "./real-mode.ts";
@@ -21,5 +23,7 @@ export const kernels: readonly Kernel[] = [
   alignment,
   paging,
   exceptionPriority,
+  exceptionFrames,
   longModeGates,
+  interruptReturn,
 ];

@@ -136,6 +136,40 @@ export function user64(text: string, flags = 2): string {
   `;
 }
 
+/** An address that is not canonical, as assembly text. */
+export const NOT_CANONICAL = "0x800000000000";
+
+/** Where the manual describes a vector. */
+export function reference(interrupt: number): string {
+  return `Intel SDM Vol. 3A §6.15, "Exception and Interrupt Reference" (Interrupt ${interrupt})`;
+}
+
+/** Runs code whose exception gives EAX to the case. */
+export function handled(vector: number, handler: string, text: string): string {
+  return `
+    ${vector64(vector, "handler")}
+    ${text}
+    jmp end
+    handler:
+    ${handler}
+    end:`;
+}
+
+/** Where the #GP of some code says that it happened: bits 63:32 of the saved RIP. */
+export function faultsAt(text: string): string {
+  return `
+    ${vector64(13, "end")}
+    ${text}
+    back:
+    procedure:
+    ud2
+    end: mov rax, [rsp+8]
+    shr rax, 32`;
+}
+
+/** Why QEMU differs from {@link faultsAt}. */
+export const FETCHED = "QEMU goes there, and the fetch faults.";
+
 /** Gives the labels of a case its own number. */
 export function withOwnLabels64(
   cases: readonly KernelCase[],
