@@ -76,6 +76,16 @@ test("datagrams go and come", async () => {
   expect([answer.address, text(answer.bytes)]).toEqual(["127.0.0.1", "echo hi"]);
 });
 
+test("a socket for datagrams that is closed does nothing any more", () => {
+  const socket = nodeSockets().openDatagrams(() => {});
+  const datagram = { address: "127.0.0.1", port, bytes: bytesOf("hi") };
+  socket.close();
+  expect(() => {
+    socket.send(datagram);
+    socket.close();
+  }).not.toThrow();
+});
+
 test("names are the host's", async () => {
   expect(await nodeSockets().resolve("localhost")).toContain("127.0.0.1");
 });

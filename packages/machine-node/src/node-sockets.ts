@@ -13,14 +13,19 @@ export function nodeSockets(): HostSockets {
       socket.on("message", (bytes, { address, port }) => {
         onDatagram({ address, port, bytes: new Uint8Array(bytes) });
       });
-      // What does not arrive is lost, as datagrams are.
-      socket.on("error", () => socket.close());
+      // What does not arrive is lost, as datagrams are. Node throws at who uses a closed socket.
+      let isClosed = false;
+      const close = (): void => {
+        if (!isClosed) socket.close();
+        isClosed = true;
+      };
+      socket.on("error", close);
       socket.unref();
       return {
         send: ({ address, port, bytes }) => {
-          socket.send(bytes, port, address, () => {});
+          if (!isClosed) socket.send(bytes, port, address, () => {});
         },
-        close: () => socket.close(),
+        close,
       };
     },
     async resolve(name) {

@@ -2,6 +2,9 @@
 import { beforeEach, expect, test } from "vitest";
 import { Board } from "./board.ts";
 import { MemoryFolder } from "./fuse/memory-folder.ts";
+import type { HostDatagrams, HostSockets } from "./network/host-sockets.ts";
+import { makeFrame, makeIpv4, makeUdp, protocol } from "./network/packet.ts";
+import { makeTcp } from "./network/tcp-segment.ts";
 import { UserNetwork } from "./network/user-network.ts";
 import { MemoryStore } from "./storage/block-store.ts";
 import { ConsoleLine } from "./virtio/console-device.ts";
@@ -26,6 +29,38 @@ function randomNumbers(seed: number): (below: number) => number {
   };
 }
 
+/** Throw at what Node's sockets throw at. */
+const strictSockets: HostSockets = {
+  connect: (_, port) => {
+    requirePort(port, 0);
+    return { bufferedBytes: 0, write() {}, end() {}, abort() {}, setReading() {} };
+  },
+  openDatagrams(): HostDatagrams {
+    let isClosed = false;
+    return {
+      send({ port }) {
+        requirePort(port, 1);
+        if (isClosed) throw new Error("The socket is closed.");
+        sent += 1;
+      },
+      close() {
+        if (isClosed) throw new Error("The socket is closed already.");
+        isClosed = true;
+      },
+    };
+  },
+  resolve: () => Promise.reject(new Error("There is no network.")),
+};
+
+function requirePort(port: number, least: number): void {
+  if (!Number.isInteger(port) || port < least || port > 0xffff) {
+    throw new RangeError(`${port} is no port.`);
+  }
+}
+
+/** Datagrams that reached the host. */
+let sent: number;
+let network: UserNetwork;
 let clock: { now: number };
 let memory: Uint8Array;
 /** By devices, into memory. */
@@ -35,6 +70,8 @@ let board: Board;
 
 beforeEach(() => {
   clock = { now: 0 };
+  sent = 0;
+  network = new UserNetwork(strictSockets);
   writes = 0;
   memory = new Uint8Array(memoryBytes);
   line = new ConsoleLine(() => {});
@@ -53,7 +90,7 @@ beforeEach(() => {
     hardware: {
       disks: [{ store: new MemoryStore(new Uint8Array(8192)) }],
       entropySeed: 1,
-      networks: [{ link: new UserNetwork() }],
+      networks: [{ link: network }],
       shares: [{ tag: "x", folder: new MemoryFolder(new Map([["a", new Uint8Array(10)]])) }],
       consoles: [line],
     },
@@ -143,6 +180,32 @@ test.each([1, 2, 3, 4, 5, 6])("random programming with the seed %i breaks nothin
   expect(writes).toBeGreaterThan(10); // Else the devices were never reached.
   board.reset();
   expect(board.end).toBeUndefined();
+});
+
+test.each([1, 2, 3])("frames at random, with the seed %i, break nothing", (seed) => {
+  const random = randomNumbers(seed * 0x9e37_79b1);
+  const of = (...choices: readonly number[]): number => choices[random(choices.length)] ?? 0;
+  const port = (): number => of(0, 9, 53, 67, random(0x1_0000));
+  const source = 0x0a00_020f;
+  for (let index = 0; index < steps; index += 1) {
+    const destination = of(0x0a00_0202, 0x0a00_0203, 0xc000_0201, 0, random(0x1_0000_0000));
+    const content = Uint8Array.from({ length: random(64) }, () => random(256));
+    const ports = { sourcePort: port(), destinationPort: port(), payload: content };
+    const numbers = { sequence: random(0x1_0000_0000), acknowledgement: random(0x1_0000_0000) };
+    const kind = of(protocol.udp, protocol.tcp, protocol.icmp);
+    const payload =
+      kind === protocol.udp
+        ? makeUdp(source, destination, ports)
+        : kind === protocol.tcp
+          ? makeTcp(source, destination, { ...ports, ...numbers, flags: random(64), window: 512 })
+          : content;
+    const packet = makeIpv4({ protocol: kind, source, destination, payload });
+    const frame = makeFrame(content, content, of(0x0800, 0x0806), packet);
+    if (random(4) === 0) frame[random(frame.length)] = random(256);
+    network.send(frame.subarray(0, random(8) === 0 ? random(frame.length) : frame.length));
+    if (random(1000) === 0) network.reset();
+  }
+  expect(sent).toBeGreaterThan(100);
 });
 
 test("rings that overlap, so that using a buffer makes another available, come to an end", () => {

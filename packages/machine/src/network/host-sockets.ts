@@ -35,11 +35,13 @@ export interface HostConnection {
 
 export interface HostDatagram {
   readonly address: string;
+  /** 1 to 65,535. */
   readonly port: number;
   readonly bytes: Uint8Array;
 }
 
 export interface HostDatagrams {
+  /** Does nothing when the socket is closed, by the machine or by an error of the host's. */
   send(datagram: HostDatagram): void;
   close(): void;
 }

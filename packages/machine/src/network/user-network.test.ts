@@ -221,6 +221,24 @@ describe("names", () => {
     );
   });
 
+  test("beyond what the host looks up at once are refused, through every reset", async () => {
+    const found: ((addresses: readonly string[]) => void)[] = [];
+    network = new UserNetwork({
+      ...sockets,
+      resolve: () => new Promise((resolve) => void found.push(resolve)),
+    });
+    plugInto(network);
+    for (let index = 0; index < 64; index += 1) sendUdp(nameServer, 53, query("www.example"));
+    expect([found.length, frames.length]).toEqual([64, 0]);
+    network.reset();
+    expect((await ask("www.example")).getUint16(2) & 0xf).toBe(2);
+    expect([found.length, network.awaitsHost]).toEqual([64, false]);
+    found[0]?.([]);
+    for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
+    sendUdp(nameServer, 53, query("www.example"));
+    expect(found.length).toBe(65);
+  });
+
   test("make the machine wait for the host, unless it starts anew", () => {
     sendUdp(nameServer, 53, query("www.example"));
     expect(network.awaitsHost).toBe(true);
@@ -250,6 +268,11 @@ test("datagrams go out by the host, and answers come back from where they were s
   sendUdp(gateway, 9, bytesOf("hi"));
   now = 3_000_000_000;
   expect(network.awaitsHost).toBe(false);
+});
+
+test("a datagram for port 0 goes nowhere", () => {
+  sendUdp(gateway, 0, bytesOf("hi"));
+  expect([datagrams, network.awaitsHost]).toEqual([[], false]);
 });
 
 describe("TCP", () => {

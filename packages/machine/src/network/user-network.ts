@@ -43,6 +43,8 @@ const dnsPort = 53;
 /** The host's sockets that one machine may hold. */
 const connectionsMaximum = 256;
 const datagramSocketsMaximum = 64;
+/** Names that the host is asked for at once. */
+const namesMaximum = 64;
 /** How long an answer to a datagram is waited for. */
 const datagramPatience = 2_000_000_000;
 /** Sequence numbers of connections begin here, and go on by a step: runs repeat. */
@@ -65,7 +67,10 @@ export class UserNetwork implements EthernetLink {
   /** By the machine's port, the one longest unused first. */
   readonly #datagramSockets = new Map<number, DatagramSocket>();
   #nextSequence = firstSequence;
+  /** Names whose addresses the machine awaits. */
   #namesAsked = 0;
+  /** Names that the host looks up: those, and what was asked before a reset. */
+  #namesPending = 0;
   #patienceEnds = 0;
   /** Changes when the machine starts anew: answers to what was asked before are dropped. */
   #era = 0;
@@ -185,14 +190,18 @@ export class UserNetwork implements EthernetLink {
       answer(dnsStatus.serverFailure);
     } else if (!question.isAddress) {
       answer(dnsStatus.ok); // There is such a name perhaps, but no such record.
+    } else if (this.#namesPending >= namesMaximum) {
+      answer(dnsStatus.serverFailure);
     } else {
       const era = this.#era;
       const settle = (status: number, addresses?: readonly number[]): void => {
+        this.#namesPending -= 1;
         if (era !== this.#era) return;
         this.#namesAsked -= 1;
         answer(status, addresses);
       };
       this.#namesAsked += 1;
+      this.#namesPending += 1;
       sockets.resolve(question.name).then(
         (found) => {
           const addresses = found.map(addressFrom).filter((address) => address !== undefined);
@@ -206,7 +215,9 @@ export class UserNetwork implements EthernetLink {
 
   #sendToHost(destination: number, datagram: UdpDatagram): void {
     const address = hostAddress(destination);
-    if (this.#sockets === undefined || address === undefined) return;
+    // Port 0 is nobody's (RFC 768), and hosts refuse to send there.
+    const isSomewhere = address !== undefined && datagram.destinationPort !== 0;
+    if (this.#sockets === undefined || !isSomewhere) return;
     const { socket } = this.#datagramSocket(this.#sockets, datagram.sourcePort);
     this.#patienceEnds = (this.#port?.now ?? 0) + datagramPatience;
     socket.send({ address, port: datagram.destinationPort, bytes: datagram.payload.slice() });
