@@ -38,6 +38,8 @@ const machine386 = 3;
 const machineX86_64 = 62;
 const segmentLoad = 1;
 const segmentNote = 4;
+/** In all notes of a file, which may overlap: kernels have a few hundred bytes. */
+const noteBytesMaximum = 1 << 16;
 
 /** True when the file begins as an ELF does. */
 export function isElf(image: Uint8Array): boolean {
@@ -75,6 +77,7 @@ export function parseElf(image: Uint8Array): Elf {
 
   const segments: ElfSegment[] = [];
   const notes: ElfNote[] = [];
+  let noteBytes = 0;
   for (let index = 0; index < entryCount; index += 1) {
     const at = tableOffset + index * entryBytes;
     const what = `program header ${index}`;
@@ -84,6 +87,10 @@ export function parseElf(image: Uint8Array): Elf {
     const segment = wide ? segment64(file, at, what) : segment32(file, at, what);
     file.require(segment.fileOffset, segment.fileBytes, `the contents of ${what}`);
     if (kind === segmentNote) {
+      noteBytes += segment.fileBytes;
+      if (noteBytes > noteBytesMaximum) {
+        throw file.error(at, `at most ${noteBytesMaximum} bytes of notes`, `${noteBytes}`);
+      }
       notes.push(...readNotes(file, segment));
     } else if (segment.memoryBytes > 0) {
       if (segment.memoryBytes < segment.fileBytes) {

@@ -233,6 +233,21 @@ describe("malformed images", () => {
     expect(() => load("elf64", image)).toThrow(message);
   });
 
+  test("notes that lie on top of each other come to an end", () => {
+    const image = new Uint8Array(0x4000);
+    image.set(elf64());
+    const view = new DataView(image.buffer);
+    const count = 100;
+    view.setUint16(56, count, true);
+    for (let at = 64; at < 64 + 56 * count; at += 56) {
+      view.setUint32(at, 4, true);
+      view.setBigUint64(at + 8, 0x3000n, true);
+      view.setBigUint64(at + 32, 0x1000n, true);
+    }
+    expect(() => load("elf64", image)).toThrow(ImageError);
+    expect(() => load("elf64", image)).toThrow("at most 65536 bytes of notes");
+  });
+
   test("every truncation of an ELF with a note is an error until the note is whole", () => {
     const image = elf64({ pvhEntry: 0x10_0000 });
     const wholeBytes = 0x194;
