@@ -209,6 +209,16 @@ describe("a virtio disk", () => {
     expect(driver.interrupts.acknowledge()).toBe(vector);
   });
 
+  test("reaches no memory while it is not bus master", () => {
+    driver.start();
+    driver.writePci(0x04, 2, 0x0002);
+    expect(driver.virtio.isLive).toBe(false);
+    expect(request(0, 3, [data, 512, "write"])).toBeUndefined();
+    expect([driver.memory[status], driver.memory[data]]).toEqual([0xee, 0]);
+    driver.writePci(0x04, 2, 0x0006);
+    expect(request(0, 3, [data, 512, "write"])).toBe(513);
+  });
+
   test("writes sectors", () => {
     driver.start();
     driver.memory.fill(0x77, data, data + 512);

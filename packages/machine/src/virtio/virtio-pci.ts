@@ -76,7 +76,9 @@ export class VirtioPci implements PciRange, VirtioPort {
   }
 
   get isLive(): boolean {
-    return (this.#status & (driverOk | needsReset)) === driverOk;
+    // A function that is not bus master reaches no memory: there is no queue to work on.
+    const isStarted = (this.#status & (driverOk | needsReset)) === driverOk;
+    return isStarted && this.#function.isBusMaster;
   }
 
   guard(work: () => void): void {
