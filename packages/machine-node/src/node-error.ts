@@ -15,6 +15,9 @@ const codes: Readonly<Record<string, SharedFolderErrorCode>> = {
   EDQUOT: "ENOSPC",
   EFBIG: "ENOSPC",
   EROFS: "EROFS",
+  // The process's limit is the machine's whole host.
+  EMFILE: "ENFILE",
+  ENFILE: "ENFILE",
 };
 
 /** Runs an operation of Node's file system, whose errors become those of a shared folder. */

@@ -12,6 +12,7 @@ import {
   readSync,
   renameSync,
   rmdirSync,
+  statfsSync,
   symlinkSync,
   unlinkSync,
   writeSync,
@@ -33,13 +34,17 @@ export function nodeChanges(locate: (path: string) => string): FolderChanges {
     }
   };
   return {
+    space() {
+      const { bsize, blocks, bavail } = attempt(() => statfsSync(locate("")));
+      return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
+    },
     openForWriting: (path) =>
       writableFile(attempt(() => openSync(locate(path), constants.O_RDWR | plain))),
     create(path, mode) {
       const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | plain;
       return writableFile(attempt(() => openSync(locate(path), flags, mode)));
     },
-    makeFolder: (path, mode) => void attempt(() => mkdirSync(locate(path), mode)),
+    makeFolder: (path, mode) => attempt(() => mkdirSync(locate(path), mode)),
     makeLink: (path, target) => attempt(() => symlinkSync(target, locate(path))),
     remove: (path) => attempt(() => unlinkSync(locate(path))),
     removeFolder: (path) => attempt(() => rmdirSync(locate(path))),
@@ -72,7 +77,7 @@ function writableFile(descriptor: number): WritableFile {
       }
     },
     flush: () => attempt(() => fsyncSync(descriptor)),
-    close: () => closeSync(descriptor),
+    close: () => attempt(() => closeSync(descriptor)),
   };
 }
 

@@ -5,6 +5,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  statfsSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -92,6 +93,14 @@ describe("a folder that may be changed", () => {
     const { changes: possible } = openFolder(shared, { writable: true });
     if (possible === undefined) throw new Error("The folder cannot be changed.");
     changes = possible;
+  });
+
+  test("has the room of the host's file system", () => {
+    const { bsize, blocks } = statfsSync(outside);
+    const { totalBytes, freeBytes } = changes.space();
+    expect(totalBytes).toBe(bsize * blocks);
+    expect(freeBytes).toBeGreaterThan(0);
+    expect(freeBytes).toBeLessThanOrEqual(totalBytes);
   });
 
   test("gets files, folders and links, and loses them", () => {

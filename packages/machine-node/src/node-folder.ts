@@ -73,7 +73,7 @@ class NodeFolder implements SharedFolder {
     const descriptor = attempt(() => openSync(place, flags));
     return {
       read: (offset, bytes) => readFully(descriptor, offset, bytes),
-      close: () => closeSync(descriptor),
+      close: () => attempt(() => closeSync(descriptor)),
     };
   }
 

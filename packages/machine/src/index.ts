@@ -19,6 +19,7 @@ export { MemoryFolder } from "./fuse/memory-folder.ts";
 export {
   SharedFolderError,
   type FolderChanges,
+  type FolderSpace,
   type SharedFile,
   type SharedFolder,
   type SharedFolderErrorCode,

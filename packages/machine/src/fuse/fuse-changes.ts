@@ -16,7 +16,7 @@ const writeHeaderBytes = 40;
 /** The files that the machine has open for writing. */
 export interface WritableFiles {
   get(handle: number): WritableFile | undefined;
-  /** Gives the handle. @throws {FuseError} ENOMEM when there are too many. */
+  /** Gives the handle. @throws {FuseError} ENFILE when there are too many. */
   add(open: () => WritableFile): number;
 }
 

@@ -151,6 +151,45 @@ describe("FUSE", () => {
   });
 });
 
+describe("what the server holds has an end", () => {
+  test("open files and folders", () => {
+    const hello = lookup(root, "hello");
+    for (let index = 0; index < 4095; index += 1) {
+      expect(ask(opcode.open, hello, words(0, 0)).error).toBe(0);
+    }
+    const last = ask(opcode.opendir, root, words(0, 0));
+    expect(last.error).toBe(0);
+    expect(ask(opcode.open, hello, words(0, 0)).error).toBe(23);
+    expect(ask(opcode.opendir, root, words(0, 0)).error).toBe(23);
+    ask(opcode.releasedir, root, words(last.body.getUint32(0, true), 0));
+    expect(ask(opcode.open, hello, words(0, 0)).error).toBe(0);
+  });
+
+  test("names in the folders being read", () => {
+    const names = Array.from({ length: 1 << 19 }, () => "x");
+    class LargeFolder extends MemoryFolder {
+      override list(): readonly string[] {
+        return names;
+      }
+    }
+    server = new FuseServer(new LargeFolder(new Map()));
+    const open = (): Reply => ask(opcode.opendir, root, words(0, 0));
+    const [first, second] = [open(), open()];
+    expect([first.error, second.error, open().error]).toEqual([0, 0, 12]);
+    const handle = first.body.getUint32(0, true);
+    ask(opcode.releasedir, root, words(handle, 0));
+    ask(opcode.releasedir, root, words(handle, 0));
+    expect([open().error, open().error]).toEqual([0, 12]);
+    server.reset();
+    expect([open().error, open().error, open().error]).toEqual([0, 0, 12]);
+  });
+});
+
+test("a folder for reading has no room", () => {
+  const { body } = ask(opcode.statfs, root);
+  expect([body.getBigUint64(8, true), body.getBigUint64(16, true)]).toEqual([0n, 0n]);
+});
+
 describe("FUSE on a folder that may be changed", () => {
   let folder: MemoryFolder;
   const text = (path: string): string => new TextDecoder().decode(folder.bytesOf(path));
@@ -175,6 +214,21 @@ describe("FUSE on a folder that may be changed", () => {
         ...new TextEncoder().encode(content),
       ),
     );
+
+  test("has room, as much as the folder says", () => {
+    const { body } = ask(opcode.statfs, root);
+    const words64 = [0, 8, 16].map((at) => Number(body.getBigUint64(at, true)));
+    expect(words64.map((pages) => pages * body.getUint32(40, true))).toEqual(
+      [1, 1, 1].map(() => 2 ** 30),
+    );
+  });
+
+  test("empties no file that cannot be opened any more", () => {
+    const hello = lookup(root, "hello");
+    for (let index = 0; index < 4096; index += 1) ask(opcode.open, hello, words(0, 0));
+    expect(ask(opcode.open, hello, words(0o1001, 0)).error).toBe(23);
+    expect(text("hello")).toBe("hello there");
+  });
 
   test("makes files with the mode that the umask leaves, and writes them", () => {
     const { error, body } = ask(opcode.create, root, after([2, 0o666, 0o022, 0], "new"));

@@ -30,7 +30,9 @@ import {
 } from "./shared-folder.ts";
 
 /** Files and folders that the machine may have open. */
-const handlesMaximum = 1 << 16;
+const handlesMaximum = 4096;
+/** Names in all folders that the machine is reading, which the server holds until it has read them. */
+const namesMaximum = 1 << 20;
 const readBytesMaximum = 1 << 20;
 const readAheadBytes = 128 << 10;
 const pagesMaximum = 256;
@@ -51,6 +53,7 @@ export class FuseServer {
   readonly #files = new Map<number, OpenFile>();
   /** Folders being read: what was in them when reading began. */
   readonly #listings = new Map<number, readonly string[]>();
+  #namesHeld = 0;
   #nextHandle = 1;
 
   constructor(folder: SharedFolder) {
@@ -68,6 +71,7 @@ export class FuseServer {
     for (const { file } of this.#files.values()) file.close();
     this.#files.clear();
     this.#listings.clear();
+    this.#namesHeld = 0;
     this.#nodes.clear();
     this.#nextHandle = 1;
   }
@@ -109,18 +113,17 @@ export class FuseServer {
       case opcode.read:
         return this.#read(body);
       case opcode.release:
-        this.#files.get(size64(body, 0))?.file.close();
-        this.#files.delete(size64(body, 0));
+        this.#close(size64(body, 0));
         return none;
       case opcode.opendir:
         return openOut(this.#openFolder(node));
       case opcode.readdir:
         return this.#readFolder(node, body);
       case opcode.releasedir:
-        this.#listings.delete(size64(body, 0));
+        this.#closeFolder(size64(body, 0));
         return none;
       case opcode.statfs:
-        return statfsOut();
+        return statfsOut(this.#folder.changes?.space());
       case opcode.fsync:
         this.#files.get(size64(body, 0))?.writable?.flush();
         return none;
@@ -170,8 +173,10 @@ export class FuseServer {
     }
     const { changes } = this.#folder;
     if (changes === undefined) throw new FuseError(errorNumber.EROFS);
-    if ((flags & truncates) !== 0) changes.setSize(path, 0);
-    return this.#openWritable(() => changes.openForWriting(path));
+    return this.#openWritable(() => {
+      if ((flags & truncates) !== 0) changes.setSize(path, 0);
+      return changes.openForWriting(path);
+    });
   }
 
   #openWritable(open: () => WritableFile): number {
@@ -188,11 +193,25 @@ export class FuseServer {
     return bytes.subarray(0, file.read(size64(body, 8), bytes));
   }
 
+  #close(handle: number): void {
+    const open = this.#files.get(handle);
+    // Gone even when closing fails, as close(2) has it.
+    this.#files.delete(handle);
+    open?.file.close();
+  }
+
   #openFolder(node: number): number {
-    const names = this.#folder.list(this.#nodes.path(node));
     const handle = this.#newHandle();
+    const names = this.#folder.list(this.#nodes.path(node));
+    if (this.#namesHeld + names.length > namesMaximum) throw new FuseError(errorNumber.ENOMEM);
+    this.#namesHeld += names.length;
     this.#listings.set(handle, names);
     return handle;
+  }
+
+  #closeFolder(handle: number): void {
+    this.#namesHeld -= this.#listings.get(handle)?.length ?? 0;
+    this.#listings.delete(handle);
   }
 
   /** Entries from an index on, as many as there is room for. */
@@ -227,7 +246,7 @@ export class FuseServer {
 
   #newHandle(): number {
     if (this.#files.size + this.#listings.size >= handlesMaximum) {
-      throw new FuseError(errorNumber.ENOMEM);
+      throw new FuseError(errorNumber.ENFILE);
     }
     const handle = this.#nextHandle;
     this.#nextHandle += 1;

@@ -66,6 +66,8 @@ export class MemoryFolder implements SharedFolder {
 
   #makeChanges(): FolderChanges {
     return {
+      // Each file may be that large, whatever the others are.
+      space: () => ({ totalBytes: fileBytesMaximum, freeBytes: fileBytesMaximum }),
       openForWriting: (path) => openNode(this.#file(path)),
       create: (path, mode) => openNode(this.#add(path, this.#make("file", mode))),
       makeFolder: (path, mode) => void this.#add(path, this.#make("folder", mode)),

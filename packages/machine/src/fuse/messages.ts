@@ -1,6 +1,6 @@
 /** Structures of the FUSE protocol. Linux, include/uapi/linux/fuse.h, version 7.31. */
 import { ByteWriter } from "../loaders/byte-writer.ts";
-import type { SharedStatus } from "./shared-folder.ts";
+import type { FolderSpace, SharedStatus } from "./shared-folder.ts";
 
 export const opcode = {
   lookup: 1,
@@ -49,6 +49,7 @@ export const errorNumber = {
   ENOTDIR: 20,
   EISDIR: 21,
   EINVAL: 22,
+  ENFILE: 23,
   ENOSPC: 28,
   EROFS: 30,
   ENAMETOOLONG: 36,
@@ -149,9 +150,16 @@ export function initOut(readAheadBytes: number, pagesMaximum: number): Uint8Arra
     .u16(28, pagesMaximum).bytes;
 }
 
-/** `struct fuse_statfs_out`: nothing is known of the host's free space, and nothing can be written. */
-export function statfsOut(): Uint8Array {
-  return new ByteWriter(80).u32(40, pageBytes).u32(44, 255).u32(48, pageBytes).bytes;
+/** `struct fuse_statfs_out`. Without `space` nothing can be written, and nothing is free. */
+export function statfsOut(space: FolderSpace = { totalBytes: 0, freeBytes: 0 }): Uint8Array {
+  const freePages = Math.floor(space.freeBytes / pageBytes);
+  return new ByteWriter(80)
+    .u64(0, Math.floor(space.totalBytes / pageBytes))
+    .u64(8, freePages) // bfree
+    .u64(16, freePages) // bavail
+    .u32(40, pageBytes)
+    .u32(44, 255)
+    .u32(48, pageBytes).bytes;
 }
 
 /** `struct fuse_dirent`. `next` is where reading goes on behind it. */

@@ -27,6 +27,7 @@ export type SharedFolderErrorCode =
   | "EEXIST"
   | "ENOTEMPTY"
   | "ENOSPC"
+  | "ENFILE"
   | "EIO";
 
 export class SharedFolderError extends Error {
@@ -54,8 +55,16 @@ export interface SharedFolder {
   readonly changes?: FolderChanges;
 }
 
+/** Room behind a folder, in bytes, 0 to 2^53 - 1. */
+export interface FolderSpace {
+  readonly totalBytes: number;
+  /** What the machine may still write. */
+  readonly freeBytes: number;
+}
+
 /** What a machine may do to a folder. Modes are permission bits, 0 to 0o777. */
 export interface FolderChanges {
+  space(): FolderSpace;
   /** Opens a file that is there for reading and writing. */
   openForWriting(path: string): WritableFile;
   /** Makes a file that is not there, and opens it. */
