@@ -353,8 +353,8 @@ describe("the region", () => {
   });
 });
 
-describe("a small cache", () => {
-  test("is emptied when it is full, and nothing else changes", () => {
+describe("the cache", () => {
+  test("is emptied when it is full, which a small one is early, and nothing else changes", () => {
     const numbers = Array.from({ length: 100 }, (_, index) => index);
     const source = `
         xor eax, eax
@@ -372,6 +372,38 @@ describe("a small cache", () => {
     expect(small.exit).toEqual(large.exit);
     expect(countAt(large.counts, "translation.evictions")).toBe(0);
     expect(countAt(small.counts, "translation.evictions")).toBeGreaterThan(0);
+  });
+
+  test("is emptied when it has code of too many pages, though all are one frame", () => {
+    // A RET in each page from 8 GiB up: one level-1 table of one frame, under eight entries.
+    const { exit, counts } = result(`
+        mov byte [0x300000], 0xc3
+        mov rdi, 0x301000
+        mov ecx, 512
+        mov rax, 0x300003
+        rep stosq
+        mov rdi, 0x302000
+        mov ecx, 8
+        mov rax, 0x301003
+        rep stosq
+        mov rbx, cr3
+        mov rbx, [rbx]
+        and rbx, -4096
+        mov qword [rbx + 64], 0x302003
+        mov rax, 0x200000000
+        xor ebp, ebp
+      again:
+        call rax
+        inc ebp
+        add rax, 0x1000
+        cmp ebp, 2500
+        jb again
+        mov rax, cr3
+        mov cr3, rax
+        mov eax, ebp
+    `);
+    expect(exit).toEqual(powered(2500));
+    expect(countAt(counts, "translation.evictions")).toBe(1);
   });
 });
 

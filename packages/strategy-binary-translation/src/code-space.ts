@@ -19,6 +19,10 @@ const trapsMaximum = 3;
 const needlessMaximum = 8;
 /** It then takes so many times as many traps until it calls out once more. */
 const patience = 8;
+/** Instructions that are remembered for having trapped: a kernel has some hundreds. */
+const trappingMaximum = 4096;
+/** With more parts of the address space in doubt, every page is. */
+const doubtsMaximum = 64;
 /** Bits of RFLAGS that translated code takes for 0. */
 const unusualFlags = RFLAGS.IOPL | RFLAGS.NT;
 /** What one level-3 entry maps: INVLPG may drop a page of that size. */
@@ -50,8 +54,8 @@ export class CodeSpace {
   readonly #emulator: InstructionEmulator;
   readonly #memory: GuestMemory;
   readonly #trapping = new Map<bigint, Trapping>();
-  /** Pages to look up again before translated code goes on. */
-  #doubts: { all: boolean; readonly linear: bigint[] } = { all: false, linear: [] };
+  /** What to look up again before translated code goes on: everything, or pages by their address in largest pages. */
+  #doubts: "all" | Set<bigint> = new Set();
 
   constructor({ region, cache, counts, emulator, memory }: CodeSpaceOptions) {
     this.#cache = cache;
@@ -90,27 +94,29 @@ export class CodeSpace {
 
   /** The guest said that a translation is stale. */
   doubtPage(linear: bigint): void {
-    this.#doubts.linear.push(linear);
+    if (this.#doubts === "all") return;
+    this.#doubts.add(linear >> largestPageShift);
+    // Nobody settles them while the guest is emulated step by step, or runs without translation.
+    if (this.#doubts.size > doubtsMaximum) this.#doubts = "all";
   }
 
   /** The guest said that all translations are stale. */
   doubtAll(): void {
-    this.#doubts.all = true;
+    this.#doubts = "all";
   }
 
   /** Whether the guest has said that translations are stale, and {@link settleDoubts} has not been called since. */
   get hasDoubts(): boolean {
-    return this.#doubts.all || this.#doubts.linear.length > 0;
+    return this.#doubts === "all" || this.#doubts.size > 0;
   }
 
   /** Drops code of pages that are no longer where they were. To be called before translated code goes on. */
   settleDoubts(): void {
-    const { all, linear } = this.#doubts;
-    if (!all && linear.length === 0) return;
-    this.#doubts = { all: false, linear: [] };
-    const parts = new Set(linear.map((address) => address >> largestPageShift));
+    const doubts = this.#doubts;
+    if (!this.hasDoubts) return;
+    this.#doubts = new Set();
     for (const [page, { gpa }] of [...this.#cache.pages]) {
-      if (!all && !parts.has(page >> largestPageShift)) continue;
+      if (doubts !== "all" && !doubts.has(page >> largestPageShift)) continue;
       const walked = this.#emulator.walk(page, { execute: true });
       if (walked.kind === "fault" || walked.physical !== gpa) this.#cache.dropPage(page);
     }
@@ -134,11 +140,22 @@ export class CodeSpace {
     if (instruction?.isRepeated !== false) return;
     const known = this.#trapping.get(guestRip);
     const trapping = known ?? { traps: 0, trapsMaximum, isAdapted: false, needless: 0 };
-    if (known === undefined) this.#trapping.set(guestRip, trapping);
+    if (known === undefined) this.#remember(guestRip, trapping);
     trapping.traps += 1;
     if (trapping.traps < trapping.trapsMaximum) return;
     trapping.isAdapted = true;
     this.#retranslate(unit);
+  }
+
+  #remember(guestRip: bigint, trapping: Trapping): void {
+    if (this.#trapping.size >= trappingMaximum) {
+      // The oldest. Code that calls out for it goes on doing so, which is right, if slow.
+      for (const oldest of this.#trapping.keys()) {
+        this.#trapping.delete(oldest);
+        break;
+      }
+    }
+    this.#trapping.set(guestRip, trapping);
   }
 
   /** An instruction that calls out because it trapped made an access that would have trapped, or not. */

@@ -3,7 +3,7 @@
  *
  * In a nutshell: {@link install} puts a unit behind the last; {@link entry} finds code for a guest address, by every
  * boundary of every unit; {@link chain} replaces a callout by a jump, and dropping a unit puts the callouts back.
- * When the cache is full, all of it is dropped.
+ * When the cache is full, or has code of too many pages, all of it is dropped.
  */
 import type { PhysicalMemory } from "@ringside/isa";
 import { calloutBytes, displacement } from "../translator/unit-builder.ts";
@@ -43,6 +43,8 @@ export interface TranslationCacheOptions {
 const noAddress = 1n << 63n;
 const jumpNear = 0xe9;
 const pageMask = 0xfffn;
+/** All of them are looked up again when the guest loads CR3; 8 MiB of a kernel's code in use at once is plenty. */
+const pagesMaximum = 2048;
 
 /** A page of guest code as translations found it. */
 interface CodePage {
@@ -81,7 +83,8 @@ export class TranslationCache {
 
   /** Offset for the next unit. Drops everything first when there is no room for one. */
   reserve(): number {
-    if (this.#used + unitBytesMaximum > this.#region.codeBytes) {
+    const isFull = this.#used + unitBytesMaximum > this.#region.codeBytes;
+    if (isFull || this.#pages.size >= pagesMaximum) {
       this.#evictions += 1;
       this.clear();
     }
