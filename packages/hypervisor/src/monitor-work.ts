@@ -44,6 +44,11 @@ export class MonitorWork {
     this.#counts.set(operation, (this.#counts.get(operation) ?? 0) + count);
   }
 
+  /** How often this was done since the machine was made. */
+  count(operation: MonitorOperation): number {
+    return this.#counts.get(operation) ?? 0;
+  }
+
   /** One instruction was emulated. */
   addEmulated(mnemonic: string): void {
     this.#emulated.set(mnemonic, (this.#emulated.get(mnemonic) ?? 0) + 1);

@@ -11,6 +11,7 @@ import type { DomainClock } from "./events/clock.ts";
 import type { ConsoleRing } from "./events/console-ring.ts";
 import type { EventChannels } from "./events/event-channels.ts";
 import type { RunStates } from "./events/run-states.ts";
+import type { WorkLimit } from "./hypercalls/work-limit.ts";
 import type { FrameTable } from "./memory/frame-table.ts";
 import type { GuestAccess } from "./memory/guest-access.ts";
 import type { MachineMemory } from "./memory/machine-memory.ts";
@@ -64,6 +65,7 @@ export interface Domain {
   readonly runStates: RunStates;
   readonly console: ConsoleRing;
   readonly work: MonitorWork;
+  readonly workLimit: WorkLimit;
   readonly counts: DomainCounts;
   /** What the guest writes to Xen's own console. */
   readonly onLog: (bytes: Uint8Array) => void;

@@ -11,6 +11,7 @@ import { DomainClock } from "./events/clock.ts";
 import { ConsoleRing } from "./events/console-ring.ts";
 import { EventChannels } from "./events/event-channels.ts";
 import { RunStates } from "./events/run-states.ts";
+import { WorkLimit } from "./hypercalls/work-limit.ts";
 import { FrameTable } from "./memory/frame-table.ts";
 import { GuestAccess } from "./memory/guest-access.ts";
 import type { MachineMemory } from "./memory/machine-memory.ts";
@@ -104,6 +105,7 @@ export function makeDomain(parts: DomainParts): Domain {
     runStates: new RunStates(access, () => timeline.now),
     console: new ConsoleRing({ memory: physical, work, onOutput: onSerial }),
     work,
+    workLimit: new WorkLimit(work),
     counts,
     onLog,
     flushTlb,

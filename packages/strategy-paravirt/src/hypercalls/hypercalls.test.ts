@@ -1,5 +1,5 @@
 import { frameBytes } from "@ringside/machine";
-import { beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { EEXIST, EFAULT, EINVAL, ENOENT, ENOSYS, EPERM, ESRCH, ETIME } from "../abi/errno.ts";
 import { CALL, DOMID_SELF, HypercallBench, scratch } from "../testing/hypercall-bench.ts";
 import { brokenInvariants } from "../testing/invariants.ts";
@@ -135,6 +135,92 @@ describe("mmuext_op", () => {
     expect(bench.mmuext(16, to)).toBe(0);
     expect(domain.physical.readU64(to * frameBytes)).toBe(0n);
     expect(bench.mmuext(16, domain.vcpu.kernelRoot)).not.toBe(0);
+  });
+});
+
+describe("a list of much work", () => {
+  const tables = 200;
+  const PIN_L2 = 1;
+  const UNPIN = 4;
+  /** Table of level 2 over full tables of level 1: more work than is done in one go. */
+  function tree(first: number): number {
+    const { types } = bench.domain;
+    const entry = bench.frameAt(page) * frameBytes + 1;
+    const top = bench.spare(first);
+    for (let table = 0; table < tables; table += 1) {
+      const frame = bench.spare(first + 1 + table);
+      for (let index = 0; index < 512; index += 1)
+        types.writeRaw(frame * frameBytes + index * 8, entry, 0);
+      types.writeRaw(top * frameBytes + table * 8, frame * frameBytes + 1, 0);
+    }
+    return top;
+  }
+
+  afterEach(() => {
+    const broken = brokenInvariants(bench.domain);
+    if (broken.length > 0) throw new Error(broken.join("; "));
+  });
+
+  test("is done request by request", () => {
+    const top = tree(0);
+    bench.poke(list, ...[0, 1, 2].flatMap(() => [PIN_L2, top, 0, UNPIN, top, 0]));
+    expect(bench.call(CALL.MMUEXT_OP, list, 6, done, DOMID_SELF)).toBe(0);
+    expect(bench.peek(done) & 0xffff_ffffn).toBe(6n);
+    expect(bench.machine.counts()["hypercalls"]).toEqual({ mmuext_op: 6 });
+  });
+
+  test("is done request by request where its end cannot be read", () => {
+    const top = tree(0);
+    const end = page + 0x2000n;
+    expect(bench.call(CALL.UPDATE_VA_MAPPING, end, 0, 2)).toBe(0);
+    bench.poke(end - 72n, PIN_L2, top, 0, UNPIN, top, 0, PIN_L2, top, 0);
+    expect(bench.call(CALL.MMUEXT_OP, end - 72n, 4, done, DOMID_SELF)).toBe(EFAULT);
+    expect(bench.peek(done) & 0xffff_ffffn).toBe(3n);
+    expect(bench.machine.counts()["hypercalls"]).toMatchObject({ mmuext_op: 4 });
+  });
+
+  test("is done request by request inside a multicall, too", () => {
+    const top = tree(0);
+    const operations = page;
+    bench.poke(operations, PIN_L2, top, 0, UNPIN, top, 0);
+    const call = [CALL.MMUEXT_OP, 77, operations, 2, 0, DOMID_SELF, 0, 0];
+    bench.poke(list, ...call, ...call, ...call);
+    expect(bench.call(CALL.MULTICALL, list, 3)).toBe(0);
+    for (const index of [0n, 1n, 2n]) expect(bench.peek(list + index * 64n + 8n)).toBe(0n);
+    expect(bench.machine.counts()["hypercalls"]).toEqual({ multicall: 6 });
+  });
+
+  test("is cut where the calls of a multicall fail", () => {
+    // The last entry of the tree is refused, after all others were held.
+    const top = tree(0);
+    bench.domain.types.writeRaw(top * frameBytes + 511 * 8, 1, 0);
+    bench.poke(page, PIN_L2, top, 0);
+    const call = [CALL.MMUEXT_OP, 77, page, 1, 0, DOMID_SELF, 0, 0];
+    bench.poke(list, ...call, ...call, ...call);
+    expect(bench.call(CALL.MULTICALL, list, 3)).toBe(0);
+    for (const index of [0n, 1n, 2n])
+      expect(BigInt.asIntN(64, bench.peek(list + index * 64n + 8n))).toBe(BigInt(EINVAL));
+    expect(bench.machine.counts()["hypercalls"]).toEqual({ multicall: 3 });
+  });
+
+  test("is cut where frames are given back", () => {
+    const tops = [tree(0), tree(tables + 1)];
+    for (const top of tops) expect(bench.mmuext(PIN_L2, top)).toBe(0);
+    bench.poke(page, ...tops);
+    bench.poke(list, page, 2, 0, DOMID_SELF);
+    expect(bench.call(CALL.MEMORY_OP, 1, list)).toBe(2);
+    expect(bench.machine.counts()["hypercalls"]).toMatchObject({ memory_op: 2 });
+  });
+
+  test("is cut for requests that are many, and little work each", () => {
+    const TLB_FLUSH = 6;
+    const requests = 128;
+    bench.poke(page, ...Array.from({ length: requests }, () => [TLB_FLUSH, 0, 0]).flat());
+    const call = [CALL.MMUEXT_OP, 77, page, requests, 0, DOMID_SELF, 0, 0];
+    bench.poke(list, ...Array.from({ length: 31 }, () => call).flat());
+    expect(bench.call(CALL.MULTICALL, list, 31)).toBe(0);
+    const { multicall } = bench.machine.counts()["hypercalls"] as Record<string, number>;
+    expect(multicall).toBeGreaterThan(1);
   });
 });
 

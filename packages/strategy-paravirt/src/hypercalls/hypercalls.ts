@@ -81,6 +81,7 @@ export class Hypercalls {
     domain.counts.hypercall(number);
     const call = this.#call;
     call.loadRegisters(registers);
+    domain.workLimit.enter();
     const result = perform(domain, number, call);
     if (result === AGAIN) {
       // What is left is a hypercall like any other: the same instruction again, with what the handler left to do.
@@ -135,7 +136,8 @@ function eachEntry(domain: Domain, call: CallArguments): CallResult {
     view.setBigInt64(8, BigInt.asIntN(64, value), true);
     if (!domain.access.write(plus(at.low, at.high, 8), bytes.subarray(8, 16))) return EFAULT;
     // A domain that sleeps or ends does the rest when it wakes, or never.
-    if (domain.state.sleep !== undefined || domain.state.isShutDown) {
+    const { sleep, isShutDown } = domain.state;
+    if (domain.workLimit.countRequest() || sleep !== undefined || isShutDown) {
       if (index + 1 === count) return 0;
       return rest(call, plus(at.low, at.high, entryBytes), count - index - 1);
     }

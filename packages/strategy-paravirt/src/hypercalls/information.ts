@@ -172,9 +172,12 @@ function eachExtent(domain: Domain, call: CallArguments, act: (at: Linear) => bo
   // Only single frames: a domain has no larger pages.
   if (order !== 0) return done;
   const end = Math.min(count, done + extentsAtOnce);
-  for (; done < end; done += 1) {
+  while (done < end) {
     const at = plus(view.getUint32(0, true), view.getUint32(4, true), done * 8);
     if (!act(at)) return done;
+    done += 1;
+    // A frame that is given back may be the last reference to a tree of tables.
+    if (domain.workLimit.countRequest()) break;
   }
   if (done >= count) return done;
   const command = (call.low(0) & commandMask) + done * 2 ** extentShift;

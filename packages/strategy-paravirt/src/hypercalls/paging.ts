@@ -1,8 +1,9 @@
 /**
  * Hypercalls on page tables: mmu_update, update_va_mapping, mmuext_op.
  *
- * Xen, xen/include/public/xen.h, "MMU-UPDATE REQUESTS" and "MMU EXTENDED OPERATIONS". Long lists are done in parts: the
- * hypercall is then executed again with what is left, so that no list holds the host for long.
+ * Xen, xen/include/public/xen.h, "MMU-UPDATE REQUESTS" and "MMU EXTENDED OPERATIONS". A list is cut when its
+ * requests, or the work that they took, are many: the hypercall is then executed again with what is left. Only one
+ * request is never cut, and the largest tree of tables that a domain can have bounds that.
  */
 import { frameBytes } from "@ringside/machine";
 import { DOMID_SELF } from "../abi/domain.ts";
@@ -81,6 +82,7 @@ function doList(
       const one = domain.access.read(at, requestBytes);
       result = one === undefined ? EFAULT : request(new DataView(one.buffer), 0);
       if (result === 0) index += 1;
+      if (domain.workLimit.countRequest()) break;
     }
   } else {
     const view = new DataView(bytes.buffer);
@@ -88,6 +90,7 @@ function doList(
       result = request(view, index * requestBytes);
       if (result !== 0) break;
       index += 1;
+      if (domain.workLimit.countRequest()) break;
     }
   }
   if (domain.vcpu.crashed !== undefined) return result;
