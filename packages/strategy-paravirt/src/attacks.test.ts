@@ -2,6 +2,7 @@
 import { frameBytes } from "@ringside/machine";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { EBUSY, EFAULT, EINVAL, ENOSYS } from "./abi/errno.ts";
+import { TYPE } from "./memory/frame-table.ts";
 import { CALL, DOMID_SELF, HypercallBench, scratch } from "./testing/hypercall-bench.ts";
 import { brokenInvariants } from "./testing/invariants.ts";
 import { shutDown, testMachine, tinyKernel } from "./testing/tiny-kernel.ts";
@@ -37,6 +38,19 @@ function entryOf(frame: number, flags: bigint): bigint {
 
 function remap(linear: bigint, entry: bigint, flags = 0): number {
   return bench.call(CALL.UPDATE_VA_MAPPING, linear, entry, flags);
+}
+
+/** Where `frame` is: behind the two zero words that end the table of traps, and `operation`. */
+function findSlot(code: Uint8Array, vector: number): number {
+  const view = new DataView(code.buffer);
+  for (let at = 0; at + 48 < code.length; at += 1) {
+    if (
+      view.getUint32(at, true) === (0xe033_0000 | vector) >>> 0 &&
+      view.getUint32(at + 4, true) === 0
+    )
+      return at + 16 + 16 + 8;
+  }
+  throw new Error("no table of traps");
 }
 
 describe("a guest that wants memory that is not its own", () => {
@@ -159,22 +173,12 @@ describe("a guest that wants to write its page tables", () => {
     // The kernel learns its frame from here, which a real one looks up.
     const code = machine.inspect.readMemory(0xffff_ffff_8010_0000n, 0x3000) ?? new Uint8Array();
     expect(code.length).toBeGreaterThan(0);
-    const place = findFrameSlot(code);
+    const place = findSlot(code, 14);
     const physical = (domain.memory.frames[0x100] ?? 0) * frameBytes + place;
     domain.physical.writeU64(physical, BigInt(domain.memory.frames[0x101] ?? 0));
     expect(machine.run(1000)).toEqual({ reason: "powered-off", value: 99 });
     expect(brokenInvariants(domain)).toEqual([]);
   });
-
-  /** Where `frame` is: behind the two zero words that end the table of traps, and `operation`. */
-  function findFrameSlot(code: Uint8Array): number {
-    const view = new DataView(code.buffer);
-    for (let at = 0; at + 48 < code.length; at += 1) {
-      if (view.getUint32(at, true) === 0xe033_000e && view.getUint32(at + 4, true) === 0)
-        return at + 16 + 16 + 8;
-    }
-    throw new Error("no table of traps");
-  }
 
   test("cannot pin tables that refer to themselves or in a circle", () => {
     const [first, second] = [bench.spare(0), bench.spare(1)];
@@ -246,6 +250,81 @@ describe("a guest that forges descriptors", () => {
   test("cannot write descriptors into Xen's memory", () => {
     expect(bench.call(CALL.UPDATE_DESCRIPTOR, 0, code0)).toBe(EINVAL);
     expect(bench.call(CALL.UPDATE_DESCRIPTOR, 0xffff_ffff_ffffn, code0)).toBe(EINVAL);
+  });
+
+  test("does not write them by INS through Xen's mapping of the GDT", () => {
+    // Ports read as all ones: as the upper byte of its selector, they would lead a call gate into Xen.
+    const { machine } = testMachine({
+      image: tinyKernel(`
+        mov eax, set_trap_table
+        lea rdi, [rel traps]
+        syscall
+        mov eax, update_va_mapping
+        lea rdi, [rel page]
+        mov rsi, [rel frame]
+        shl rsi, 12
+        or rsi, 1
+        mov edx, 2
+        syscall
+        test rax, rax
+        jnz failed
+        mov eax, set_gdt
+        lea rdi, [rel frame]
+        mov esi, 2
+        syscall
+        test rax, rax
+        jnz failed
+        mov eax, 33
+        mov edi, 6
+        lea rsi, [rel level]
+        syscall
+        test rax, rax
+        jnz failed
+        lea rdi, [rel own]
+        mov edx, 0x80
+        insb
+        mov rdi, 0xffff82000000000b
+        insb
+      failed:
+        mov ebx, 1
+        jmp over
+      handler:
+        mov bl, [rel own]
+        and ebx, 0x7f
+      over:
+        lea rsp, [rel stack]
+        ${shutDown}
+      traps:
+        db 13, 0
+        dw 0xe033
+        dd 0
+        dq handler
+        dq 0, 0
+      operation: dq 0
+      frame: dq 0, 0
+      level: dd 1
+      own: dd 0
+        resb 512
+      stack:
+        align 4096
+      page:
+        dq 0
+        dd 0x00080000
+        dd 0x00008c00
+        resb 4080
+      after:
+      `),
+    });
+    const { domain } = machine;
+    const code = machine.inspect.readMemory(0xffff_ffff_8010_0000n, 0x1000) ?? new Uint8Array();
+    const slot = (domain.memory.frames[0x100] ?? 0) * frameBytes + findSlot(code, 13);
+    const gdt = domain.memory.frames[0x101] ?? 0;
+    domain.physical.writeU64(slot, BigInt(gdt));
+    // INS into the guest's own memory is done, and the one through Xen's mapping is #GP.
+    expect(machine.run(1000)).toEqual({ reason: "powered-off", value: 0x7f });
+    expect(domain.frames.type(gdt)).toBe(TYPE.DESCRIPTORS);
+    expect(domain.physical.readU32(gdt * frameBytes + 8)).toBe(0x0008_0000);
+    expect(brokenInvariants(domain)).toEqual([]);
   });
 
   test("does not get into ring 0 by IRET", () => {

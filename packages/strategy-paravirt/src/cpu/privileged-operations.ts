@@ -20,6 +20,8 @@ import { frameBytes } from "@ringside/machine";
 import type { Domain } from "../domain.ts";
 import { newBase } from "../hypercalls/paging.ts";
 import { writeDebugRegister } from "../hypercalls/processor.ts";
+import { TYPE } from "../memory/frame-table.ts";
+import { isTouch } from "../paging/entry.ts";
 import { RAX, RCX } from "./registers.ts";
 import { xenIdentity } from "./xen-identity.ts";
 
@@ -59,6 +61,8 @@ export class PrivilegedOperations {
   readonly #identity: ProcessorIdentity;
   /** The instruction used CR8, which a guest does not have. */
   #isTaskPriority = false;
+  /** The instruction wrote to memory that the guest may not write, as INS can; nothing was written there. */
+  #isForbidden = false;
 
   constructor(domain: Domain) {
     this.#domain = domain;
@@ -72,7 +76,14 @@ export class PrivilegedOperations {
           bytes.set(inside ? domain.physical.read(physical, bytes.length) : bytes.fill(0xff));
         },
         writePhysical: (physical, bytes) => {
-          if (this.#isGuests(physical)) domain.physical.write(physical, bytes);
+          const { frames, physical: memory } = domain;
+          const frame = Math.floor(physical / frameBytes);
+          const isOwned = frames.isOwned(frame);
+          // Ring 0 could write more than the guest may: also Xen's mapping of the guest's descriptors.
+          const mayWrite = isOwned && frames.type(frame) === TYPE.WRITABLE;
+          const isWalk = isTouch(memory, physical, bytes);
+          if (mayWrite || (isOwned && isWalk)) memory.write(physical, bytes);
+          else if (!isWalk) this.#isForbidden = true;
         },
         // An unprivileged domain has no ports: nobody answers.
         readPort: (_port, sizeBytes) => (sizeBytes === 4 ? -1 : 2 ** (8 * sizeBytes) - 1),
@@ -133,9 +144,11 @@ export class PrivilegedOperations {
     this.#load(state);
     const before = this.#controls(state);
     this.#isTaskPriority = false;
+    this.#isForbidden = false;
     const emulation = this.#virtual.emulateOne();
     if (emulation.kind !== "retired") return this.#failed(emulation);
-    if (this.#isTaskPriority || !this.#applyControls(before, state)) return "refused";
+    if (this.#isTaskPriority || this.#isForbidden) return "refused";
+    if (!this.#applyControls(before, state)) return "refused";
     work.addEmulated(mnemonic);
     this.#store(state, processor.state);
     return "done";
@@ -277,13 +290,6 @@ export class PrivilegedOperations {
         // Xen's own: the write is dropped.
         return true;
     }
-  }
-
-  /** Memory that an INS of the guest may write: its own, and no page table or descriptors. */
-  #isGuests(physical: number): boolean {
-    const { frames } = this.#domain;
-    const frame = Math.floor(physical / frameBytes);
-    return frames.isOwned(frame);
   }
 }
 

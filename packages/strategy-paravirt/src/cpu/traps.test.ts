@@ -201,6 +201,19 @@ describe("writable page tables", () => {
     expect(run(true)).toBe(0x07);
   });
 
+  test("are changed in place for the guest's kernel", () => {
+    for (const change of ["xchg [rel table + 8], rax", "or [rel table + 8], rax"])
+      expect(run(true, change)).toBe(0x07);
+    const exchange = "mov rbx, rax\n xor eax, eax\n lock cmpxchg [rel table + 8], rbx";
+    expect(run(true, exchange)).toBe(0x07);
+  });
+
+  test("fault for a store with another operand in memory, which ring 0 would read for the guest", () => {
+    const move = "lea rsi, [rel entry]\n lea rdi, [rel table + 8]\n movsq";
+    expect(run(true, move)).toBe(99);
+    expect(run(true, "push rax\n pop qword [rel table + 8]")).toBe(99);
+  });
+
   test("fault for a store to two entries at once", () => {
     expect(run(true, "movups [rel table + 8], xmm0")).toBe(99);
   });

@@ -5,6 +5,7 @@
  * Intel SDM Vol. 3A §4.5.4, "Linear-Address Translation with 4-Level Paging and 5-Level Paging"; what of it a guest may
  * use is Xen's rule (xen/arch/x86/include/asm/x86_64/page.h, L1_DISALLOW_MASK and its neighbours).
  */
+import type { PhysicalMemory } from "@ringside/isa";
 
 export const PRESENT = 0x001;
 export const WRITABLE = 0x002;
@@ -82,4 +83,14 @@ export function indexAt(level: Level, low: number, high: number): number {
 export function isCanonical(high: number): boolean {
   const top = high >>> 15;
   return top === 0 || top === 0x1_ffff;
+}
+
+/**
+ * Whether a store of these bytes at a physical address changes nothing but the accessed and dirty bits of an entry, as
+ * the walk for an instruction does that the hypervisor executes for a guest.
+ */
+export function isTouch(memory: PhysicalMemory, physical: number, bytes: Uint8Array): boolean {
+  if (bytes.length !== 8 || physical + 8 > memory.sizeBytes) return false;
+  const next = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
+  return ((next ^ memory.readU64(physical)) & ~BigInt(ACCESSED | DIRTY)) === 0n;
 }

@@ -3,12 +3,42 @@
  *
  * Xen, xen/arch/x86/pv/ro-page-fault.c: naturally aligned, at most 8 bytes, inside one entry. What the store would do
  * to the entry is found by executing it on a copy, and the entry then changes under the same rules as by hypercall.
+ * The copy is executed in ring 0, which can read Xen's own pages: so only instructions that read no memory but the one
+ * place that they write are done for the guest.
  */
 import { slots, VirtualProcessor } from "@ringside/isa";
 import { frameBytes } from "@ringside/machine";
 import type { Domain } from "../domain.ts";
 import { TYPE } from "../memory/frame-table.ts";
-import { ACCESSED, DIRTY, FRAME_HIGH, FRAME_LOW, PRESENT, WRITABLE } from "./entry.ts";
+import { FRAME_HIGH, FRAME_LOW, isTouch, PRESENT, WRITABLE } from "./entry.ts";
+
+/** Stores, and changes of one place in memory: none has a second operand in memory. */
+const stores: ReadonlySet<string> = new Set([
+  "mov",
+  "movnti",
+  "xchg",
+  "cmpxchg",
+  "cmpxchg8b",
+  "xadd",
+  "add",
+  "adc",
+  "sub",
+  "sbb",
+  "and",
+  "or",
+  "xor",
+  "inc",
+  "dec",
+  "neg",
+  "not",
+  "bts",
+  "btr",
+  "btc",
+  "stosb",
+  "stosw",
+  "stosd",
+  "stosq",
+]);
 
 export class WritableTables {
   readonly #domain: Domain;
@@ -82,7 +112,7 @@ export class WritableTables {
     state.setPrivilegeLevel(0);
     state.setControl("efer", real.efer);
     const emulation = this.#virtual.emulateOne();
-    if (emulation.kind !== "retired") return false;
+    if (emulation.kind !== "retired" || !stores.has(emulation.mnemonic)) return false;
     this.#mnemonic = emulation.mnemonic;
     return true;
   }
@@ -106,14 +136,6 @@ export class WritableTables {
       return;
     }
     // The walk sets accessed and dirty bits; on the real tables the processor does that itself.
-    if (!this.#isTouched(physical, bytes)) this.#isOther = true;
-  }
-
-  /** Whether a store changes nothing but the accessed and dirty bits of an entry. */
-  #isTouched(physical: number, bytes: Uint8Array): boolean {
-    const memory = this.#domain.physical;
-    if (bytes.length !== 8 || physical + 8 > memory.sizeBytes) return false;
-    const next = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
-    return ((next ^ memory.readU64(physical)) & ~BigInt(ACCESSED | DIRTY)) === 0n;
+    if (!isTouch(this.#domain.physical, physical, bytes)) this.#isOther = true;
   }
 }

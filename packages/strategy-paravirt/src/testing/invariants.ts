@@ -6,6 +6,7 @@
  */
 import { frameBytes } from "@ringside/machine";
 import { FIRST_XEN_SLOT, LAST_XEN_SLOT } from "../abi/domain.ts";
+import { allowedDescriptor } from "../cpu/descriptors.ts";
 import type { Domain } from "../domain.ts";
 import { TYPE } from "../memory/frame-table.ts";
 import { DESCRIPTOR_PAGES } from "../memory/xen-area.ts";
@@ -22,6 +23,7 @@ export function brokenInvariants(domain: Domain): readonly string[] {
   const walk = new Walk(domain);
   walk.countFixed();
   walk.countTables();
+  walk.checkDescriptors();
   walk.compare();
   return walk.broken;
 }
@@ -69,6 +71,19 @@ class Walk {
       if (frames.typeCount(frame) === 0 || !isTable(type)) continue;
       if (!frames.isOwned(frame)) this.broken.push(`table ${frame} is not the domain's`);
       this.#countTable(frame, type);
+    }
+  }
+
+  /** What the guest may have changed of its descriptors, it may have. */
+  checkDescriptors(): void {
+    const { frames, physical } = this.#domain;
+    for (let frame = 0; frame < frames.count; frame += 1) {
+      if (frames.typeCount(frame) === 0 || frames.type(frame) !== TYPE.DESCRIPTORS) continue;
+      for (let at = frame * frameBytes; at < (frame + 1) * frameBytes; at += 8) {
+        const high = physical.readU32(at + 4);
+        if (allowedDescriptor(physical.readU32(at), high) !== high)
+          this.broken.push(`the descriptor at 0x${at.toString(16)} is none that a guest may have`);
+      }
     }
   }
 
