@@ -25,4 +25,5 @@ export {
   type ShadowFault,
   type ShadowMmuOptions,
 } from "./shadow-paging/shadow-mmu.ts";
+export { shadowFrames } from "./shadow-paging/shadow-table.ts";
 export { VirtualInterrupts, type Interruptibility, type NextEvent } from "./virtual-interrupts.ts";

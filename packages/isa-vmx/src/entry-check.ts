@@ -130,11 +130,6 @@ export function explain(
   return { stage, check: name, field, value, expected, reference, message };
 }
 
-/** Whether bits 63:47 of a linear address are alike. */
-export function isCanonical(linear: bigint): boolean {
-  return BigInt.asUintN(64, BigInt.asIntN(48, linear)) === linear;
-}
-
 /** Whether each byte of a PAT is a memory type: 0, 1, 4, 5, 6 or 7. */
 export function isPat(value: bigint): boolean {
   for (let shift = 0n; shift < 64n; shift += 8n) {

@@ -3,9 +3,10 @@
  *
  * Intel SDM Vol. 3C §26.3.1, "Checks on the Guest State Area".
  */
+import { isCanonical } from "@ringside/isa";
 import { CR0_FIXED, cr4Fixed } from "./capabilities.ts";
 import { ENTRY_CONTROL, PIN, SECONDARY } from "./controls.ts";
-import { isCanonical, isPat, type EntryCheck, type EntryView } from "./entry-check.ts";
+import { isPat, type EntryCheck, type EntryView } from "./entry-check.ts";
 import type { FieldKey } from "./fields.ts";
 import { isFixed } from "./host-checks.ts";
 import { interruption, TYPE } from "./interruption.ts";

@@ -4,9 +4,10 @@
  * Intel SDM Vol. 3C §26.2.2, "Checks on Host Control Registers, MSRs, and SSP"; §26.2.3, "Checks on Host Segment and
  * Descriptor-Table Registers"; §26.2.4, "Checks Related to Address-Space Size".
  */
+import { isCanonical } from "@ringside/isa";
 import { CR0_FIXED, cr4Fixed, type FixedBits } from "./capabilities.ts";
 import { ENTRY_CONTROL, EXIT_CONTROL } from "./controls.ts";
-import { isCanonical, isPat, type EntryCheck, type EntryView } from "./entry-check.ts";
+import { isPat, type EntryCheck, type EntryView } from "./entry-check.ts";
 import type { FieldKey } from "./fields.ts";
 
 const REGISTERS = 'Intel SDM Vol. 3C §26.2.2, "Checks on Host Control Registers, MSRs, and SSP"';

@@ -3,8 +3,9 @@
  *
  * Intel SDM Vol. 3C §26.3.1.2, "Checks on Guest Segment Registers".
  */
+import { isCanonical } from "@ringside/isa";
 import { ENTRY_CONTROL } from "./controls.ts";
-import { isCanonical, VIRTUAL_8086, type EntryCheck, type EntryView } from "./entry-check.ts";
+import { VIRTUAL_8086, type EntryCheck, type EntryView } from "./entry-check.ts";
 import type { FieldKey } from "./fields.ts";
 
 const REFERENCE = 'Intel SDM Vol. 3C §26.3.1.2, "Checks on Guest Segment Registers"';

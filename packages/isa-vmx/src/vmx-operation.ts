@@ -3,7 +3,7 @@
  *
  * Intel SDM Vol. 3C §23.7, "Enabling and Entering VMX Operation"; §30.3, "VMX Instructions".
  */
-import { slots, type ExtensionContext } from "@ringside/isa";
+import { isCanonical, slots, type ExtensionContext } from "@ringside/isa";
 import {
   capabilityMsrs,
   CAPABILITY_MSR,
@@ -11,7 +11,6 @@ import {
   cr4Fixed,
   type VmxCapabilities,
 } from "./capabilities.ts";
-import { isCanonical } from "./entry-check.ts";
 import { fieldOf, findField, type FieldKey, type VmcsField } from "./fields.ts";
 import { isFixed } from "./host-checks.ts";
 import { ERROR, FAIL_INVALID, type Outcome } from "./instruction-errors.ts";

@@ -78,6 +78,7 @@ export type {
   Variable,
   Width,
 } from "./semantics.ts";
+export { isCanonical } from "./paging/canonical.ts";
 export { TASK_SWITCH } from "./segmentation/task-switch.ts";
 export { CR0, CR4, EFER, RFLAGS } from "./profile/registers.ts";
 export {

@@ -11,6 +11,7 @@ import {
   InstructionEmulator,
   MonitorWork,
   PhysicalInterrupts,
+  shadowFrames,
   ShadowMmu,
   VirtualInterrupts,
 } from "@ringside/hypervisor";
@@ -48,8 +49,6 @@ import {
   type SilentInstruction,
 } from "./trap-and-emulate/sensitive-watch.ts";
 
-/** Frames for shadow tables: what a handful of address spaces need. */
-const shadowFrames = 200;
 const interruptFlag = 0x200n;
 
 /** The host's processor: the guest's, and what SWAPGS in the cache takes. */

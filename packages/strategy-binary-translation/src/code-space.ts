@@ -3,7 +3,7 @@
  * translates addresses, translated otherwise when its accesses keep trapping.
  */
 import type { GuestMemory, InstructionEmulator } from "@ringside/hypervisor";
-import { RFLAGS, slots } from "@ringside/isa";
+import { isCanonical, RFLAGS, slots } from "@ringside/isa";
 import type { CacheEntry, CachedUnit, TranslationCache } from "./cache/translation-cache.ts";
 import { addTo, type TranslationCounts } from "./counts.ts";
 import { hasBreakpoints, instructionBreakpoints } from "./guest-breakpoints.ts";
@@ -176,9 +176,4 @@ export class CodeSpace {
     this.#counts.retranslations += 1;
     this.#cache.drop(unit);
   }
-}
-
-/** Intel SDM Vol. 1 §3.3.7.1, "Canonical Addressing". */
-export function isCanonical(linear: bigint): boolean {
-  return BigInt.asUintN(64, BigInt.asIntN(48, linear)) === linear;
 }

@@ -5,9 +5,15 @@
  * it runs the guest's own code at CPL 3. At rest its registers are with the hypervisor, at an instruction boundary: there
  * instructions are emulated and events delivered.
  */
-import { RFLAGS, slots, VECTOR, type MonitorEvent, type ProcessorExit } from "@ringside/isa";
+import {
+  isCanonical,
+  RFLAGS,
+  slots,
+  VECTOR,
+  type MonitorEvent,
+  type ProcessorExit,
+} from "@ringside/isa";
 import type { CachedExit } from "./cache/translation-cache.ts";
-import { isCanonical } from "./code-space.ts";
 import { addTo } from "./counts.ts";
 import { GuestAtRest } from "./guest-at-rest.ts";
 import { breakpointKey, hasBreakpoints, instructionBreakpoints } from "./guest-breakpoints.ts";

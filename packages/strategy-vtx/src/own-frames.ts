@@ -1,11 +1,10 @@
 /** The frames that the hypervisor keeps for one guest, and how much of the host a guest takes. */
+import { shadowFrames } from "@ringside/hypervisor";
 import { frameBytes } from "@ringside/machine";
 import type { Claim } from "@ringside/strategy";
 import { eptFramesFor } from "./ept-tables.ts";
 import type { PagingKind } from "./paging.ts";
 
-/** Frames for shadow tables: what a handful of address spaces need. */
-export const shadowFrames = 200;
 /** VMXON region, VMCS, MSR bitmap, virtual-APIC page. */
 const structures = 4;
 

@@ -13,6 +13,7 @@ import {
   MonitorWork,
   PhysicalInterrupts,
   ProcessorIdentity,
+  shadowFrames,
   ShadowMmu,
   VirtualInterrupts,
 } from "@ringside/hypervisor";
@@ -49,7 +50,7 @@ import { EptTables } from "./ept-tables.ts";
 import { Events } from "./events.ts";
 import { handleExit, type ExitContext, type Handled } from "./exit-handlers.ts";
 import { GuestView } from "./guest-view.ts";
-import { ownFramesOf, shadowFrames, type OwnFrames } from "./own-frames.ts";
+import { ownFramesOf, type OwnFrames } from "./own-frames.ts";
 import type { Paging, PagingKind } from "./paging.ts";
 import { ShadowPaging } from "./shadow-paging.ts";
 import { primaryControls, writeControls, writeMsrBitmap } from "./vmcs-setup.ts";

@@ -1,5 +1,8 @@
 /** One shadow page table, and what leads to it. */
 
+/** Frames that a guest has for shadow tables: what a handful of address spaces need. */
+export const shadowFrames = 200;
+
 /** Rights along the way to a table, which its leaves combine with their own. */
 export interface Rights {
   readonly writable: boolean;

@@ -3,6 +3,7 @@
  *
  * Intel SDM Vol. 4, Table 2-2, "IA-32 Architectural MSRs"; Vol. 3A §5.8.8, "Fast System Calls in 64-Bit Mode".
  */
+import { isCanonical } from "../paging/canonical.ts";
 import { segmentSlots, slots, type Slot } from "../state/layout.ts";
 import { MTRR_CAPABILITIES, rangeRegisters } from "./memory-types.ts";
 import type { ProcessorProfile } from "./profile.ts";
@@ -34,10 +35,6 @@ interface Msr {
 
 const readOnly = (): boolean => false;
 const ignored = (): boolean => true;
-
-function isCanonical(linear: bigint): boolean {
-  return BigInt.asUintN(64, BigInt.asIntN(48, linear)) === linear;
-}
 
 function stored(
   name: string,
