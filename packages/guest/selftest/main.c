@@ -1,65 +1,20 @@
 /*
- * main.c: runs the groups of checks, prints `ok NAME` or `bad NAME got .. want ..` for each on the
- * debug console, and ends the machine with the number of bad ones.
- *
- * Command line: `only=GROUP` runs one group, `skip=GROUP` all but one.
+ * main.c: the self-test of a processor of one's own: lines go to the debug console, the number of bad ones ends the
+ * machine.
  */
 #include "selftest.h"
 #include "start_info.h"
 
-struct event last;
-u64 try_at, try_resume, try_stack;
 hook hooks[VECTORS];
 u64 idt[2 * VECTORS] __attribute__((aligned(16)));
 
-static u32 failures;
-
-static void put(const char *text) { for (; *text; text++) out8(RINGSIDE_PORT_DEBUG_CONSOLE, (u8)*text); }
-
-static void put_hex(u64 value) {
-    int shift = 60;
-    while (shift && !(value >> shift & 15)) shift -= 4;
-    for (; shift >= 0; shift -= 4) out8(RINGSIDE_PORT_DEBUG_CONSOLE, (u8)"0123456789abcdef"[value >> shift & 15]);
+void write_line(const char *text, usize count) {
+    for (usize i = 0; i < count; i++) out8(RINGSIDE_PORT_DEBUG_CONSOLE, (u8)text[i]);
 }
 
 static _Noreturn void stop(u32 value) {
     out32(RINGSIDE_PORT_EXIT, value);
     for (;;) __asm__ volatile("cli; hlt");
-}
-
-void forget(void) {
-    last = (struct event){.frame.vector = ~0ull};
-    try_resume = 0;
-}
-
-void check(const char *name, u64 got, u64 want) {
-    if (got == want) {
-        put("ok ");
-        put(name);
-    } else {
-        failures++;
-        put("bad ");
-        put(name);
-        put(" got ");
-        put_hex(got);
-        put(" want ");
-        put_hex(want);
-    }
-    put("\n");
-}
-
-void check_range(const char *name, u64 got, u64 low, u64 high) {
-    check(name, got < low ? 1 : got > high ? 2 : 0, 0);
-}
-
-/* Vector, error code and place in one number, so that one line says everything. */
-static u64 describe(u64 vector, u64 error, u64 offset) {
-    return (vector & 0xff) << 48 | (error & 0xffff) << 32 | (offset & 0xffffffff);
-}
-
-void check_event(const char *name, u64 vector, u64 error, u64 offset) {
-    const struct frame *f = &last.frame;
-    check(name, describe(f->vector, f->error, f->rip - try_at), describe(vector, error, offset));
 }
 
 void set_gate(int vector, const void *handler, u64 privilege, u64 stack) {
@@ -85,16 +40,8 @@ void event(struct frame *frame) {
     if (hooks[frame->vector] && hooks[frame->vector](frame)) return;
     if (frame->cs & 3 && user_runs) leave_user();
     if (!try_resume) {
-        put("bad unexpected-event got ");
-        put_hex(frame->vector);
-        put(" ");
-        put_hex(frame->error);
-        put(" ");
-        put_hex(frame->rip);
-        put(" ");
-        put_hex(last.cr2);
-        put(" want none\n");
-        stop(failures + 1);
+        report_unexpected(frame, last.cr2);
+        stop(failures);
     }
     frame->rip = try_resume;
     frame->rsp = try_stack;
@@ -103,10 +50,7 @@ void event(struct frame *frame) {
     frame->rflags &= ~(TF | NT | AC | DF);
 }
 
-static const struct {
-    const char *name;
-    void (*run)(void);
-} groups[] = {
+static const struct group groups[] = {
     {"exceptions", test_exceptions},   {"contributory", test_contributory},
     {"paging", test_paging},           {"tlb", test_tlb},
     {"flags", test_flags},             {"stepping", test_stepping},
@@ -117,21 +61,6 @@ static const struct {
     {"user", test_user},               {"registers", test_registers},
     {"timer", test_timer},             {"refusals", test_refusals},
 };
-
-/* What follows `key` on the command line, or NULL. */
-static const char *option(const char *line, const char *key) {
-    for (; *line; line++) {
-        usize i = 0;
-        while (key[i] && line[i] == key[i]) i++;
-        if (!key[i]) return line + i;
-    }
-    return NULL;
-}
-
-static bool is_named(const char *wanted, const char *name) {
-    while (*name && *name == *wanted) name++, wanted++;
-    return !*name && (!*wanted || *wanted == ' ');
-}
 
 _Noreturn void kernel_start(u64 info_address);
 
@@ -152,14 +81,6 @@ _Noreturn void kernel_start(u64 info_address) {
     user_init();
     apic_init();
 
-    const char *only = option(line, "only="), *skip = option(line, "skip=");
-    for (usize i = 0; i < ARRAY_LENGTH(groups); i++) {
-        if (only && !is_named(only, groups[i].name)) continue;
-        if (skip && is_named(skip, groups[i].name)) continue;
-        groups[i].run();
-    }
-    put(failures ? "failed " : "passed ");
-    put_hex(failures);
-    put("\n");
+    run_groups(groups, ARRAY_LENGTH(groups), line);
     stop(failures);
 }

@@ -10,28 +10,10 @@
 #include "../abi/ringside.h"
 #include "io.h"
 #include "layout.h"
+#include "report.h"
 #include "types.h"
 
-#define PRESENT 1ull
-#define WRITABLE 2ull
-#define USER 4ull
-#define ACCESSED 0x20ull
-#define DIRTY 0x40ull
-#define LARGE 0x80ull
-#define GLOBAL 0x100ull
-#define NO_EXECUTE (1ull << 63)
-
-#define CF 1ull
-#define TF 0x100ull
-#define IF 0x200ull
-#define DF 0x400ull
-#define IOPL3 0x3000ull
-#define NT 0x4000ull
-#define AC 0x40000ull
-
 enum {
-    DE = 0, DB = 1, NMI = 2, BP = 3, OF = 4, BR = 5, UD = 6, NM = 7, DOUBLE = 8, TS = 10, NP = 11, SS = 12,
-    GP = 13, PF = 14, MF = 16, AL = 17, XM = 19,
     VECTOR_USER = 0x30,  /* DPL 3: how user code comes back */
     VECTOR_KERNEL = 0x31, /* DPL 0 */
     VECTOR_LOW = 0x41, VECTOR_HIGH = 0x51, /* interrupts of two priorities */
@@ -40,30 +22,11 @@ enum {
     VECTORS = 0x60,
 };
 
-/* What entry.S pushes. */
-struct frame {
-    u64 r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
-    u64 vector, error, rip, cs, rflags, rsp, ss;
-};
-
-/* The last event: registers and CR2 as the handler found them. */
-struct event {
-    struct frame frame;
-    u64 cr2;
-    u32 count; /* since forget() */
-};
-extern struct event last;
-extern u64 try_at, try_resume, try_stack;
-
 /* Called for a vector in place of what TRY() does; true: return to where it was. */
 typedef bool (*hook)(struct frame *frame);
 extern hook hooks[VECTORS];
 
 /* main.c */
-void forget(void);
-void check(const char *name, u64 got, u64 want);
-void check_event(const char *name, u64 vector, u64 error, u64 offset); /* of RIP behind TRY's first byte */
-void check_range(const char *name, u64 got, u64 low, u64 high);
 void set_gate(int vector, const void *handler, u64 privilege, u64 stack);
 void set_gate_present(int vector, bool present);
 extern u64 idt[2 * VECTORS];
@@ -123,20 +86,6 @@ void test_user(void);
 void test_registers(void);
 void test_timer(void);
 void test_refusals(void);
-
-/* Runs code that may raise. An event ends it; `last` tells which and where. RAX, RCX, RDX are lost. */
-#define TRY(code, ...)                                                                             \
-    do {                                                                                           \
-        forget();                                                                                  \
-        u64 lost_a = 0, lost_c = 0, lost_d = 0;                                                    \
-        __asm__ volatile("lea 88f(%%rip), %%r11\n mov %%r11, try_at(%%rip)\n"                      \
-                         "lea 89f(%%rip), %%r11\n mov %%r11, try_resume(%%rip)\n"                  \
-                         "mov %%rsp, try_stack(%%rip)\n"                                           \
-                         "88: " code "\n 89: movq $0, try_resume(%%rip)\n cld"                     \
-                         : "+a"(lost_a), "+c"(lost_c), "+d"(lost_d)                                \
-                         : __VA_ARGS__                                                             \
-                         : "r8", "r9", "r10", "r11", "memory", "cc");                              \
-    } while (0)
 
 static inline u64 read_flags(void) {
     u64 value;

@@ -8,6 +8,7 @@ import {
   nanoXenImage,
   programNames,
   selftestImage,
+  selftestXenImage,
   userProgram,
 } from "./images.ts";
 import { unpackImage } from "./packed-image.ts";
@@ -25,6 +26,7 @@ describe("images", () => {
       ["nano", nanoImage()],
       ["nano-xen", nanoXenImage()],
       ["selftest", selftestImage()],
+      ["selftest-xen", selftestXenImage()],
     ] as const) {
       const file = readFileSync(new URL(`images/${name}.elf`, guestFolder));
       expect([name, file.equals(image)]).toEqual([name, true]);

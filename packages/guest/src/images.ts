@@ -7,6 +7,7 @@ import { kernel } from "./images/kernel.ts";
 import { nanoXen } from "./images/nano-xen.ts";
 import { nano } from "./images/nano.ts";
 import { programs } from "./images/programs.ts";
+import { selftestXen } from "./images/selftest-xen.ts";
 import { selftest } from "./images/selftest.ts";
 import { unpackImage } from "./packed-image.ts";
 
@@ -50,6 +51,16 @@ export function nanoXenImage(): Uint8Array<ArrayBuffer> {
  */
 export function selftestImage(): Uint8Array<ArrayBuffer> {
   return unpackImage(selftest);
+}
+
+/**
+ * The same for Xen's paravirtual interface: ELF64 with Xen's notes. It tests what Xen's public headers promise a kernel.
+ *
+ * Lines go to the log (console_io), the number of bad ones is the code it shuts down with. Command line: as for
+ * {@link selftestImage}, with {@link selftestXenGroups}.
+ */
+export function selftestXenImage(): Uint8Array<ArrayBuffer> {
+  return unpackImage(selftestXen);
 }
 
 /**
@@ -104,6 +115,18 @@ export const selftestGroups: readonly string[] = [
   "registers",
   "timer",
   "refusals",
+];
+
+/** What {@link selftestXenImage} tests, in order. */
+export const selftestXenGroups: readonly string[] = [
+  "exceptions",
+  "user",
+  "paging",
+  "refusals",
+  "descriptors",
+  "events",
+  "timer",
+  "code",
 ];
 
 /** Names for {@link userProgram}: `init`, `bin/bench`, `tests/…` and `hostile/…`, in order. */

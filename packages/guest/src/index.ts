@@ -36,6 +36,8 @@ export {
   programNames,
   selftestGroups,
   selftestImage,
+  selftestXenGroups,
+  selftestXenImage,
   userProgram,
 } from "./images.ts";
 export { initrd, type InitrdEntry } from "./initrd.ts";

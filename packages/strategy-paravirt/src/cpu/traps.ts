@@ -16,6 +16,7 @@ import { RAX } from "./registers.ts";
 /** Bits of a page fault's error code. SDM Vol. 3A §4.7, "Page-Fault Exceptions". */
 const FAULT_PRESENT = 1;
 const FAULT_WRITE = 2;
+const FAULT_USER = 4;
 const FAULT_RESERVED = 8;
 const FAULT_FETCH = 16;
 /** Offset of the LDT's pages in the range of descriptors, and the range's end. */
@@ -101,8 +102,10 @@ export class Traps {
     const { vcpu, state } = this.#domain;
     const low = Number(linear & 0xffff_ffffn);
     const high = Number(linear >> 32n);
-    if (high === PER_DOMAIN_HIGH && low >= LDT_OFFSET && low < 2 * LDT_OFFSET) {
-      this.#ldtFault(errorCode, low - LDT_OFFSET);
+    if (high === PER_DOMAIN_HIGH && low < 2 * LDT_OFFSET && (errorCode & FAULT_USER) === 0) {
+      if (low >= LDT_OFFSET) this.#ldtFault(errorCode, low - LDT_OFFSET);
+      // The GDT has no page there: for the guest the selector is at fault, not a page of Xen's.
+      else vcpu.inject(VECTOR.GP, low & ~7);
       return;
     }
     const isStore =

@@ -1,6 +1,6 @@
 import { frameBytes } from "@ringside/machine";
 import { beforeEach, describe, expect, test } from "vitest";
-import { EBUSY, EINVAL } from "../abi/errno.ts";
+import { EBUSY, EINVAL, EPERM } from "../abi/errno.ts";
 import type { Domain } from "../domain.ts";
 import { TYPE } from "../memory/frame-table.ts";
 import { brokenInvariants } from "../testing/invariants.ts";
@@ -140,7 +140,7 @@ describe("validation of a table", () => {
   test("fails for frames beyond all memory", () => {
     const table = spare();
     domain.types.writeRaw(table * frameBytes, PRESENT, 0x000f_ffff);
-    expect(domain.paging.pin(table, 1)).toBe(EINVAL);
+    expect(domain.paging.pin(table, 1)).toBe(EPERM);
     holds();
   });
 

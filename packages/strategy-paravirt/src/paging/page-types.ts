@@ -9,7 +9,7 @@ import type { MonitorWork } from "@ringside/hypervisor";
 import type { PhysicalMemory } from "@ringside/isa";
 import { frameBytes } from "@ringside/machine";
 import { FIRST_XEN_SLOT, LAST_XEN_SLOT } from "../abi/domain.ts";
-import { EBUSY, EINVAL } from "../abi/errno.ts";
+import { EBUSY, EINVAL, EPERM } from "../abi/errno.ts";
 import { TYPE, type FrameTable, type FrameType } from "../memory/frame-table.ts";
 import {
   fixedHigh,
@@ -173,6 +173,8 @@ export class PageTypes {
     if (isForbidden(low, level)) return EINVAL;
     const frame = frameOf(low, high);
     if (level > 1) return this.get(frame, (level - 1) as Exclude<Level, 4>);
+    // Beyond memory lie devices, which take a permission that no domain here has.
+    if (frame >= this.#frames.count) return EPERM;
     if ((low & WRITABLE) !== 0) return this.get(frame, TYPE.WRITABLE);
     this.#work.add("frameChecks");
     return this.#frames.get(frame) ? 0 : EINVAL;

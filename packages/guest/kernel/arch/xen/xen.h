@@ -11,9 +11,12 @@
 #define HYPERVISOR_mmu_update 1
 #define HYPERVISOR_set_gdt 2
 #define HYPERVISOR_stack_switch 3
+#define HYPERVISOR_fpu_taskswitch 5
+#define HYPERVISOR_update_descriptor 10
 #define HYPERVISOR_multicall 13
 #define HYPERVISOR_update_va_mapping 14
 #define HYPERVISOR_console_io 18
+#define HYPERVISOR_vm_assist 21
 #define HYPERVISOR_iret 23
 #define HYPERVISOR_vcpu_op 24
 #define HYPERVISOR_set_segment_base 25
@@ -94,6 +97,9 @@ struct mmuext_op {
 
 #define UVMF_INVLPG 2
 
+#define VMASST_CMD_enable 0
+#define VMASST_TYPE_writable_pagetables 2
+
 struct multicall_entry {
     u64 op;
     i64 result;
@@ -122,13 +128,19 @@ struct callback_register {
 };
 
 #define EVTCHNOP_bind_virq 1
+#define EVTCHNOP_close 3
 #define EVTCHNOP_send 4
+#define EVTCHNOP_bind_ipi 7
 #define EVTCHNOP_unmask 9
 #define VIRQ_TIMER 0
 #define VIRQ_CONSOLE 2
 
 struct evtchn_bind_virq {
     u32 virq, vcpu, port;
+};
+
+struct evtchn_bind_ipi {
+    u32 vcpu, port;
 };
 
 #define VCPUOP_stop_periodic_timer 7
