@@ -816,7 +816,7 @@ export class Processor {
         state: () => this.state,
         flushTlb: (includingGlobal) => this.flushTlb(includingGlobal),
         readDebugRegisters: () => this.#debugging.readRegisters(),
-        raise: context.raise,
+        raise: (exception, errorCode) => context.raise(exception, errorCode),
         intercept: (selector, kind) => this.#extensions.taskSwitch(selector, kind),
       }),
       invalidatePage: () => this.invalidatePage(this.state.get(slots.scratch0)),

@@ -47,7 +47,7 @@ export function taskHelper(options: TaskHelperOptions): BoundHelper {
     load(linear, bytes) {
       const value = functionOf("slowLoad")(base, BigInt.asIntN(64, linear), bytes, ACCESS_SYSTEM);
       stopOnFault();
-      return BigInt.asUintN(64, value as unknown as bigint);
+      return BigInt.asUintN(64, value);
     },
     store(linear, bytes, value) {
       functionOf("slowStore")(base, BigInt.asIntN(64, linear), value, bytes, ACCESS_SYSTEM);

@@ -198,7 +198,7 @@ export class VirtualProcessor {
           accessors.flushTlb(includingGlobal);
         },
         readDebugRegisters: () => undefined,
-        raise: context.raise,
+        raise: (exception, errorCode) => context.raise(exception, errorCode),
       }),
       invalidatePage: () => {
         this.forgetTranslations();

@@ -378,7 +378,7 @@ export function longModeText(cases: readonly KernelCase[]): string {
     stubs:
     ${stubs.join("\n")}
     firstGdtr: dw ${GDT_ENTRIES * 8 - 1}
-      dd gdt + ${0xf_0000}
+      dd gdt + 0xf0000
     gdtr: dw ${GDT_ENTRIES * 8 - 1}
       dq ${PLACE_64.gdt}
     idtr: dw ${VECTORS * GATE_BYTES - 1}
