@@ -31,6 +31,15 @@ test("what is between blocks stays, and writing again changes nothing", () => {
   expect(withOutput(written, printedBy)).toBe(written);
 });
 
+test("what stands between quotes is one argument", () => {
+  const asked: (readonly string[])[] = [];
+  withOutput('<!-- printed: trace --append "a=1 b=2" -->\n<!-- end -->', (args) => {
+    asked.push(args);
+    return "";
+  });
+  expect(asked).toEqual([["trace", "--append", "a=1 b=2"]]);
+});
+
 test("the command is run with the arguments that the comment means", () => {
   const asked: string[] = [];
   withOutput(document, (args) => {

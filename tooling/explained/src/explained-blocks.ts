@@ -23,10 +23,15 @@ export function withOutput(
   printedBy: (args: readonly string[]) => string,
 ): string {
   return document.replaceAll(block, (_, kind: string, words: string) => {
-    const { args, text } = shownBy(kind, words.split(" "));
+    const { args, text } = shownBy(kind, argumentsOf(words));
     const shown = text(printedBy(args)).trimEnd();
     return `<!-- ${kind}: ${words} -->\n\n\`\`\`text\n${shown}\n\`\`\`\n\n<!-- end -->`;
   });
+}
+
+/** Words between blanks; those between quotes are one argument. */
+function argumentsOf(words: string): readonly string[] {
+  return [...words.matchAll(/"([^"]*)"|\S+/gu)].map(([word, quoted]) => quoted ?? word);
 }
 
 function shownBy(kind: string, words: readonly string[]): Shown {
