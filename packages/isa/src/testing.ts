@@ -21,4 +21,5 @@ export {
   type VectorResult,
 } from "./vectors/machine.ts";
 export { recordingPlan, type PlannedEncoding, type VectorArea } from "./vectors/plan.ts";
+export { Random } from "./vectors/random.ts";
 export { ReplayMachine } from "./vectors/replay.ts";

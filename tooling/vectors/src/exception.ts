@@ -2,13 +2,13 @@
  * Which exception a signal was, as Linux on x86-64 maps them.
  */
 const SIGILL = 4;
-const SIGTRAP = 5;
+export const SIGTRAP = 5;
 const SIGBUS = 7;
 const SIGFPE = 8;
 const SIGSEGV = 11;
 
-/** si_code of a fault without an address: the kernel's own. */
-const SI_KERNEL = 128;
+/** si_code of a fault without an address, and of INT3: the kernel's own. */
+export const SI_KERNEL = 128;
 const TRAP_TRACE = 2;
 /** si_code values of SIGFPE. */
 const FPE_INTDIV = 1;

@@ -1,13 +1,16 @@
 /**
- * `pnpm fuzz`: random instructions on the processor underneath and on ours, until they differ.
+ * `pnpm fuzz`: random instructions and programs on the processor underneath and on ours, to see whether they differ.
  *
  * Linux on x86-64 with gcc. Each round draws new operands, registers and memory for every row that user mode can execute
- * and the processor underneath has. A difference is printed with its round and, as a line of the vector files, with
- * everything that it takes to see it again; the status is then 1.
+ * and the processor underneath has, runs each alone, and then programs of 2 to 16 of them. A difference is printed with
+ * its round and, as a line of the vector files, with everything that it takes to see it again; of a program that differs
+ * the first instruction that does. The status is then 1.
  *
- *     --round N     first round (default 1; round 0 is what the vector files hold)
- *     --rounds N    how many (default 10)
- *     --rows TEXT   rows whose key matches this regular expression
+ *     --round N      first round (default 1; round 0 is what the vector files hold)
+ *     --rounds N     how many (default 10)
+ *     --programs N   programs in each round (default 2000; 0 for none)
+ *     --program N    this program of each round alone, and no single instructions
+ *     --rows TEXT    rows whose key matches this regular expression
  */
 import { parseArgs } from "node:util";
 import {
@@ -17,20 +20,29 @@ import {
   ReplayMachine,
   type PlannedEncoding,
 } from "@ringside/isa/testing";
+import { fuzzProgram } from "./fuzz-programs.ts";
 import { buildHarness, HarnessProcess } from "./harness-process.ts";
 import { observe } from "./observe.ts";
+import { canBeFollowed, ingredients, planProgram } from "./program.ts";
 
 const UNDEFINED_OPCODE = 6;
+/** Between the seeds of two rounds: odd, so that programs of different rounds have seeds far apart. */
+const SEED_STEP = 0x9e37_79b1;
 
 const { values } = parseArgs({
   options: {
     round: { type: "string", default: "1" },
     rounds: { type: "string", default: "10" },
+    programs: { type: "string", default: "2000" },
+    program: { type: "string" },
     rows: { type: "string", default: "" },
   },
 });
 const first = wholeNumber("--round", values.round, 0);
 const rounds = wholeNumber("--rounds", values.rounds, 1);
+const programs = wholeNumber("--programs", values.programs, 0);
+const onlyProgram =
+  values.program === undefined ? undefined : wholeNumber("--program", values.program, 0);
 const rows = new RegExp(values.rows, "iu");
 
 const machine = new ReplayMachine();
@@ -39,12 +51,34 @@ const plan = recordingPlan().filter(
 );
 using harness = new HarnessProcess(buildHarness());
 let compared = 0;
+let comparedPrograms = 0;
 let differing = 0;
 for (let round = first; round < first + rounds; round += 1) {
-  for (const encoding of plan) await fuzz(encoding, round);
-  console.log(`round ${round}: ${compared} instructions compared, ${differing} differ`);
+  if (onlyProgram === undefined) for (const encoding of plan) await fuzz(encoding, round);
+  await fuzzPrograms(round);
+  console.log(
+    `round ${round}: ${compared} instructions and ${comparedPrograms} programs compared, ${differing} differ`,
+  );
 }
 process.exitCode = differing === 0 ? 0 : 1;
+
+async function fuzzPrograms(round: number): Promise<void> {
+  if (programs === 0 && onlyProgram === undefined) return;
+  const pool = ingredients(plan, round, machine);
+  // The rows chosen may be such as end a program.
+  if (!pool.some(canBeFollowed)) return;
+  const start = onlyProgram ?? 0;
+  const end = onlyProgram === undefined ? programs : onlyProgram + 1;
+  for (let number = start; number < end; number += 1) {
+    const program = planProgram(pool, Math.imul(round, SEED_STEP) + number);
+    const found = await fuzzProgram(program, { harness, machine });
+    if (found === undefined) continue;
+    comparedPrograms += 1;
+    if (found.length === 0) continue;
+    differing += 1;
+    console.log(`round ${round}, program ${number}: ${found.join("\n  ")}`);
+  }
+}
 
 async function fuzz(encoding: PlannedEncoding, round: number): Promise<void> {
   for (const input of encoding.inputs(round)) {

@@ -1,5 +1,5 @@
 /**
- * Builds harness.c and talks to it: one request and one response for each instruction.
+ * Builds harness.c and talks to it: one request and one response for each instruction or program.
  */
 import { execFileSync, spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { mkdtempSync } from "node:fs";
@@ -9,12 +9,12 @@ import { fileURLToPath } from "node:url";
 import type { Patch, Registers, VectorInput } from "@ringside/isa/testing";
 
 /** Sizes of the structures in harness.c. */
-const REQUEST_BYTES = 672;
+const REQUEST_BYTES = 656;
 const PATCH_BYTES = 8;
 const RESPONSE_BYTES = 680;
 const FXSAVE_BYTES = 512;
 
-/** What a stepped instruction left behind, as Linux tells it. */
+/** What an instruction or a program left behind, as Linux tells it. */
 export interface Observation {
   readonly signal: number;
   readonly code: number;
@@ -64,7 +64,16 @@ export class HarnessProcess implements Disposable {
 
   /** Executes one instruction. */
   async step(input: VectorInput): Promise<Observation> {
-    this.#process.stdin.write(encodeRequest(input));
+    return this.#request(input, false);
+  }
+
+  /** Runs code until the INT3 that follows it and fills the rest of its page, or until another signal. */
+  async run(input: VectorInput): Promise<Observation> {
+    return this.#request(input, true);
+  }
+
+  async #request(input: VectorInput, runs: boolean): Promise<Observation> {
+    this.#process.stdin.write(encodeRequest(input, runs));
     const head = await this.#read(RESPONSE_BYTES);
     const changes: Patch[] = [];
     const count = head.readUInt32LE(RESPONSE_BYTES - 8);
@@ -98,24 +107,24 @@ export class HarnessProcess implements Disposable {
   }
 }
 
-function encodeRequest(input: VectorInput): Buffer {
+function encodeRequest(input: VectorInput, runs: boolean): Buffer {
   const { registers } = input;
   const request = Buffer.alloc(REQUEST_BYTES);
   request.writeUInt8(input.mode, 0);
-  request.writeUInt8(input.code.length, 1);
-  request.set(input.code, 2);
-  request.writeUInt32LE(input.memory.length, 20);
+  request.writeUInt8(runs ? 1 : 0, 1);
+  request.writeUInt16LE(input.code.length, 2);
+  request.writeUInt32LE(input.memory.length, 4);
   for (const [number, value] of registers.general.entries())
-    request.writeBigUInt64LE(value, 24 + number * 8);
-  request.writeBigUInt64LE(registers.flags, 152);
-  encodeFxsave(registers, request.subarray(160, 160 + FXSAVE_BYTES));
+    request.writeBigUInt64LE(value, 8 + number * 8);
+  request.writeBigUInt64LE(registers.flags, 136);
+  encodeFxsave(registers, request.subarray(144, 144 + FXSAVE_BYTES));
   const patches = input.memory.flatMap(({ linear, bytes }) => {
     const head = Buffer.alloc(PATCH_BYTES);
     head.writeUInt32LE(linear, 0);
     head.writeUInt32LE(bytes.length, 4);
     return [head, Buffer.from(bytes)];
   });
-  return Buffer.concat([request, ...patches]);
+  return Buffer.concat([request, input.code, ...patches]);
 }
 
 /** Intel SDM Vol. 1 §10.5.1.1, "x87 State", and Vol. 2A, "FXSAVE—Save x87 FPU, MMX Technology, and SSE State". */

@@ -1,8 +1,9 @@
 /*
- * Executes single instructions on the processor it runs on, and says what they did.
+ * Executes single instructions and short programs on the processor it runs on, and says what they did.
  *
  * A child process is traced. For each request on standard input its registers, x87 and SSE state, code and data are set,
- * one instruction is stepped, and the state is read back to standard output. All integers are little-endian. The memory
+ * one instruction is stepped, or the code runs until the INT3 that follows it, and the state is read back to standard
+ * output. All integers are little-endian. The memory
  * that instructions see is shared with the child and lies at fixed addresses, which format.ts in packages/isa/src/vectors
  * gives too.
  *
@@ -31,13 +32,13 @@
 
 struct request {
   uint8_t code_bits; /* 64 or 32 */
-  uint8_t code_bytes;
-  uint8_t code[16];
-  uint8_t unused[2];
-  uint32_t overlays; /* Followed by so many struct patch, each with its bytes. */
+  uint8_t runs; /* 0: one step. 1: until a signal, with INT3 wherever the page holds no code. */
+  uint16_t code_bytes;
+  uint32_t overlays;
   uint64_t registers[16]; /* In the order of their encoding. */
   uint64_t flags;
   uint8_t fxsave[512];
+  /* Followed by the code, and by so many struct patch as there are overlays, each with its bytes. */
 };
 
 struct patch {
@@ -201,19 +202,22 @@ int main(int argc, char **argv) {
   uint8_t *read_only = map(READ_ONLY_ADDRESS, READ_ONLY_BYTES, PROT_READ | PROT_WRITE);
   for (uint32_t at = 0; at < READ_ONLY_BYTES; at++) read_only[at] = pattern(READ_ONLY_ADDRESS + at);
   if (mprotect(read_only, READ_ONLY_BYTES, PROT_READ) != 0) fail("mprotect");
-  memset(code, 0x90, CODE_BYTES);
 
   struct user_regs_struct base;
   pid_t child = start_child(&base);
   struct request request;
   while (fread(&request, sizeof request, 1, stdin) == 1) {
+    memset(code, request.runs ? 0xcc : 0x90, CODE_BYTES);
+    if (request.code_bytes > CODE_BYTES - CODE_OFFSET) {
+      fprintf(stderr, "%u bytes of code do not fit into the page.\n", request.code_bytes);
+      return 1;
+    }
+    read_exactly(code + CODE_OFFSET, request.code_bytes);
     for (uint32_t at = 0; at < DATA_BYTES; at++) data[at] = pattern(DATA_ADDRESS + at);
     apply_overlays(request.overlays, data);
     memcpy(initial, data, DATA_BYTES);
-    memset(code + CODE_OFFSET, 0x90, 16);
-    memcpy(code + CODE_OFFSET, request.code, request.code_bytes);
     set_state(child, &base, &request);
-    if (ptrace(PTRACE_SINGLESTEP, child, 0, 0) != 0) fail("step");
+    if (ptrace(request.runs ? PTRACE_CONT : PTRACE_SINGLESTEP, child, 0, 0) != 0) fail("resume");
     int status;
     if (waitpid(child, &status, 0) != child || !WIFSTOPPED(status)) {
       fprintf(stderr, "The child ended, status %#x.\n", status);

@@ -28,6 +28,13 @@ const CODE_FRAME = 0x1_0000;
 const DATA_FRAME = 0x1_1000;
 const READ_ONLY_FRAME = 0x1_3000;
 
+const CODE_PAGE_BYTES = 0x1000;
+const NOP = 0x90;
+const INT3 = 0xcc;
+const BREAKPOINT = 3;
+/** More instructions, iterations of string instructions among them, than a program without loops executes. */
+const PROGRAM_LIMIT = 1_000_000;
+
 const PRESENT_USER = 0x5n;
 const WRITABLE = 0x2n;
 
@@ -47,7 +54,7 @@ const PROFILE: ProcessorProfile = {
   ]),
 };
 
-/** A processor at CPL 3 on which single instructions are replayed. */
+/** A processor at CPL 3 on which single instructions and short programs are replayed. */
 export class ReplayMachine {
   readonly #memory = HostMemory.create({ physicalBytes: 1024 * 1024 });
   readonly #processor: Processor;
@@ -90,13 +97,29 @@ export class ReplayMachine {
 
   /** Executes one instruction, and says what it left behind. */
   execute(input: VectorInput): VectorResult {
-    const data = initialData(input.memory);
-    this.#memory.physical.write(DATA_FRAME, data);
-    const code = new Uint8Array(16).fill(0x90);
+    const code = new Uint8Array(16).fill(NOP);
     code.set(input.code);
     this.#memory.physical.write(CODE_FRAME + (CODE_ADDRESS - CODE_PAGE), code);
+    return this.#run(input, 1);
+  }
+
+  /**
+   * Runs code until the INT3 that follows it and fills the rest of its page, or until an exception.
+   *
+   * @throws {Error} It did not end, or left in a way that no user program should.
+   */
+  executeProgram(input: VectorInput): VectorResult {
+    const page = new Uint8Array(CODE_PAGE_BYTES).fill(INT3);
+    page.set(input.code, CODE_ADDRESS - CODE_PAGE);
+    this.#memory.physical.write(CODE_FRAME, page);
+    return this.#run(input, PROGRAM_LIMIT);
+  }
+
+  #run(input: VectorInput, limit: number): VectorResult {
+    const data = initialData(input.memory);
+    this.#memory.physical.write(DATA_FRAME, data);
     this.#load(input);
-    const exit = this.#processor.run(1);
+    const exit = this.#processor.run(limit);
     const after = this.#memory.physical.read(DATA_FRAME, DATA_BYTES);
     const { state } = this.#processor;
     const result = {
@@ -104,12 +127,18 @@ export class ReplayMachine {
       registers: this.#registers(),
       memory: changesBetween(data, after),
     };
-    if (exit.reason === "limit") return { ...result, fault: undefined };
+    const ended =
+      limit === 1
+        ? exit.reason === "limit"
+        : exit.reason === "event" &&
+          exit.event.kind === "software-interrupt" &&
+          exit.event.vector === BREAKPOINT;
+    if (ended) return { ...result, fault: undefined };
     if (exit.reason === "event" && exit.event.kind === "exception") {
       const { vector, linear } = exit.event;
       return { ...result, fault: { vector, linear: vector === 14 ? linear : undefined } };
     }
-    throw new Error(`One instruction ended with ${JSON.stringify(exit)}.`);
+    throw new Error(`Code for the recorder ended with ${JSON.stringify(exit)}.`);
   }
 
   #load(input: VectorInput): void {
