@@ -130,7 +130,8 @@ export const arpl: Instruction = {
     const rpl = m.and(m.read(source), m.constant(3));
     const isLower = m.lessThanUnsigned(m.and(selector, m.constant(3)), rpl);
     const raised = m.or(m.and(selector, m.constant(0xfffc)), rpl);
-    m.write(destination, m.select(isLower, raised, selector));
+    // Nothing is written where nothing is adjusted: the page may be read-only.
+    m.when(isLower, () => m.write(destination, raised));
     m.setFlags({ ZF: isLower });
   },
 };

@@ -20,10 +20,12 @@ const XMM0 = { offset: slots.xmm.offset, bytes: 16 } as const;
 /** No string in a register is longer. */
 const LONGEST = 16;
 
-/** The magnitude of a length, of which no more than 16 counts. */
+/**
+ * The magnitude of a length in EAX or EDX, of which no more than 16 counts.
+ * Differs from the SDM: with REX.W it is all of RAX or RDX.
+ */
 function explicitLength(m: SemanticsBuilder, register: number): Value {
-  const isWide = m.width === 64;
-  const signed = m.signExtend(m.register(register, isWide ? 64 : 32), isWide ? 64 : 32);
+  const signed = m.signExtend(m.register(register, 32), 32);
   const isNegative = m.lessThanSigned(signed, m.constant(0), 64);
   const magnitude = m.select(isNegative, m.negate(signed, 64), signed);
   const most = m.constant(LONGEST);
@@ -31,7 +33,7 @@ function explicitLength(m: SemanticsBuilder, register: number): Value {
 }
 
 /**
- * Compares strings whose lengths are in RAX and RDX, or end with a null. The result is an index in ECX or a mask in XMM0.
+ * Compares strings whose lengths are in EAX and EDX, or end with a null. The result is an index in ECX or a mask in XMM0.
  * Memory need not be aligned.
  */
 function compareStrings(explicit: boolean, result: "index" | "mask"): Meaning {

@@ -244,6 +244,14 @@ describe("A linear address that is not canonical", () => {
     const stack = arrived(bench.run("mov rsp, 0x800000000010\npush rax"));
     expect(stack).toMatchObject({ vector: 12, frame: { errorCode: 0 } });
   });
+
+  test("raises #GP(0) also where its low half is mapped, whatever its high half looks like", () => {
+    for (const high of ["0x4000000000000000", "0x4300000000000000", "0x7fffffff00000000"]) {
+      const bench = new KernelBench();
+      const data = arrived(bench.run(`mov rbx, ${high} + ${PAGE}\nmov rax, [rbx]`));
+      expect(data).toMatchObject({ vector: 13, frame: { errorCode: 0 } });
+    }
+  });
 });
 
 describe("Walk counts", () => {

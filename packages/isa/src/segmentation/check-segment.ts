@@ -9,16 +9,23 @@
  */
 import { hasBits, isProtected } from "../exceptions/mode.ts";
 import type { Condition, Routine, SemanticsBuilder, Value } from "../semantics.ts";
-import { CHECKED_BASE, CHECKED_BASE_SHIFT, SEGMENT_STRIDE, segmentSlots } from "../state/layout.ts";
+import {
+  CHECKED_BASE,
+  CHECKED_BASE_SHIFT,
+  SEGMENT_STRIDE,
+  segmentSlots,
+  slots,
+} from "../state/layout.ts";
 import { ATTRIBUTES, TYPE } from "./attributes.ts";
 import { isCode } from "./descriptor.ts";
 
 const SS = 2;
 
-/** Whether a linear address was made with a marked base. No canonical address looks like one. */
+/** Whether a linear address was made with a marked base. In 64-bit mode there are none: what looks like one is not canonical. */
 export function isMarked(m: SemanticsBuilder, linear: Value): Condition {
   const mark = m.shiftRightUnsigned(linear, m.constant(60));
-  return m.equal(mark, m.constant(CHECKED_BASE >> 60n));
+  const isNarrow = m.isZero(m.shiftRightUnsigned(m.state(slots.ripMask), m.constant(32)));
+  return m.both(m.equal(mark, m.constant(CHECKED_BASE >> 60n)), isNarrow);
 }
 
 /**
