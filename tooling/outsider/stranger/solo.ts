@@ -37,15 +37,21 @@ export const solo: Strategy = {
 };
 
 function accepts(guest: Guest): ReturnType<Strategy["accepts"]> {
-  return guest.kind === "kernel"
-    ? { accepted: true }
-    : { accepted: false, reason: "It has no kernel of its own to run a program on." };
+  if (guest.kind !== "kernel") {
+    return { accepted: false, reason: "It has no kernel of its own to run a program on." };
+  }
+  if (guest.hardware !== undefined) {
+    return { accepted: false, reason: "It has the small board alone. Leave the hardware out." };
+  }
+  return { accepted: true };
 }
 
 function create(host: Host, guest: Guest, options: CreateOptions = {}): VirtualMachine {
   if (guest.kind !== "kernel") {
     throw new StrategyError("solo", "guest-refused", "It was given a program. Pass a kernel.");
   }
+  const acceptance = accepts(guest);
+  if (!acceptance.accepted) throw new StrategyError("solo", "guest-refused", acceptance.reason);
   const { memoryBytes } = guest;
   if (!Number.isInteger(memoryBytes) || memoryBytes < minimumBytes || memoryBytes % 4096 !== 0) {
     throw new StrategyError(
