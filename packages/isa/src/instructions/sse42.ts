@@ -22,7 +22,7 @@ const LONGEST = 16;
 
 /**
  * The magnitude of a length in EAX or EDX, of which no more than 16 counts.
- * Differs from the SDM: with REX.W it is all of RAX or RDX.
+ * Differs from the SDM: PCMPESTRI and PCMPESTRM with REX.W take their lengths from EAX and EDX, not from RAX and RDX.
  */
 function explicitLength(m: SemanticsBuilder, register: number): Value {
   const signed = m.signExtend(m.register(register, 32), 32);
