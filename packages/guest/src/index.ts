@@ -42,6 +42,7 @@ export {
 } from "./images.ts";
 export { initrd, type InitrdEntry } from "./initrd.ts";
 export { programCases, type ProgramCase } from "./program-cases.ts";
+export { programCarrier, type ProgramCarrier } from "./program-carrier.ts";
 export { ProgramConsole, type ProgramConsoleListeners } from "./program-console.ts";
 export { programInitrd, type ProgramInitrdOptions } from "./program-initrd.ts";
 export { programKernel, type KernelProgram, type ProgramKernel } from "./program-kernel.ts";

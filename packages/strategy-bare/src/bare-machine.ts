@@ -1,25 +1,19 @@
 /** One bare machine: a PC with the guest's kernel loaded. */
 import type { Processor, ProcessorProfile } from "@ringside/isa";
-import { enterKernel, loadKernel, Machine, type KernelImage } from "@ringside/machine";
+import { enterKernel, loadKernel, Machine } from "@ringside/machine";
 import {
   GuestInspector,
   ProcessorDebugger,
   processorCounts,
-  type Claim,
   type Counts,
   type Debugger,
   type Inspector,
   type KernelMachine,
   type KernelMachineExit,
-  type KernelMachineListeners,
+  type KernelMachineOptions,
 } from "@ringside/strategy";
 
-export interface BareMachineOptions extends KernelMachineListeners {
-  readonly claim: Claim;
-  readonly memoryBytes: number;
-  readonly kernel: KernelImage;
-  /** What the calendar clock says at first, in seconds since 1970. */
-  readonly epochSeconds: number;
+export interface BareMachineOptions extends KernelMachineOptions {
   /** The default without it. */
   readonly processor?: ProcessorProfile;
 }

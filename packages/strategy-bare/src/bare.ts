@@ -1,8 +1,7 @@
 /** The strategy's description, and how its machines are made. */
-import { ProgramConsole, programKernel } from "@ringside/guest";
+import { programCarrier } from "@ringside/guest";
 import {
-  createExclusive,
-  KernelCore,
+  createKernelMachine,
   type Acceptance,
   type CreateOptions,
   type Guest,
@@ -36,30 +35,17 @@ function accepts(guest: Guest): Acceptance {
 }
 
 function create(host: Host, guest: Guest, options: CreateOptions = {}): VirtualMachine {
-  const { memoryBytes } = guest;
-  return createExclusive({
+  const { processor } = options;
+  return createKernelMachine({
     strategy: bare.id,
     host,
     guest,
     options,
-    accepts: bare.accepts,
+    accepts,
     takesProcessor: true,
-    hostBytes: memoryBytes,
-    core: (claim) =>
-      new KernelCore({
-        claim,
-        guest,
-        options,
-        console: (listeners) => new ProgramConsole(listeners),
-        machine: (listeners, epochSeconds) =>
-          new BareMachine({
-            ...listeners,
-            claim,
-            memoryBytes,
-            kernel: guest.kind === "kernel" ? guest : programKernel(guest),
-            epochSeconds,
-            ...(options.processor === undefined ? {} : { processor: options.processor }),
-          }),
-      }),
+    hostBytes: guest.memoryBytes,
+    programs: programCarrier(),
+    machine: (machine) =>
+      new BareMachine({ ...machine, ...(processor === undefined ? {} : { processor }) }),
   });
 }

@@ -1,8 +1,7 @@
 /** The strategy's description, and how its machines are made. */
-import { ProgramConsole, programKernel } from "@ringside/guest";
+import { programCarrier } from "@ringside/guest";
 import {
-  createExclusive,
-  KernelCore,
+  createKernelMachine,
   type Acceptance,
   type CreateOptions,
   type Guest,
@@ -71,29 +70,14 @@ function create(
   guest: Guest,
   options: CreateOptions,
 ): VirtualMachine {
-  const { memoryBytes } = guest;
-  return createExclusive({
+  return createKernelMachine({
     strategy: strategyId,
     host,
     guest,
     options,
     accepts,
-    hostBytes: hostBytesFor(memoryBytes),
-    core: (claim) =>
-      new KernelCore({
-        claim,
-        guest,
-        options,
-        console: (listeners) => new ProgramConsole(listeners),
-        machine: (listeners, epochSeconds) =>
-          new BinaryTranslationMachine({
-            ...listeners,
-            claim,
-            memoryBytes,
-            kernelCode,
-            kernel: guest.kind === "kernel" ? guest : programKernel(guest),
-            epochSeconds,
-          }),
-      }),
+    hostBytes: hostBytesFor(guest.memoryBytes),
+    programs: programCarrier(),
+    machine: (machine) => new BinaryTranslationMachine({ ...machine, kernelCode }),
   });
 }

@@ -11,12 +11,11 @@ import { frameBytes, Timeline } from "@ringside/machine";
 import {
   GuestInspector,
   processorCounts,
-  type Claim,
   type Counts,
   type Inspector,
   type KernelMachine,
   type KernelMachineExit,
-  type KernelMachineListeners,
+  type KernelMachineOptions,
   type Registers,
   type TranslationControls,
 } from "@ringside/strategy";
@@ -37,13 +36,9 @@ const consoleDevice = "console";
 const consoleLatency = 100;
 const SHUTDOWN_CRASH = 3;
 
-export interface ParavirtMachineOptions extends KernelMachineListeners {
-  readonly claim: Claim;
-  readonly memoryBytes: number;
+export interface ParavirtMachineOptions extends Omit<KernelMachineOptions, "kernel"> {
   readonly kernel: DomainImage;
   readonly frames: FrameOrder;
-  /** What the calendar says at first, in seconds since 1970. */
-  readonly epochSeconds: number;
 }
 
 /** Bytes of the host that a guest takes: its memory and what Xen keeps for it. */

@@ -1,8 +1,7 @@
 /** The strategy's description, and how its machines are made. */
-import { kernelXenImage, ProgramConsole, programKernel } from "@ringside/guest";
+import { kernelXenImage, programCarrier } from "@ringside/guest";
 import {
-  createExclusive,
-  KernelCore,
+  createKernelMachine,
   type Acceptance,
   type CreateOptions,
   type Guest,
@@ -59,29 +58,15 @@ function create(
   guest: Guest,
   options: CreateOptions & ParavirtOptions = {},
 ): VirtualMachine {
-  const { memoryBytes } = guest;
-  return createExclusive({
+  const { frames = "scrambled" } = options;
+  return createKernelMachine({
     strategy: paravirt.id,
     host,
     guest,
     options,
     accepts,
-    hostBytes: hostBytesFor(memoryBytes),
-    core: (claim) =>
-      new KernelCore({
-        claim,
-        guest,
-        options,
-        console: (listeners) => new ProgramConsole(listeners),
-        machine: (listeners, epochSeconds) =>
-          new ParavirtMachine({
-            ...listeners,
-            claim,
-            memoryBytes,
-            frames: options.frames ?? "scrambled",
-            kernel: guest.kind === "kernel" ? guest : programKernel(guest, kernelXenImage()),
-            epochSeconds,
-          }),
-      }),
+    hostBytes: hostBytesFor(guest.memoryBytes),
+    programs: programCarrier(kernelXenImage),
+    machine: (machine) => new ParavirtMachine({ ...machine, frames }),
   });
 }

@@ -1,8 +1,7 @@
 /** The strategies' descriptions, and how their machines are made. */
-import { ProgramConsole, programKernel } from "@ringside/guest";
+import { programCarrier } from "@ringside/guest";
 import {
-  createExclusive,
-  KernelCore,
+  createKernelMachine,
   type Acceptance,
   type CreateOptions,
   type Guest,
@@ -77,35 +76,20 @@ function accepts(guest: Guest, paging: PagingKind): Acceptance {
 }
 
 function create(
-  strategy: string,
+  strategyId: string,
   paging: PagingKind,
   host: Host,
   guest: Guest,
   options: CreateOptions,
 ): VirtualMachine {
-  const { memoryBytes } = guest;
-  return createExclusive({
-    strategy,
+  return createKernelMachine({
+    strategy: strategyId,
     host,
     guest,
     options,
     accepts: (guest) => accepts(guest, paging),
-    hostBytes: hostBytesFor(memoryBytes, paging),
-    core: (claim) =>
-      new KernelCore({
-        claim,
-        guest,
-        options,
-        console: (listeners) => new ProgramConsole(listeners),
-        machine: (listeners, epochSeconds) =>
-          new VtxMachine({
-            ...listeners,
-            claim,
-            memoryBytes,
-            paging,
-            kernel: guest.kind === "kernel" ? guest : programKernel(guest),
-            epochSeconds,
-          }),
-      }),
+    hostBytes: hostBytesFor(guest.memoryBytes, paging),
+    programs: programCarrier(),
+    machine: (machine) => new VtxMachine({ ...machine, paging }),
   });
 }

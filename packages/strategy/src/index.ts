@@ -17,6 +17,7 @@ export {
 } from "./cost-profile.ts";
 export { countAt, countsBetween, countTree, type Counts, type CountTree } from "./counts.ts";
 export { createExclusive, refuseProcessor, type ExclusiveOrder } from "./create-exclusive.ts";
+export { createKernelMachine, type KernelMachineOrder } from "./create-kernel-machine.ts";
 export type { DebugHit, Watchpoint } from "@ringside/isa";
 export type { Debugger, DebugStops } from "./debugger.ts";
 export { ProcessorDebugger, type DebuggedMachine } from "./processor-debugger.ts";
@@ -37,15 +38,12 @@ export {
   type TranslationControls,
 } from "./guest-inspector.ts";
 export { Host, type Claim, type HostOptions } from "./host.ts";
-export {
-  KernelCore,
-  type FramedConsole,
-  type FramedConsoleListeners,
-  type KernelCoreOptions,
-  type KernelMachine,
-  type KernelMachineExit,
-  type KernelMachineListeners,
-} from "./kernel-core.ts";
+export type {
+  KernelMachine,
+  KernelMachineExit,
+  KernelMachineListeners,
+  KernelMachineOptions,
+} from "./kernel-machine.ts";
 export { virtualMachine, type MachineCore } from "./life-cycle.ts";
 export { price, type Price, type PricePart } from "./price.ts";
 export { processorCounts } from "./processor-counts.ts";
@@ -54,6 +52,7 @@ export { haswell } from "./profiles/haswell.ts";
 export { costProfiles } from "./profiles/index.ts";
 export { pentium4 } from "./profiles/pentium-4.ts";
 export { sandyBridge } from "./profiles/sandy-bridge.ts";
+export type { FramedConsole, FramedConsoleListeners, ProgramCarrier } from "./program-carrier.ts";
 export {
   readReport,
   reportSchema,

@@ -4,121 +4,44 @@
  * The life of a program: its files and arguments became an initrd for a guest kernel, whose init runs it and carries
  * its streams and its exit status over the kernel's console. What differs between strategies is the machine below.
  */
-import type { BoardEnd } from "@ringside/machine";
-import type { DebugHit, Delivery } from "@ringside/isa";
+import type { Delivery } from "@ringside/isa";
 import { countsBetween, type Counts, type CountTree } from "./counts.ts";
 import type { Debugger } from "./debugger.ts";
 import { programStatus, type Exit, type ProgramStatus } from "./exit.ts";
-import type { Guest } from "./guest.ts";
-import type { Claim } from "./host.ts";
+import type { KernelMachine, KernelMachineListeners } from "./kernel-machine.ts";
 import type { MachineCore } from "./life-cycle.ts";
-import { defaultEpochSeconds, type CreateOptions } from "./strategy.ts";
+import type { FramedConsole, FramedConsoleListeners } from "./program-carrier.ts";
+import type { CreateOptions } from "./strategy.ts";
 import type { Inspector } from "./virtual-machine.ts";
 
-/** Why a {@link KernelMachine} came back. */
-export type KernelMachineExit =
-  /** The guest wrote to the machine's exit device, switched it off, or restarts it. */
-  | BoardEnd
-  | { readonly reason: "limit" }
-  /** Halted; only input can wake it. */
-  | { readonly reason: "waiting" }
-  /** Halted, and nothing can wake it. */
-  | { readonly reason: "halted" }
-  /** {@link KernelMachine.requestStop} was called, or a stop of the machine's debugger was met. */
-  | { readonly reason: "stopped"; readonly hit?: DebugHit }
-  /** The guest broke its machine. */
-  | { readonly reason: "crashed"; readonly why: string };
-
-/** A machine with one kernel in it: what a strategy supplies. */
-export interface KernelMachine {
-  /** Progress since the last reset. */
-  readonly units: number;
-  /** Machine time in nanoseconds since the last reset, where there is one apart from {@link units}. */
-  readonly now?: number;
-  /** Bytes that were sent and that the guest has not read yet. */
-  readonly unreadBytes: number;
-  readonly inspect: Inspector;
-  readonly debug?: Debugger;
-  /** Runs at most `limitUnits`, an integer of at least 1. Output has reached its listeners when it returns. */
-  run(limitUnits: number): KernelMachineExit;
-  /** Ends the present {@link run} after the present instruction, or the next one at once. */
-  requestStop(): void;
-  /** Sends bytes to the guest's console; they are copied. */
-  send(bytes: Uint8Array): void;
-  /** No more bytes will be sent: a guest that halts for them has halted for good. */
-  endInput(): void;
-  /** The guest anew, units at 0. */
-  reset(): void;
-  /** Called once, last: what the host gave to devices is let go of, before the memory is given back. */
-  powerDown?(): void;
-  /** Counted since the machine was made: all but {@link Counts.units} go on across resets. */
-  counts(): Counts;
-}
-
-/** Where a {@link KernelMachine} reports what happens in it. Optional listeners cost nothing while absent. */
-export interface KernelMachineListeners {
-  /** Bytes on the guest's console. */
-  readonly onSerial: (bytes: Uint8Array) => void;
-  /** Bytes on the guest's debug console. */
-  readonly onDebug: (bytes: Uint8Array) => void;
-  readonly onMark?: (id: number) => void;
-  /** The processor is about to deliver something through the guest's own tables. */
-  readonly onDelivery?: (delivery: Delivery) => void;
-  /** The hypervisor got control. */
-  readonly onMonitorEntry?: (why: string) => void;
-}
-
-/** A program's streams as frames over a console; `ProgramConsole` of `@ringside/guest` is one. */
-export interface FramedConsole {
-  /** 32 bits as wait4(2) gives them, once the program has ended. The guest may have said anything. */
-  readonly waitStatus: number | undefined;
-  /** True when the program has closed its standard input. */
-  readonly inputClosed: boolean;
-  push(bytes: Uint8Array): void;
-  encodeInput(bytes: Uint8Array): readonly Uint8Array[];
-  encodeEnd(): readonly Uint8Array[];
-}
-
-/** Where a {@link FramedConsole} delivers what it finds between the frames' headers. */
-export interface FramedConsoleListeners {
-  readonly stdout?: ((bytes: Uint8Array) => void) | undefined;
-  readonly stderr?: ((bytes: Uint8Array) => void) | undefined;
-  readonly log?: ((bytes: Uint8Array) => void) | undefined;
-  readonly inputClosed?: (() => void) | undefined;
-}
-
 export interface KernelCoreOptions {
-  /** Given back when the core is disposed. */
-  readonly claim: Claim;
-  readonly guest: Guest;
+  /** Where output goes, and who is told what happens. */
   readonly options: CreateOptions;
-  readonly console: (listeners: FramedConsoleListeners) => FramedConsole;
-  readonly machine: (
-    listeners: KernelMachineListeners,
-    /** What the guest's calendar clock says at first; see {@link CreateOptions.epochSeconds}. */
-    epochSeconds: number,
-  ) => KernelMachine;
+  /** For a program: how its streams go over the kernel's console. A kernel's own console is passed on as it is. */
+  readonly console: ((listeners: FramedConsoleListeners) => FramedConsole) | undefined;
+  readonly machine: (listeners: KernelMachineListeners) => KernelMachine;
+  /** Called last, when the machine is gone. */
+  readonly release: () => void;
 }
 
 export class KernelCore implements MachineCore {
   readonly inspect: Inspector;
-  readonly #claim: Claim;
-  readonly #guest: Guest;
   readonly #options: CreateOptions;
   readonly #machine: KernelMachine;
   readonly #makeConsole: KernelCoreOptions["console"];
-  #console: FramedConsole;
+  readonly #release: () => void;
+  /** A program's. */
+  #console: FramedConsole | undefined;
   #countsAtReset: CountTree;
   /** The end of what the kernel logged, to say why it gave up. */
   #lastLog = "";
 
-  constructor({ claim, guest, options, console, machine }: KernelCoreOptions) {
-    this.#claim = claim;
-    this.#guest = guest;
+  constructor({ options, console, machine, release }: KernelCoreOptions) {
     this.#options = options;
     this.#makeConsole = console;
+    this.#release = release;
     this.#console = this.#newConsole();
-    this.#machine = machine(this.#listeners(), options.epochSeconds ?? defaultEpochSeconds);
+    this.#machine = machine(this.#listeners());
     this.inspect = this.#machine.inspect;
     this.#countsAtReset = { ...this.#machine.counts(), units: 0 };
   }
@@ -140,7 +63,7 @@ export class KernelCore implements MachineCore {
   }
 
   get inputClosed(): boolean {
-    return this.#console.inputClosed;
+    return this.#console?.inputClosed ?? false;
   }
 
   run(limitUnits: number): Exit {
@@ -173,14 +96,12 @@ export class KernelCore implements MachineCore {
   }
 
   write(bytes: Uint8Array): void {
-    const pieces = this.#guest.kind === "kernel" ? [bytes] : this.#console.encodeInput(bytes);
+    const pieces = this.#console?.encodeInput(bytes) ?? [bytes];
     for (const piece of pieces) this.#machine.send(piece);
   }
 
   endInput(): void {
-    if (this.#guest.kind === "program") {
-      for (const piece of this.#console.encodeEnd()) this.#machine.send(piece);
-    }
+    for (const piece of this.#console?.encodeEnd() ?? []) this.#machine.send(piece);
     this.#machine.endInput();
   }
 
@@ -190,11 +111,11 @@ export class KernelCore implements MachineCore {
 
   dispose(): void {
     this.#machine.powerDown?.();
-    this.#claim[Symbol.dispose]();
+    this.#release();
   }
 
   #poweredOff(value: number | undefined): Exit {
-    if (this.#guest.kind === "kernel") return { reason: "halted", value };
+    if (this.#console === undefined) return { reason: "halted", value };
     const status = statusOf(this.#console.waitStatus);
     if (status !== undefined) return { reason: "exited", status };
     const log = this.#lastLog.trim();
@@ -231,13 +152,13 @@ export class KernelCore implements MachineCore {
   }
 
   #onSerial(bytes: Uint8Array): void {
-    if (this.#guest.kind === "kernel") this.#options.output?.stdout?.(bytes);
+    if (this.#console === undefined) this.#options.output?.stdout?.(bytes);
     else this.#console.push(bytes);
   }
 
-  #newConsole(): FramedConsole {
+  #newConsole(): FramedConsole | undefined {
     const { stdout, stderr } = this.#options.output ?? {};
-    return this.#makeConsole({
+    return this.#makeConsole?.({
       stdout,
       stderr,
       log: (bytes) => this.#onLog(bytes),

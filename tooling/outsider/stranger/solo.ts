@@ -4,26 +4,17 @@
  * It knows the packages by their entry points and documentation, like anybody. It refuses programs, so the suite
  * also meets a strategy that lacks a capability.
  */
-import { enterKernel, ImageError, loadKernel, Machine, type MachineExit } from "@ringside/machine";
+import { enterKernel, loadKernel, Machine } from "@ringside/machine";
 import {
-  countTree,
-  defaultEpochSeconds,
-  StrategyError,
-  virtualMachine,
-  type Claim,
-  type Counts,
-  type CreateOptions,
-  type Exit,
+  createKernelMachine,
+  GuestInspector,
+  processorCounts,
   type Guest,
-  type Host,
-  type KernelGuest,
-  type MachineCore,
+  type KernelMachine,
+  type KernelMachineExit,
+  type KernelMachineOptions,
   type Strategy,
-  type VirtualMachine,
 } from "@ringside/strategy";
-import { inspectorOf } from "./inspector.ts";
-
-const minimumBytes = 1 << 20;
 
 export const solo: Strategy = {
   id: "solo",
@@ -33,7 +24,16 @@ export const solo: Strategy = {
   // No promise about code that writes itself: the suite tries that with a program, and this runs none.
   capabilities: { programs: false, kernels: true, selfModifyingCode: false },
   accepts,
-  create,
+  create: (host, guest, options = {}) =>
+    createKernelMachine({
+      strategy: "solo",
+      host,
+      guest,
+      options,
+      accepts,
+      hostBytes: guest.memoryBytes,
+      machine: soloMachine,
+    }),
 };
 
 function accepts(guest: Guest): ReturnType<Strategy["accepts"]> {
@@ -46,127 +46,62 @@ function accepts(guest: Guest): ReturnType<Strategy["accepts"]> {
   return { accepted: true };
 }
 
-function create(host: Host, guest: Guest, options: CreateOptions = {}): VirtualMachine {
-  if (guest.kind !== "kernel") {
-    throw new StrategyError("solo", "guest-refused", "It was given a program. Pass a kernel.");
-  }
-  const acceptance = accepts(guest);
-  if (!acceptance.accepted) throw new StrategyError("solo", "guest-refused", acceptance.reason);
-  const { memoryBytes } = guest;
-  if (!Number.isInteger(memoryBytes) || memoryBytes < minimumBytes || memoryBytes % 4096 !== 0) {
-    throw new StrategyError(
-      "solo",
-      "invalid-option",
-      `memoryBytes is ${memoryBytes}. Pass a multiple of 4096 from ${minimumBytes}.`,
-    );
-  }
-  if (memoryBytes > host.memoryBytes) {
-    throw new StrategyError(
-      "solo",
-      "out-of-memory",
-      `The guest wants ${memoryBytes} bytes and the host has ${host.memoryBytes}.`,
-    );
-  }
-  const claim = host.claimAll("solo");
-  try {
-    return virtualMachine("solo", soloCore(claim, guest, options), options.trace);
-  } catch (cause) {
-    claim[Symbol.dispose]();
-    if (!(cause instanceof ImageError)) throw cause;
-    throw new StrategyError("solo", "invalid-guest", cause.message, { cause });
-  }
-}
-
-function soloCore(claim: Claim, guest: KernelGuest, options: CreateOptions): MachineCore {
-  const mark = options.trace?.mark;
+function soloMachine(options: KernelMachineOptions): KernelMachine {
+  const { claim, memoryBytes, kernel, epochSeconds, onSerial, onDebug, onMark } = options;
+  const { memory } = claim;
   const machine = new Machine({
-    memory: claim.memory,
-    memoryBytes: guest.memoryBytes,
-    epochSeconds: options.epochSeconds ?? defaultEpochSeconds,
-    onSerial: (bytes) => options.output?.stdout?.(bytes),
-    onDebug: (bytes) => options.output?.log?.(bytes),
-    ...(mark === undefined
-      ? {}
-      : { onMark: (id: number) => mark({ type: "mark", units: machine.units, id }) }),
+    memory,
+    memoryBytes,
+    epochSeconds,
+    onSerial,
+    onDebug,
+    ...(onMark === undefined ? {} : { onMark }),
   });
-  const inspect = inspectorOf(machine.processor);
-  let countsBefore: Readonly<Record<string, number>> = {};
+  const { processor, serial } = machine;
 
   function boot(): void {
     machine.reset();
-    countsBefore = machine.processor.counts();
-    enterKernel(
-      machine.processor.state,
-      loadKernel(claim.memory.physical, guest.memoryBytes, guest),
-    );
+    enterKernel(processor.state, loadKernel(memory.physical, memoryBytes, kernel));
   }
 
-  function exitOf(exit: MachineExit): Exit {
+  function run(limitUnits: number): KernelMachineExit {
+    const exit = machine.run(limitUnits);
     switch (exit.reason) {
-      case "powered-off":
-        return { reason: "halted", value: exit.value };
-      case "halted":
-      case "restarting":
-        return { reason: "halted", value: undefined };
       case "shutdown":
-        return { reason: "crashed", why: exit.why, registers: inspect.registers() };
-      case "waiting":
-        return { reason: "waiting" };
-      case "limit":
-      case "stopped":
-        return { reason: "limit" };
+        return { reason: "crashed", why: exit.why };
       case "event":
       case "extension":
         throw new Error(`The machine left for its ${exit.reason}, which nobody asked for.`);
+      default:
+        return exit;
     }
   }
 
   boot();
   return {
-    inspect,
-    run: (limitUnits) => exitOf(machine.run(limitUnits)),
-    interrupt: () => machine.requestStop(),
-    reset: () => {
-      claim.memory.physical.fill(0, 0, guest.memoryBytes);
-      boot();
-    },
-    write: (bytes) => machine.send(bytes),
-    endInput: () => machine.endInput(),
-    get bufferedBytes() {
-      return machine.serial.unreadBytes;
-    },
-    inputClosed: false,
+    run,
+    inspect: new GuestInspector({
+      memory: {
+        sizeBytes: memoryBytes,
+        isRam: (physical) => physical < memoryBytes,
+        peek: (physical, lengthBytes) => memory.physical.read(physical, lengthBytes),
+      },
+      registers: () => processor.state.registers(),
+      controls: () => processor.state,
+    }),
     get units() {
       return machine.units;
     },
-    counts: () => countsOf(machine, countsBefore),
-    dispose: () => claim[Symbol.dispose](),
-  };
-}
-
-/** The processor's counts since the last boot, under the names of the contract. */
-function countsOf(machine: Machine, before: Readonly<Record<string, number>>): Counts {
-  const rings: Record<string, number> = {};
-  const mnemonics: Record<string, number> = {};
-  const translation: Record<string, number> = {};
-  const others: Record<string, number> = {};
-  for (const [name, value] of Object.entries(machine.processor.counts())) {
-    const [group, rest] = [name.split(".", 1)[0] ?? "", name.slice(name.indexOf(".") + 1)];
-    let [target, key] = [others, name];
-    if (group === "instructions")
-      [target, key] = [/^ring[0-3]$/u.test(rest) ? rings : mnemonics, rest];
-    else if (["walks", "walkReferences", "tlbFills"].includes(name)) target = translation;
-    const since = value - (before[name] ?? 0);
-    if (since > 0) target[key] = since;
-  }
-  return {
-    exceptions: {},
-    interrupts: {},
-    ...countTree(others),
-    units: machine.units,
-    instructions: Object.values(rings).reduce((sum, value) => sum + value, 0),
-    rings: countTree(rings),
-    mnemonics: countTree(mnemonics),
-    translation: countTree(translation),
+    get unreadBytes() {
+      return serial.unreadBytes;
+    },
+    requestStop: () => machine.requestStop(),
+    send: (bytes) => machine.send(bytes),
+    endInput: () => machine.endInput(),
+    reset() {
+      memory.physical.fill(0, 0, memoryBytes);
+      boot();
+    },
+    counts: () => processorCounts(processor.counts(), machine.units),
   };
 }
