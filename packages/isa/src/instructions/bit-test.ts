@@ -31,15 +31,26 @@ function testOperand(m: SemanticsBuilder, base: Operand, offset: Operand, change
   m.setFlags({ CF: testedBit(m, value, index) });
 }
 
+/**
+ * Linear address of an operand whose effective address is moved: it wraps at the address size, the distance included,
+ * before the base of the segment is added. Intel SDM Vol. 2A §3.1.1.9, "Operation Section" (Bit(BitBase, BitOffset));
+ * Vol. 1 §3.7.5, "Specifying an Offset".
+ */
+function displaced(m: SemanticsBuilder, base: Operand, distance: Value): Value {
+  const linear = m.linearAddress(base);
+  if (m.addressWidth === 64) return m.add(linear, distance, 64);
+  const before = m.effectiveAddress(base);
+  const moved = m.add(before, distance, m.addressWidth);
+  // Outside 64-bit mode what is below zero must not borrow from the mark of a checked base.
+  return wrapLinear(m, m.add(linear, m.subtract(moved, before, m.mode === 64 ? 64 : 32), 64));
+}
+
 /** A bit string: the index selects an operand-sized element before or after the address. */
 function testString(m: SemanticsBuilder, base: Operand, offset: Operand, change?: Change): void {
   const bytes = m.width === 16 ? 2 : m.width === 32 ? 4 : 8;
   const index = m.signExtend(m.read(offset), m.width);
   const element = m.shiftRightSigned(index, m.constant(Math.log2(m.width)), 64);
-  const distance = m.multiply(element, m.constant(bytes), 64);
-  // A distance below zero must not borrow from the mark of a checked base.
-  const displacement = m.mode === 64 ? distance : m.truncate(distance, 32);
-  const linear = wrapLinear(m, m.add(m.linearAddress(base), displacement, 64));
+  const linear = displaced(m, base, m.multiply(element, m.constant(bytes), 64));
   const within = m.and(index, m.constant(m.width - 1));
   if (change !== undefined) m.probeWrite(linear, bytes);
   const value = m.load(linear, bytes);
@@ -58,6 +69,7 @@ export const bt: Instruction = {
   mnemonic: "bt",
   reference: "Intel SDM Vol. 2A, BT—Bit Test",
   flags: FLAGS,
+  addressSized: true,
 
   encodings: opcodes`
     Opcode            | Instruction    | Access
@@ -78,6 +90,7 @@ export const bts: Instruction = {
   mnemonic: "bts",
   reference: "Intel SDM Vol. 2A, BTS—Bit Test and Set",
   flags: FLAGS,
+  addressSized: true,
   lockable: true,
 
   encodings: opcodes`
@@ -99,6 +112,7 @@ export const btr: Instruction = {
   mnemonic: "btr",
   reference: "Intel SDM Vol. 2A, BTR—Bit Test and Reset",
   flags: FLAGS,
+  addressSized: true,
   lockable: true,
 
   encodings: opcodes`
@@ -120,6 +134,7 @@ export const btc: Instruction = {
   mnemonic: "btc",
   reference: "Intel SDM Vol. 2A, BTC—Bit Test and Complement",
   flags: FLAGS,
+  addressSized: true,
   lockable: true,
 
   encodings: opcodes`

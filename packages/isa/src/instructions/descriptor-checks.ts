@@ -126,11 +126,12 @@ export const arpl: Instruction = {
   `,
   semantics(m, destination, source) {
     requireProtected(m);
-    const selector = m.read(destination);
+    // Nothing is written where nothing is adjusted: the page may be read-only.
+    const selector =
+      destination.kind === "memory" ? m.load(m.linearAddress(destination), 2) : m.read(destination);
     const rpl = m.and(m.read(source), m.constant(3));
     const isLower = m.lessThanUnsigned(m.and(selector, m.constant(3)), rpl);
     const raised = m.or(m.and(selector, m.constant(0xfffc)), rpl);
-    // Nothing is written where nothing is adjusted: the page may be read-only.
     m.when(isLower, () => m.write(destination, raised));
     m.setFlags({ ZF: isLower });
   },

@@ -20,12 +20,9 @@ const XMM0 = { offset: slots.xmm.offset, bytes: 16 } as const;
 /** No string in a register is longer. */
 const LONGEST = 16;
 
-/**
- * The magnitude of a length in EAX or EDX, of which no more than 16 counts.
- * Differs from the SDM: PCMPESTRI and PCMPESTRM with REX.W take their lengths from EAX and EDX, not from RAX and RDX.
- */
-function explicitLength(m: SemanticsBuilder, register: number): Value {
-  const signed = m.signExtend(m.register(register, 32), 32);
+/** The magnitude of a length in a register, of which no more than 16 counts. */
+function explicitLength(m: SemanticsBuilder, register: number, width: 32 | 64): Value {
+  const signed = m.signExtend(m.register(register, width), width);
   const isNegative = m.lessThanSigned(signed, m.constant(0), 64);
   const magnitude = m.select(isNegative, m.negate(signed, 64), signed);
   const most = m.constant(LONGEST);
@@ -33,10 +30,10 @@ function explicitLength(m: SemanticsBuilder, register: number): Value {
 }
 
 /**
- * Compares strings whose lengths are in EAX and EDX, or end with a null. The result is an index in ECX or a mask in XMM0.
- * Memory need not be aligned.
+ * Compares strings whose lengths are in EAX and EDX, in RAX and RDX, or that end with a null. The result is an index in
+ * ECX or a mask in XMM0. Memory need not be aligned.
  */
-function compareStrings(explicit: boolean, result: "index" | "mask"): Meaning {
+function compareStrings(lengths: 32 | 64 | "implicit", result: "index" | "mask"): Meaning {
   return (m, dst, src, by) => {
     requireSse(m);
     const second = m.readAs(src, "v128", 16);
@@ -48,8 +45,8 @@ function compareStrings(explicit: boolean, result: "index" | "mask"): Meaning {
         "sse.compareStrings",
         [
           m.read(by),
-          explicit ? explicitLength(m, RAX) : unknown,
-          explicit ? explicitLength(m, RDX) : unknown,
+          lengths === "implicit" ? unknown : explicitLength(m, RAX, lengths),
+          lengths === "implicit" ? unknown : explicitLength(m, RDX, lengths),
           m.constant(result === "mask" ? 1 : 0),
         ],
         "i32",
@@ -106,22 +103,39 @@ const EXPLICIT_MASK = "PCMPESTRM—Packed Compare Explicit Length Strings, Retur
 const IMPLICIT_INDEX = "PCMPISTRI—Packed Compare Implicit Length Strings, Return Index";
 const IMPLICIT_MASK = "PCMPISTRM—Packed Compare Implicit Length Strings, Return Mask";
 
+const COMPARISON = {
+  feature: "sse4_2",
+  flags: { writes: ["OF", "SF", "ZF", "AF", "PF", "CF"] },
+} as const;
+
 const comparisons: readonly Instruction[] = family(
-  { feature: "sse4_2", flags: { writes: ["OF", "SF", "ZF", "AF", "PF", "CF"] } },
+  COMPARISON,
   opcodes`
     Opcode                  | Instruction                     | Access
     66 0F 3A 60 /r ib       | PCMPESTRM xmm1, xmm2/m128, imm8 | r r r
-    66 REX.W 0F 3A 60 /r ib | PCMPESTRM xmm1, xmm2/m128, imm8 | r r r
     66 0F 3A 61 /r ib       | PCMPESTRI xmm1, xmm2/m128, imm8 | r r r
-    66 REX.W 0F 3A 61 /r ib | PCMPESTRI xmm1, xmm2/m128, imm8 | r r r
     66 0F 3A 62 /r ib       | PCMPISTRM xmm1, xmm2/m128, imm8 | r r r
     66 0F 3A 63 /r ib       | PCMPISTRI xmm1, xmm2/m128, imm8 | r r r
   `,
   {
-    pcmpestrm: [EXPLICIT_MASK, compareStrings(true, "mask")],
-    pcmpestri: [EXPLICIT_INDEX, compareStrings(true, "index")],
-    pcmpistrm: [IMPLICIT_MASK, compareStrings(false, "mask")],
-    pcmpistri: [IMPLICIT_INDEX, compareStrings(false, "index")],
+    pcmpestrm: [EXPLICIT_MASK, compareStrings(32, "mask")],
+    pcmpestri: [EXPLICIT_INDEX, compareStrings(32, "index")],
+    pcmpistrm: [IMPLICIT_MASK, compareStrings("implicit", "mask")],
+    pcmpistri: [IMPLICIT_INDEX, compareStrings("implicit", "index")],
+  },
+);
+
+/** The same with lengths of 64 bits. */
+const wideComparisons: readonly Instruction[] = family(
+  COMPARISON,
+  opcodes`
+    Opcode                  | Instruction                     | Access
+    66 REX.W 0F 3A 60 /r ib | PCMPESTRM xmm1, xmm2/m128, imm8 | r r r
+    66 REX.W 0F 3A 61 /r ib | PCMPESTRI xmm1, xmm2/m128, imm8 | r r r
+  `,
+  {
+    pcmpestrm: [EXPLICIT_MASK, compareStrings(64, "mask")],
+    pcmpestri: [EXPLICIT_INDEX, compareStrings(64, "index")],
   },
 );
 
@@ -142,4 +156,8 @@ const others: readonly Instruction[] = family(
   },
 );
 
-export const sse42Instructions: readonly Instruction[] = [...comparisons, ...others];
+export const sse42Instructions: readonly Instruction[] = [
+  ...comparisons,
+  ...wideComparisons,
+  ...others,
+];

@@ -98,7 +98,7 @@ const storePhysical = engineRoutine("storePhysical", ["i64", "i64"], "i64", (m, 
 const slowProbe = engineRoutine("slowProbe", ["i64", "i32", "i32"], "i32", (m, ...values) => {
   const [given, bytes, kind] = triple(values);
   const access = dataAccess(m, kind, true);
-  const linear = checkedLinear(m, given, bytes, 1, m.constantI32(0));
+  const linear = checkedLinear(m, { linear: given, bytes, kind }, 1, m.constantI32(0));
   checkAlignment(m, accessed, { linear, bytes, kind, walk: access });
   m.when(faulted(m), () => m.returnValue(m.constantI32(0)));
   const last = lastPage(m, linear, bytes);

@@ -221,27 +221,50 @@ export function halves(m: Recorder, physical: Value): [Value, Value] {
   return [m.toI32(physical), m.toI32(m.shiftRightUnsigned(physical, m.constant(32)))];
 }
 
-/** A linear address as paging takes it: through a checked segment, only once the access was found to be allowed. */
+/** A linear address as paging takes it: only once the access was found to be allowed in its segment. */
 export function checkedLinear(
   m: Recorder,
-  linear: Value,
-  bytes: Value,
+  given: { readonly linear: Value; readonly bytes: Value; readonly kind: Value },
   isWrite: 0 | 1,
   abandoned: Value,
 ): Value {
+  const { linear } = given;
+  const bytes = m.fromI32Unsigned(given.bytes);
   const checked = m.variable(linear);
-  m.when(isMarked(m, linear), () => {
-    m.set(
-      checked,
-      m.callNamed("checkSegment", "i64", false, [
-        linear,
-        m.fromI32Unsigned(bytes),
-        m.constant(isWrite),
-      ]),
-    );
-    m.when(faulted(m), () => m.returnValue(abandoned));
-  });
+  m.when(
+    isMarked(m, linear),
+    () => {
+      m.set(
+        checked,
+        m.callNamed("checkSegment", "i64", false, [linear, bytes, m.constant(isWrite)]),
+      );
+    },
+    () => checkWithinFourGiB(m, linear, bytes, given.kind),
+  );
+  m.when(faulted(m), () => m.returnValue(abandoned));
   return m.get(checked);
+}
+
+/**
+ * Refuses an access that crosses 4 GiB in a flat segment, outside 64-bit mode. The manual leaves it open; recorded
+ * processors refuse. Intel SDM Vol. 3A §5.3, "Limit Checking".
+ */
+function checkWithinFourGiB(m: Recorder, linear: Value, bytes: Value, kind: Value): void {
+  const last = m.subtract(m.add(linear, bytes, 64), m.constant(1), 64);
+  m.when(crossesFourGiB(m, linear, last), () => {
+    m.when(
+      m.and(m.fromI32Unsigned(kind), m.constant(ACCESS_STACK_SEGMENT)),
+      () => m.raise("SS", m.constant(0)),
+      () => m.raise("GP", m.constant(0)),
+    );
+  });
+}
+
+/** Whether the last byte of an access outside 64-bit mode lies beyond 4 GiB, and its first one does not. */
+function crossesFourGiB(m: Recorder, linear: Value, last: Value): Value {
+  const isNarrow = m.notEqual(m.state(slots.linearMask), m.constant(-1n));
+  const upper = (part: Value): Value => m.shiftRightUnsigned(part, m.constant(32));
+  return m.both(isNarrow, m.both(m.isZero(upper(linear)), m.notEqual(upper(last), m.constant(0))));
 }
 
 /** How one kind of memory is reached inside a page, once an access is known not to cross one. */
@@ -254,10 +277,16 @@ export interface PageAccess {
   readonly store: (m: Recorder, linear: Value, value: Value, bytes: Value, access: Value) => void;
 }
 
+/** The address of a later byte of an access, which wraps at 4 GiB outside 64-bit mode. */
+function laterByte(m: Recorder, linear: Value, distance: Value): Value {
+  const sum = m.add(linear, distance, 64);
+  return m.select(crossesFourGiB(m, linear, sum), m.truncate(sum, 32), sum);
+}
+
 /** The page of the last byte of a crossing access. */
 export function lastPage(m: Recorder, linear: Value, bytes: Value): Value {
-  const last = m.subtract(m.add(linear, m.fromI32Unsigned(bytes), 64), m.constant(1), 64);
-  return m.and(last, m.constant(~BigInt(PAGE_OFFSET)));
+  const distance = m.subtract(m.fromI32Unsigned(bytes), m.constant(1), 64);
+  return m.and(laterByte(m, linear, distance), m.constant(~BigInt(PAGE_OFFSET)));
 }
 
 /**
@@ -318,7 +347,7 @@ export function slowLoadRoutine(page: PageAccess): Routine {
   return engineRoutine("slowLoad", ["i64", "i32", "i32"], "i64", (m, ...values) => {
     const [given, bytes, kind] = triple(values);
     const zero = m.constant(0);
-    const linear = checkedLinear(m, given, bytes, 0, zero);
+    const linear = checkedLinear(m, { linear: given, bytes, kind }, 0, zero);
     const access = dataAccess(m, kind, false);
     checkAlignment(m, page, { linear, bytes, kind, walk: access });
     m.when(faulted(m), () => m.returnValue(zero));
@@ -329,7 +358,7 @@ export function slowLoadRoutine(page: PageAccess): Routine {
       m.loop(() => {
         m.set(left, m.subtract(m.get(left), m.constant(1)));
         const value = m.callNamed("slowLoad", "i64", false, [
-          m.add(linear, m.get(left)),
+          laterByte(m, linear, m.get(left)),
           m.constantI32(1),
           kind,
         ]);
@@ -359,7 +388,7 @@ export function slowStoreRoutine(page: PageAccess): Routine {
   return engineRoutine("slowStore", ["i64", "i64", "i32", "i32"], "i32", (m, ...values) => {
     const [given, value, bytes, kind] = quadruple(values);
     const done = m.constantI32(0);
-    const linear = checkedLinear(m, given, bytes, 1, done);
+    const linear = checkedLinear(m, { linear: given, bytes, kind }, 1, done);
     const access = dataAccess(m, kind, true);
     checkAlignment(m, page, { linear, bytes, kind, walk: access });
     m.when(faulted(m), () => m.returnValue(done));
@@ -382,7 +411,7 @@ export function slowStoreRoutine(page: PageAccess): Routine {
         const shifted = m.shiftRightUnsigned(value, m.shiftLeft(m.get(index), m.constant(3)));
         const byte = m.and(m.select(wide, scratch, shifted), m.constant(0xff));
         m.callNamed("slowStore", "i32", false, [
-          m.add(linear, m.get(index), 64),
+          laterByte(m, linear, m.get(index)),
           byte,
           m.constantI32(1),
           kind,
@@ -531,7 +560,7 @@ export const slowProbe: Routine = engineRoutine(
     const [given, bytes, kind] = triple(values);
     const access = dataAccess(m, kind, true);
     const no = m.constantI32(0);
-    const linear = checkedLinear(m, given, bytes, 1, no);
+    const linear = checkedLinear(m, { linear: given, bytes, kind }, 1, no);
     checkAlignment(m, translated, { linear, bytes, kind, walk: access });
     m.when(faulted(m), () => m.returnValue(no));
     const last = lastPage(m, linear, bytes);

@@ -130,8 +130,12 @@ function drawStatement(
   const lock = instruction.lockable === true && destination && random.oneIn(6);
   // 16-bit addresses are not mapped, and which of two operands faults first differs between processors.
   const faultsAnyhow = mode === 32 && /^(?:cmps|maskmov)/u.test(pattern.mnemonic);
+  const addresses = pattern.operands.some(
+    ({ place, pattern: operand }) => place === "rm" && operand.memory !== undefined,
+  );
   const sized =
     instruction.addressSized === true &&
+    !addresses &&
     pattern.addressSize === undefined &&
     !faultsAnyhow &&
     random.oneIn(5);
@@ -144,9 +148,7 @@ function drawStatement(
     arguments: drawn,
     lock,
     ...(repeat === undefined ? {} : { repeat }),
-    ...(sized && !drawn.some(({ type }) => type === "memory")
-      ? { addressWidth: mode === 64 ? 32 : 16 }
-      : {}),
+    ...(sized ? { addressWidth: mode === 64 ? 32 : 16 } : {}),
   };
 }
 
