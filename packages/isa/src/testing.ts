@@ -22,4 +22,11 @@ export {
 } from "./vectors/machine.ts";
 export { recordingPlan, type PlannedEncoding, type VectorArea } from "./vectors/plan.ts";
 export { Random } from "./vectors/random.ts";
+export {
+  formatRecordedFile,
+  parseRecordedFile,
+  PROGRAM,
+  type RecordedEncoding,
+  type RecordedFile,
+} from "./vectors/recorded-files.ts";
 export { ReplayMachine } from "./vectors/replay.ts";

@@ -4,6 +4,7 @@
 import {
   differences,
   formatVector,
+  PROGRAM,
   type PlannedEncoding,
   type ReplayMachine,
   type Vector,
@@ -12,6 +13,7 @@ import {
 import type { HarnessProcess } from "./harness-process.ts";
 import { observe, observeProgram } from "./observe.ts";
 import { encodingAt, firstSteps, type Program } from "./program.ts";
+import type { Regression } from "./regressions.ts";
 
 const UNDEFINED_OPCODE = 6;
 const NOTHING: PlannedEncoding["except"] = { flags: [], statusWord: 0 };
@@ -22,23 +24,41 @@ export interface Processors {
   readonly machine: ReplayMachine;
 }
 
+/** What became of a program on both. */
+export interface ProgramReport {
+  /** Lines that say what differs; none when nothing does. */
+  readonly found: readonly string[];
+  /** What to keep of it: the first instruction that differs when it does so alone, else the program as far as needed. */
+  readonly regression: Regression | undefined;
+}
+
 interface Comparison {
   readonly theirs: VectorResult;
   readonly found: readonly string[];
+  /** The row of the last instruction that was reached. */
+  readonly last: PlannedEncoding | undefined;
 }
 
 /**
  * Compares what a program leaves behind.
  *
- * @returns Lines that say what differs; none when nothing does; undefined when the processor underneath lacks an instruction.
+ * @returns Undefined when the processor underneath lacks an instruction.
  */
 export async function fuzzProgram(
   program: Program,
   processors: Processors,
-): Promise<readonly string[] | undefined> {
+): Promise<ProgramReport | undefined> {
   const whole = await compare(program, processors);
-  if (whole === undefined || whole.found.length === 0) return whole?.found;
-  return [whole.found.join("; "), ...(await firstDifference(program, processors))];
+  if (whole === undefined) return undefined;
+  if (whole.found.length === 0) return { found: [], regression: regressionOf(program, whole) };
+  const { found, regression } = await firstDifference(program, processors);
+  return { found: [whole.found.join("; "), ...found], regression };
+}
+
+function regressionOf({ input }: Program, { theirs, last }: Comparison): Regression | undefined {
+  return last === undefined
+    ? undefined
+    : { key: `${PROGRAM}${last.key}`, line: formatVector({ input, result: theirs }) };
 }
 
 async function compare(
@@ -51,27 +71,31 @@ async function compare(
     return undefined;
   // What is undefined is what the last instruction left so: programs define it anew before they go on.
   const last =
-    theirs.fault === undefined ? program.steps.at(-1)?.encoding : encodingAt(program, theirs.rip);
-  return { theirs, found: differences(ours, theirs, last?.except ?? NOTHING) };
+    theirs.fault === undefined
+      ? program.steps.findLast(({ encoding }) => encoding !== undefined)?.encoding
+      : encodingAt(program, theirs.rip);
+  return { theirs, found: differences(ours, theirs, last?.except ?? NOTHING), last };
 }
 
-/** Lines about the shortest beginning of a program that differs, its last instruction as a line of a vector file. */
-async function firstDifference(
-  program: Program,
-  processors: Processors,
-): Promise<readonly string[]> {
+/** About the shortest beginning of a program that differs, its last instruction as a line of a vector file. */
+async function firstDifference(program: Program, processors: Processors): Promise<ProgramReport> {
   let before: VectorResult | undefined;
   for (const [position, { code, encoding }] of program.steps.entries()) {
     const beginning = firstSteps(program, position + 1);
     const compared = await compare(beginning, processors);
-    if (compared === undefined) return ["An instruction is missing now, and was not before."];
+    if (compared === undefined)
+      return {
+        found: ["An instruction is missing now, and was not before."],
+        regression: undefined,
+      };
     const { theirs, found } = compared;
     if (found.length > 0) {
       const lines = [
         `instruction ${position + 1} of ${program.steps.length}: ${found.join("; ")}`,
         `whole: ${formatVector({ input: beginning.input, result: theirs })}`,
       ];
-      if (encoding === undefined) return lines;
+      const whole = regressionOf(beginning, compared);
+      if (encoding === undefined) return { found: lines, regression: whole };
       const { input } = program;
       const alone = {
         mode: input.mode,
@@ -79,23 +103,34 @@ async function firstDifference(
         registers: before?.registers ?? input.registers,
         memory: [...input.memory, ...(before?.memory ?? [])],
       };
-      return [...lines, ...(await aloneLines(encoding, alone, processors))];
+      const single = await compareAlone(encoding, alone, processors);
+      const differs = single.found.length > 0;
+      return {
+        found: [
+          ...lines,
+          differs ? "differs alone, too:" : "does not differ alone:",
+          `= ${single.regression.key}`,
+          single.regression.line,
+        ],
+        regression: differs ? single.regression : whole,
+      };
     }
     before = theirs;
   }
-  return ["No beginning of it differs: it does not always do the same."];
+  return {
+    found: ["No beginning of it differs: it does not always do the same."],
+    regression: undefined,
+  };
 }
 
-async function aloneLines(
+async function compareAlone(
   encoding: PlannedEncoding,
   input: Vector["input"],
   { harness, machine }: Processors,
-): Promise<readonly string[]> {
+): Promise<{ found: readonly string[]; regression: Regression }> {
   const result = await observe(encoding, input, harness);
-  const found = differences(machine.execute(input), result, encoding.except);
-  return [
-    found.length > 0 ? "differs alone, too:" : "does not differ alone:",
-    `= ${encoding.key}`,
-    formatVector({ input, result }),
-  ];
+  return {
+    found: differences(machine.execute(input), result, encoding.except),
+    regression: { key: encoding.key, line: formatVector({ input, result }) },
+  };
 }

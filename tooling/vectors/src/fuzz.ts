@@ -11,6 +11,8 @@
  *     --programs N   programs in each round (default 2000; 0 for none)
  *     --program N    this program of each round alone, and no single instructions
  *     --rows TEXT    rows whose key matches this regular expression
+ *     --add          adds what differs to packages/isa/vectors/regressions.txt, with what the processor underneath did:
+ *                    of each row the first; and with --program that program, whether it still differs or not
  */
 import { parseArgs } from "node:util";
 import {
@@ -24,6 +26,7 @@ import { fuzzProgram } from "./fuzz-programs.ts";
 import { buildHarness, HarnessProcess } from "./harness-process.ts";
 import { observe } from "./observe.ts";
 import { canBeFollowed, ingredients, planProgram } from "./program.ts";
+import { addRegression, type Regression } from "./regressions.ts";
 
 const UNDEFINED_OPCODE = 6;
 /** Between the seeds of two rounds: odd, so that programs of different rounds have seeds far apart. */
@@ -36,6 +39,7 @@ const { values } = parseArgs({
     programs: { type: "string", default: "2000" },
     program: { type: "string" },
     rows: { type: "string", default: "" },
+    add: { type: "boolean", default: false },
   },
 });
 const first = wholeNumber("--round", values.round, 0);
@@ -50,6 +54,7 @@ const plan = recordingPlan().filter(
   ({ key, unrecorded }) => unrecorded === undefined && rows.test(key),
 );
 using harness = new HarnessProcess(buildHarness());
+const added = new Set<string>();
 let compared = 0;
 let comparedPrograms = 0;
 let differing = 0;
@@ -71,9 +76,11 @@ async function fuzzPrograms(round: number): Promise<void> {
   const end = onlyProgram === undefined ? programs : onlyProgram + 1;
   for (let number = start; number < end; number += 1) {
     const program = planProgram(pool, Math.imul(round, SEED_STEP) + number);
-    const found = await fuzzProgram(program, { harness, machine });
-    if (found === undefined) continue;
+    const report = await fuzzProgram(program, { harness, machine });
+    if (report === undefined) continue;
     comparedPrograms += 1;
+    const { found, regression } = report;
+    if (found.length > 0 || onlyProgram !== undefined) add(regression);
     if (found.length === 0) continue;
     differing += 1;
     console.log(`round ${round}, program ${number}: ${found.join("\n  ")}`);
@@ -92,8 +99,16 @@ async function fuzz(encoding: PlannedEncoding, round: number): Promise<void> {
     if (found.length === 0) continue;
     differing += 1;
     const line = formatVector({ input, result: theirs });
+    add({ key: encoding.key, line });
     console.log(`round ${round}, ${encoding.key}: ${found.join("; ")}\n  ${line}`);
   }
+}
+
+/** Adds a difference to the corpus; of each row one, because the others mostly have the same cause. */
+function add(regression: Regression | undefined): void {
+  if (!values.add || regression === undefined || added.has(regression.key)) return;
+  added.add(regression.key);
+  addRegression(regression);
 }
 
 function wholeNumber(option: string, text: string, least: number): number {

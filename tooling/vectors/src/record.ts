@@ -8,21 +8,26 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants } from "node:zlib";
 import {
+  formatRecordedFile,
   formatVector,
   recordingPlan,
   type PlannedEncoding,
+  type RecordedEncoding,
   type VectorArea,
 } from "@ringside/isa/testing";
 import { buildHarness, HarnessProcess, identifyProcessor } from "./harness-process.ts";
 import { observe } from "./observe.ts";
 
-async function record(encoding: PlannedEncoding, harness: HarnessProcess): Promise<string[]> {
-  const lines = [`= ${encoding.key}`];
+async function record(
+  encoding: PlannedEncoding,
+  harness: HarnessProcess,
+): Promise<RecordedEncoding> {
+  const lines: string[] = [];
   for (const input of encoding.inputs()) {
     const result = await observe(encoding, input, harness);
     lines.push(formatVector({ input, result }));
   }
-  return lines;
+  return { key: encoding.key, lines };
 }
 
 const program = buildHarness();
@@ -37,14 +42,14 @@ using harness = new HarnessProcess(program);
 for (const area of areas) await recordArea(area);
 
 async function recordArea(area: VectorArea): Promise<void> {
-  const lines = identifyProcessor(program).map((line) => `# ${line}`);
-  let rows = 0;
+  const encodings: RecordedEncoding[] = [];
   for (const encoding of plan) {
     if (encoding.area !== area || encoding.unrecorded !== undefined) continue;
-    lines.push(...(await record(encoding, harness)));
-    rows += 1;
+    encodings.push(await record(encoding, harness));
   }
-  const text = Buffer.from(`${lines.join("\n")}\n`);
+  const text = Buffer.from(
+    formatRecordedFile({ processor: identifyProcessor(program), encodings }),
+  );
   const packed = brotliCompressSync(text, {
     params: {
       [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY,
@@ -53,8 +58,8 @@ async function recordArea(area: VectorArea): Promise<void> {
     },
   });
   writeFileSync(`${folder}${area}.txt.br`, packed);
-  const vectors = lines.filter((line) => /^\d/u.test(line)).length;
+  const vectors = encodings.reduce((sum, { lines }) => sum + lines.length, 0);
   console.log(
-    `${area}: ${rows} rows, ${vectors} vectors, ${text.length} bytes, ${packed.length} compressed`,
+    `${area}: ${encodings.length} rows, ${vectors} vectors, ${text.length} bytes, ${packed.length} compressed`,
   );
 }

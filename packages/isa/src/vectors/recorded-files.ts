@@ -1,8 +1,9 @@
 /**
  * The text of a vector file, by row.
  */
-/** Vectors of one row, as lines that `parseVector` reads. */
+/** Vectors of one row, or of programs that end in it, as lines that `parseVector` reads. */
 export interface RecordedEncoding {
+  /** The row's key, with {@link PROGRAM} in front of it when the lines are programs. */
   readonly key: string;
   readonly lines: readonly string[];
 }
@@ -13,6 +14,9 @@ export interface RecordedFile {
   readonly processor: readonly string[];
   readonly encodings: readonly RecordedEncoding[];
 }
+
+/** What the key of programs begins with; the row of the last instruction that they reach follows. */
+export const PROGRAM = "program: ";
 
 /**
  * Splits a file into its rows.
@@ -33,4 +37,13 @@ export function parseRecordedFile(text: string): RecordedFile {
     }
   }
   return { processor, encodings };
+}
+
+/** The text that {@link parseRecordedFile} reads. */
+export function formatRecordedFile({ processor, encodings }: RecordedFile): string {
+  const lines = [
+    ...processor.map((line) => `# ${line}`),
+    ...encodings.flatMap(({ key, lines: vectors }) => [`= ${key}`, ...vectors]),
+  ];
+  return `${lines.join("\n")}\n`;
 }
