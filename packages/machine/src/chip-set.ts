@@ -77,8 +77,8 @@ export class ChipSet {
       this.#entropy = new EntropyDevice(hardware.entropySeed);
       plug(this.#entropy);
     }
-    for (const card of hardware.networks ?? []) {
-      const device = new NetworkDevice(card, timeline);
+    for (const [index, card] of (hardware.networks ?? []).entries()) {
+      const device = new NetworkDevice(card, timeline, `network${index}`);
       this.#networks.push(device);
       plug(device);
     }
@@ -105,13 +105,19 @@ export class ChipSet {
 
   /** @returns false when the event is not for a device of the chip set. */
   dispatch({ device, event }: ScheduledEvent): boolean {
-    if (device !== this.#hpet.name) return false;
-    this.#hpet.onEvent(event);
-    return true;
+    if (device === this.#hpet.name) {
+      this.#hpet.onEvent(event);
+      return true;
+    }
+    const network = this.#networks.find(({ name }) => name === device);
+    network?.onEvent();
+    return network !== undefined;
   }
 
   /** True when an event for a device here could interrupt the processor; undefined when it is for another. */
   canWake({ device, event }: ScheduledEvent): boolean | undefined {
+    // Frames may follow, and interrupt.
+    if (this.#networks.some(({ name }) => name === device)) return true;
     if (device !== this.#hpet.name) return undefined;
     const target = this.#hpet.target(event);
     if (target === undefined) return false;

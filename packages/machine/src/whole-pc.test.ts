@@ -90,6 +90,7 @@ test("a machine that is powered down lets go of its network", () => {
     awaitsHost: false,
     attach: () => {},
     send: () => {},
+    onAlarm: () => {},
     reset: () => void log.push("reset"),
   };
   const machine = machineWith("hlt", { networks: [{ link }] });

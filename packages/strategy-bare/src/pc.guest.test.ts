@@ -312,6 +312,25 @@ poweroff -f`;
       for (const server of [web, sink]) await new Promise((resolve) => void server.close(resolve));
     });
 
+    test("twenty connections at once all bring everything", async () => {
+      const part = Buffer.alloc(300_000, "ringside ");
+      const web = createWebServer((_, response) => void response.end(part));
+      await new Promise<void>((resolve) => void web.listen(0, "127.0.0.1", resolve));
+      const { port } = web.address() as AddressInfo;
+      // Together they fill the card: what it drops must come again.
+      const script = `${network}
+for each in $(seq 20); do wget -q -O - http://10.0.2.2:${port}/ >/tmp/part$each & done
+wait
+sha256sum /tmp/part* | cut -c 1-64 | sort | uniq -c
+poweroff -f`;
+      const hardware = { networks: [{ link: new UserNetwork(nodeSockets()) }] };
+      const running = boot(kernel(), "pvh", withModules(script), hardware);
+      using machine = running.machine;
+      expect(await machine.start({ limitUnits })).toEqual({ reason: "halted", value: undefined });
+      expect(running.serial()).toContain(`20 ${sha256(part)}`);
+      await new Promise((resolve) => void web.close(resolve));
+    });
+
     test("two machines on a switch talk to each other", async () => {
       const hub = new EthernetSwitch();
       const start = (last: number, script: string): Running => {

@@ -6,6 +6,8 @@ export interface EthernetPort {
   readonly now: number;
   /** A frame for the machine, without its check sequence; the bytes belong to the machine. May be called at any time. */
   receive(frame: Uint8Array): void;
+  /** Asks for {@link EthernetLink.onAlarm} at a machine time, instead of what was asked for before. */
+  setAlarm(deadline: number): void;
 }
 
 /** The other end: a network of its own, a switch. */
@@ -19,6 +21,8 @@ export interface EthernetLink {
    * pass in small steps, and leaves the host time in between.
    */
   readonly awaitsHost: boolean;
+  /** The time has come that {@link EthernetPort.setAlarm} was told. */
+  onAlarm(): void;
   /** The machine starts anew. */
   reset(): void;
 }

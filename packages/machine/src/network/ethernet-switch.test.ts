@@ -10,7 +10,11 @@ beforeEach(() => {
   const hub = new EthernetSwitch();
   ports = ["a", "b", "c"].map((name) => {
     const port = hub.port();
-    port.attach({ now: 0, receive: (frame) => received.push(`${name}:${frame[13]}`) });
+    port.attach({
+      now: 0,
+      receive: (frame) => received.push(`${name}:${frame[13]}`),
+      setAlarm: () => {},
+    });
     return port;
   });
 });

@@ -61,6 +61,8 @@ class SwitchPort implements EthernetLink {
     this.#port?.receive(frame);
   }
 
+  onAlarm(): void {}
+
   reset(): void {}
 }
 

@@ -1,19 +1,19 @@
 /**
  * One TCP connection that a machine opened, ended here and continued by a connection of the host.
  *
- * RFC 9293, "Transmission Control Protocol (TCP)". The cable between machine and network loses nothing and keeps the
- * order, so there are no retransmission timers: what the machine drops itself it asks for by repeating its
- * acknowledgement (RFC 5681, section 3.2, "Fast Retransmit/Fast Recovery").
+ * RFC 9293, "Transmission Control Protocol (TCP)". What goes to the machine is the sender's affair; what comes from it is
+ * taken in order, and what comes too early is left for the machine to send again.
  */
 import type { HostConnection, HostConnectionEvents } from "./host-sockets.ts";
+import { distance, plus } from "./sequence.ts";
 import { tcpFlag, type TcpSegment } from "./tcp-segment.ts";
+import { TcpSender } from "./tcp-sender.ts";
 
 const segmentBytesMaximum = 1460;
 const segmentBytesDefault = 536;
 const windowMaximum = 0xffff;
 /** Bytes from the host that wait for the machine before the host is told to hold back. */
 const backlogMaximum = 256 << 10;
-const repeatsBeforeResend = 3;
 
 type OutgoingSegment = Pick<
   TcpSegment,
@@ -23,9 +23,13 @@ type OutgoingSegment = Pick<
 };
 
 export interface TcpConnectionLines {
+  /** Machine time in nanoseconds. */
+  readonly now: () => number;
   /** A segment for the machine; ports are the owner's affair. */
   readonly send: (segment: OutgoingSegment) => void;
   readonly connect: (events: HostConnectionEvents) => HostConnection;
+  /** The {@link TcpConnection.deadline} may be another one. */
+  readonly onDeadline: () => void;
   /** Over: nothing more is sent or expected. */
   readonly onClosed: () => void;
 }
@@ -33,23 +37,13 @@ export interface TcpConnectionLines {
 export class TcpConnection {
   readonly #lines: TcpConnectionLines;
   readonly #host: HostConnection;
-  /** Largest segment that the machine takes. */
-  readonly #segmentBytes: number;
+  readonly #sender: TcpSender;
   #isOpen = false;
   #isClosed = false;
   /** The next byte expected of the machine. */
   #expected: number;
   #machineEnded = false;
-  /** Sequence number of the first byte of the queue. */
-  #unacknowledged: number;
-  /** Bytes for the machine: sent and not acknowledged, then not sent. */
-  #queue = new Uint8Array(0);
-  #sentBytes = 0;
-  #machineWindow: number;
-  #hostEnded = false;
-  #finSent = false;
-  #finAcknowledged = false;
-  #repeats = 0;
+  #isHostHeld = false;
 
   /**
    * @param syn The machine's first segment.
@@ -58,17 +52,33 @@ export class TcpConnection {
   constructor(syn: TcpSegment, initialSequence: number, lines: TcpConnectionLines) {
     this.#lines = lines;
     this.#expected = plus(syn.sequence, 1);
-    this.#unacknowledged = plus(initialSequence, 1);
-    this.#machineWindow = syn.window;
     const wanted = syn.maximumSegmentBytes ?? segmentBytesDefault;
-    this.#segmentBytes = Math.max(1, Math.min(wanted, segmentBytesMaximum));
+    this.#sender = new TcpSender({
+      initialSequence,
+      window: syn.window,
+      segmentBytes: Math.max(1, Math.min(wanted, segmentBytesMaximum)),
+      now: lines.now,
+      send: (flags, sequence, payload) => this.#send(flags, sequence, payload),
+    });
     this.#host = lines.connect({
-      onOpen: () => this.#onOpen(initialSequence),
+      onOpen: () => this.#onOpen(),
       onData: (bytes) => this.#onData(bytes),
       onDrain: () => this.#acknowledge(),
       onEnd: () => this.#onEnd(),
       onClose: (isFailed) => this.#onClose(isFailed),
     });
+  }
+
+  /** Machine time at which {@link onTimeout} is due; Infinity while nothing is waited for. */
+  get deadline(): number {
+    return this.#sender.deadline;
+  }
+
+  /** The machine has not answered in time. */
+  onTimeout(): void {
+    if (this.#isClosed) return;
+    if (this.#sender.onTimeout()) this.#lines.onDeadline();
+    else this.#breakOff();
   }
 
   /** A segment of the machine. */
@@ -79,11 +89,20 @@ export class TcpConnection {
       this.#host.abort();
       return;
     }
-    if (!this.#isOpen || (segment.flags & tcpFlag.syn) !== 0) return;
-    if ((segment.flags & tcpFlag.ack) !== 0) this.#acknowledged(segment);
+    if (!this.#isOpen) return;
+    if ((segment.flags & tcpFlag.syn) !== 0) {
+      // It has not got the answer to its first segment.
+      if (plus(segment.sequence, 1) === this.#expected) this.#sender.repeatOpening();
+      return;
+    }
+    if ((segment.flags & tcpFlag.ack) !== 0) {
+      this.#sender.acknowledge(segment);
+      if (this.#isHostHeld && this.#sender.queuedBytes < backlogMaximum) this.#holdHost(false);
+    }
     this.#take(segment);
-    this.#transmit();
+    this.#sender.transmit();
     this.#closeWhenDone();
+    if (!this.#isClosed) this.#lines.onDeadline();
   }
 
   /** Breaks it off without a word to the machine. */
@@ -93,80 +112,46 @@ export class TcpConnection {
     this.#host.abort();
   }
 
-  #onOpen(initialSequence: number): void {
+  #onOpen(): void {
     if (this.#isClosed) return;
     this.#isOpen = true;
-    this.#lines.send({
-      sequence: initialSequence,
-      acknowledgement: this.#expected,
-      flags: tcpFlag.syn | tcpFlag.ack,
-      window: windowMaximum,
-      payload: new Uint8Array(0),
-      maximumSegmentBytes: segmentBytesMaximum,
-    });
+    this.#sender.open();
+    this.#lines.onDeadline();
   }
 
   #onData(bytes: Uint8Array): void {
     if (this.#isClosed) return;
-    const joined = new Uint8Array(this.#queue.length + bytes.length);
-    joined.set(this.#queue);
-    joined.set(bytes, this.#queue.length);
-    this.#queue = joined;
-    if (this.#queue.length > backlogMaximum) this.#host.setReading(false);
-    this.#transmit();
+    this.#sender.push(bytes);
+    if (!this.#isHostHeld && this.#sender.queuedBytes > backlogMaximum) this.#holdHost(true);
+    this.#lines.onDeadline();
   }
 
   #onEnd(): void {
-    this.#hostEnded = true;
-    this.#transmit();
+    if (this.#isClosed) return;
+    this.#sender.end();
+    this.#lines.onDeadline();
   }
 
   #onClose(isFailed: boolean): void {
     if (this.#isClosed) return;
-    if (isFailed) {
-      this.#send(tcpFlag.rst | tcpFlag.ack, this.#next, new Uint8Array(0));
-      this.#close();
-    } else {
-      this.#onEnd();
-    }
+    if (isFailed) this.#breakOff();
+    else this.#onEnd();
   }
 
-  /** What was sent and not acknowledged; the end counts as one. */
-  get #outstanding(): number {
-    return this.#sentBytes + (this.#finSent && !this.#finAcknowledged ? 1 : 0);
+  #holdHost(isHeld: boolean): void {
+    this.#isHostHeld = isHeld;
+    this.#host.setReading(!isHeld);
   }
 
-  /** The sequence number of the next byte for the machine. */
-  get #next(): number {
-    return plus(this.#unacknowledged, this.#outstanding);
+  /** Tells the machine that there is no such connection any more. */
+  #breakOff(): void {
+    this.#send(tcpFlag.rst | tcpFlag.ack, this.#sender.next, new Uint8Array(0));
+    this.#close();
+    this.#host.abort();
   }
 
   get #window(): number {
     return Math.max(0, windowMaximum - this.#host.bufferedBytes);
-  }
-
-  #acknowledged(segment: TcpSegment): void {
-    const bytes = distance(this.#unacknowledged, segment.acknowledgement);
-    const sent = this.#outstanding;
-    const isRepeat = bytes === 0 && segment.payload.length === 0 && sent > 0;
-    const isWindowUpdate = segment.window !== this.#machineWindow;
-    this.#machineWindow = segment.window;
-    if (bytes > sent) return; // Acknowledges what was never sent, or is old.
-    if (bytes > 0) {
-      const data = Math.min(bytes, this.#queue.length);
-      this.#queue = this.#queue.subarray(data);
-      this.#sentBytes -= data;
-      this.#unacknowledged = segment.acknowledgement;
-      if (bytes > data) this.#finAcknowledged = true;
-      else if (this.#queue.length < backlogMaximum) this.#host.setReading(true);
-      this.#repeats = 0;
-    } else if (isRepeat && !isWindowUpdate) {
-      this.#repeats += 1;
-      if (this.#repeats === repeatsBeforeResend) {
-        this.#sentBytes = 0;
-        this.#finSent = this.#finAcknowledged;
-      }
-    }
   }
 
   #take(segment: TcpSegment): void {
@@ -197,56 +182,31 @@ export class TcpConnection {
     this.#acknowledge();
   }
 
-  #transmit(): void {
-    if (!this.#isOpen || this.#isClosed) return;
-    for (;;) {
-      const left = Math.min(this.#queue.length, this.#machineWindow) - this.#sentBytes;
-      if (left <= 0) break;
-      const bytes = this.#queue.slice(
-        this.#sentBytes,
-        this.#sentBytes + Math.min(left, this.#segmentBytes),
-      );
-      const sequence = plus(this.#unacknowledged, this.#sentBytes);
-      this.#sentBytes += bytes.length;
-      this.#send(tcpFlag.ack | tcpFlag.psh, sequence, bytes);
-      if (this.#isClosed) return;
-    }
-    if (this.#hostEnded && !this.#finSent && this.#sentBytes === this.#queue.length) {
-      const sequence = this.#next;
-      this.#finSent = true;
-      this.#send(tcpFlag.fin | tcpFlag.ack, sequence, new Uint8Array(0));
-    }
-  }
-
   #closeWhenDone(): void {
-    if (this.#machineEnded && this.#finAcknowledged) this.#close();
+    if (this.#machineEnded && this.#sender.isDone) this.#close();
   }
 
   #acknowledge(): void {
-    if (this.#isOpen && !this.#isClosed) this.#send(tcpFlag.ack, this.#next, new Uint8Array(0));
+    if (this.#isOpen && !this.#isClosed) {
+      this.#send(tcpFlag.ack, this.#sender.next, new Uint8Array(0));
+    }
   }
 
   #send(flags: number, sequence: number, payload: Uint8Array): void {
+    const isOpening = (flags & tcpFlag.syn) !== 0;
     this.#lines.send({
       sequence,
       acknowledgement: this.#expected,
       flags,
       window: this.#window,
       payload,
+      ...(isOpening ? { maximumSegmentBytes: segmentBytesMaximum } : {}),
     });
   }
 
   #close(): void {
     this.#isClosed = true;
+    this.#sender.stop();
     this.#lines.onClosed();
   }
-}
-
-function plus(sequence: number, bytes: number): number {
-  return (sequence + bytes) % 2 ** 32;
-}
-
-/** How far `to` lies behind `from`, modulo 2^32. */
-function distance(from: number, to: number): number {
-  return (to - from + 2 ** 32) % 2 ** 32;
 }

@@ -53,6 +53,7 @@ class HostSide {
 }
 
 let now: number;
+let alarm: number;
 let frames: Uint8Array[];
 let connections: HostSide[];
 let datagrams: HostDatagram[];
@@ -81,11 +82,13 @@ function plugInto(link: UserNetwork): void {
       return now;
     },
     receive: (frame) => frames.push(frame),
+    setAlarm: (deadline) => (alarm = deadline),
   });
 }
 
 beforeEach(() => {
   now = 0;
+  alarm = Infinity;
   frames = [];
   connections = [];
   datagrams = [];
@@ -96,6 +99,15 @@ beforeEach(() => {
 function sendIp(kind: number, destination: number, payload: Uint8Array, source = machine): void {
   const packet = makeIpv4({ protocol: kind, source, destination, payload });
   network.send(makeFrame(new Uint8Array(6).fill(0xff), hardware, 0x0800, packet));
+}
+
+/** Time passes until the network's next alarm, and gives how much. */
+function ring(): number {
+  const passed = alarm - now;
+  now = alarm;
+  alarm = Infinity;
+  network.onAlarm();
+  return passed;
 }
 
 /** The last packet that came, its checksum proved. */
@@ -314,6 +326,10 @@ describe("TCP", () => {
     });
   }
 
+  function plusOne(value = 0): number {
+    return (value + 1) % 2 ** 32;
+  }
+
   function open(): HostSide {
     sequence = 0xffff_fff0; // It wraps around soon.
     expected = 0;
@@ -356,10 +372,10 @@ describe("TCP", () => {
     const host = open();
     send(ack, none, { window: 2500 });
     host.events.onData(new Uint8Array(4000).fill(1));
-    expect(segmentsFrom(0).map(({ payload }) => payload.length)).toEqual([1000, 1000, 500]);
-    expected += 2500;
+    expect(segmentsFrom(0).map(({ payload }) => payload.length)).toEqual([1000, 1000]);
+    expected += 2000;
     expect(send(ack, none, { window: 8192 }).map(({ payload }) => payload.length)).toEqual([
-      1000, 500,
+      1000, 1000,
     ]);
   });
 
@@ -368,6 +384,62 @@ describe("TCP", () => {
     host.events.onData(bytesOf("lost"));
     expect([...send(ack), ...send(ack)]).toEqual([]);
     expect(send(ack).map(({ payload }) => text(payload))).toEqual(["lost"]);
+  });
+
+  test("sends again what nobody acknowledges, at longer and longer intervals", () => {
+    const host = open();
+    host.events.onData(bytesOf("lost"));
+    const from = frames.length;
+    expect([ring(), ring(), ring()]).toEqual([300_000_000, 600_000_000, 1_200_000_000]);
+    expect(segmentsFrom(from).map(({ payload }) => text(payload))).toEqual([
+      "lost",
+      "lost",
+      "lost",
+    ]);
+    expected += 4;
+    send(ack);
+    host.events.onData(bytesOf("next"));
+    const last = frames.length;
+    expect(ring()).toBe(300_000_000);
+    expect(segmentsFrom(last).map(({ payload }) => text(payload))).toEqual(["next"]);
+  });
+
+  test("opens again for a machine that has not got the answer", () => {
+    sequence = 1;
+    expected = 0;
+    send(syn);
+    connections[0]?.events.onOpen();
+    const opening = { flags: syn | ack, acknowledgement: 2, maximumSegmentBytes: 1460 };
+    expect(send(syn)).toMatchObject([opening]);
+    const from = frames.length;
+    ring();
+    expect(segmentsFrom(from)).toMatchObject([opening]);
+  });
+
+  test("keeps bytes of the host until the machine knows of the connection", () => {
+    sequence = 1;
+    expected = 0;
+    send(syn);
+    const [host] = connections;
+    host?.events.onOpen();
+    host?.events.onData(bytesOf("early"));
+    expect(segmentsFrom(0).map(({ payload }) => text(payload))).toEqual([""]);
+    sequence = 2;
+    expected = plusOne(segmentsFrom(0)[0]?.sequence);
+    expect(send(ack).map(({ payload }) => text(payload))).toEqual(["early"]);
+  });
+
+  test("lets go of the host when the machine says nothing for three minutes", () => {
+    const host = open();
+    host.events.onData(bytesOf("lost"));
+    const start = now;
+    for (let count = 0; network.awaitsHost; count += 1) {
+      expect(count).toBeLessThan(20);
+      ring();
+    }
+    expect(host.log).toEqual(["<abort>"]);
+    expect(segmentsFrom(0).at(-1)?.flags).toBe(rst | ack);
+    expect((now - start) / 1e9).toBeGreaterThan(180);
   });
 
   test("ends each direction on its own", () => {
@@ -441,6 +513,7 @@ describe("TCP", () => {
 
 test("frames of any bytes do no harm", () => {
   let state = 1;
+  const kinds = [1, 6, 17];
   for (let round = 0; round < 2000; round += 1) {
     const frame = new Uint8Array(14 + (round % 120));
     for (let at = 0; at < frame.length; at += 1) {
@@ -450,7 +523,7 @@ test("frames of any bytes do no harm", () => {
     frame.set([8, round % 2 === 0 ? 0 : 6], 12);
     if (round % 3 === 0 && frame.length > 40) {
       frame.set(
-        [0x45, 0, 0, frame.length - 14, 0, 0, 0, 0, 64, [1, 6, 17][round % 3] ?? 6, 0, 0],
+        [0x45, 0, 0, frame.length - 14, 0, 0, 0, 0, 64, kinds[(round / 3) % 3] ?? 6, 0, 0],
         14,
       );
       viewOf(frame).setUint16(24, checksum(frame.subarray(14, 34)));

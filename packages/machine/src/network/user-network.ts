@@ -72,6 +72,8 @@ export class UserNetwork implements EthernetLink {
   /** Names that the host looks up: those, and what was asked before a reset. */
   #namesPending = 0;
   #patienceEnds = 0;
+  /** Machine time at which the card calls {@link onAlarm}. */
+  #alarm = Infinity;
   /** Changes when the machine starts anew: answers to what was asked before are dropped. */
   #era = 0;
 
@@ -81,11 +83,7 @@ export class UserNetwork implements EthernetLink {
   }
 
   get awaitsHost(): boolean {
-    return (
-      this.#connections.size > 0 ||
-      this.#namesAsked > 0 ||
-      (this.#port?.now ?? 0) < this.#patienceEnds
-    );
+    return this.#connections.size > 0 || this.#namesAsked > 0 || this.#now < this.#patienceEnds;
   }
 
   attach(port: EthernetPort): void {
@@ -101,6 +99,22 @@ export class UserNetwork implements EthernetLink {
     this.#nextSequence = firstSequence;
     this.#namesAsked = 0;
     this.#patienceEnds = 0;
+    this.#alarm = Infinity;
+  }
+
+  /** Connections whose machine has not answered send again. */
+  onAlarm(): void {
+    this.#alarm = Infinity;
+    const now = this.#now;
+    for (const connection of [...this.#connections.values()]) {
+      if (connection.deadline <= now) connection.onTimeout();
+    }
+    this.#setAlarm(
+      [...this.#connections.values()].reduce(
+        (least, { deadline }) => Math.min(least, deadline),
+        Infinity,
+      ),
+    );
   }
 
   send(bytes: Uint8Array): void {
@@ -219,7 +233,7 @@ export class UserNetwork implements EthernetLink {
     const isSomewhere = address !== undefined && datagram.destinationPort !== 0;
     if (this.#sockets === undefined || !isSomewhere) return;
     const { socket } = this.#datagramSocket(this.#sockets, datagram.sourcePort);
-    this.#patienceEnds = (this.#port?.now ?? 0) + datagramPatience;
+    this.#patienceEnds = this.#now + datagramPatience;
     socket.send({ address, port: datagram.destinationPort, bytes: datagram.payload.slice() });
   }
 
@@ -269,11 +283,24 @@ export class UserNetwork implements EthernetLink {
     const sequence = this.#nextSequence;
     this.#nextSequence = (sequence + sequenceStep) % 2 ** 32;
     const connection = new TcpConnection(segment, sequence, {
+      now: () => this.#now,
       send: reply,
+      onDeadline: () => this.#setAlarm(connection.deadline),
       connect: (events) => sockets.connect(address, segment.destinationPort, events),
       onClosed: () => this.#connections.delete(key),
     });
     this.#connections.set(key, connection);
+  }
+
+  get #now(): number {
+    return this.#port?.now ?? 0;
+  }
+
+  /** An alarm that comes too early finds nothing to do, so that deadlines which move need not be followed. */
+  #setAlarm(deadline: number): void {
+    if (deadline >= this.#alarm) return;
+    this.#alarm = deadline;
+    this.#port?.setAlarm(deadline);
   }
 
   /** RFC 9293, section 3.5.2, "Reset Generation". */

@@ -3,7 +3,7 @@
  *
  * Virtual I/O Device (VIRTIO) Version 1.2, section 5.1, "Network Device": one pair of queues, no offloads.
  */
-import type { Clock } from "../timeline.ts";
+import type { Timeline } from "../timeline.ts";
 import { frameBytesMaximum, type EthernetLink } from "../network/ethernet-link.ts";
 import type { VirtioDevice, VirtioPort } from "./virtio-device.ts";
 import { VirtqueueError } from "./virtqueue.ts";
@@ -27,6 +27,7 @@ export interface NetworkCard {
 }
 
 export class NetworkDevice implements VirtioDevice {
+  readonly name: string;
   readonly deviceType = 1;
   /** Network controller, Ethernet. */
   readonly pciClass = 0x02_0000;
@@ -37,8 +38,16 @@ export class NetworkDevice implements VirtioDevice {
   readonly #backlog: Uint8Array[] = [];
   #port: VirtioPort | undefined;
 
-  /** @throws {RangeError} when the address is none of a card. */
-  constructor({ link, address = [0x52, 0x54, 0, 0x12, 0x34, 0x56] }: NetworkCard, clock: Clock) {
+  /**
+   * @param name Unique in its machine: the card's on the timeline.
+   * @throws {RangeError} when the address is none of a card.
+   */
+  constructor(
+    { link, address = [0x52, 0x54, 0, 0x12, 0x34, 0x56] }: NetworkCard,
+    timeline: Timeline,
+    name: string,
+  ) {
+    this.name = name;
     const isByte = (byte: number): boolean => Number.isInteger(byte) && byte >= 0 && byte <= 255;
     if (address.length !== 6 || !address.every(isByte) || ((address[0] ?? 0) & 1) !== 0) {
       throw new RangeError(
@@ -49,15 +58,21 @@ export class NetworkDevice implements VirtioDevice {
     this.#link = link;
     link.attach({
       get now() {
-        return clock.now;
+        return timeline.now;
       },
       receive: (frame) => this.#receive(frame),
+      setAlarm: (deadline) => timeline.schedule(name, "alarm", deadline),
     });
   }
 
   /** See {@link EthernetLink.awaitsHost}. */
   get awaitsHost(): boolean {
     return this.#link.awaitsHost;
+  }
+
+  /** The link's alarm is due. */
+  onEvent(): void {
+    this.#link.onAlarm();
   }
 
   connect(port: VirtioPort): void {
