@@ -1,8 +1,24 @@
 /**
- * Recorded results of real processors, and what tests of instructions share.
+ * Recorded results of real processors, kernels that check themselves, and what tests of both share.
  *
  * @packageDocumentation
  */
+export { emulators, SHUTDOWN, type Emulator } from "./testing/kernels/emulators.ts";
+export { kernels } from "./testing/kernels/index.ts";
+export {
+  longModeText,
+  PLACE_64,
+  SEGMENT_64,
+  vector64,
+  withOwnLabels64,
+} from "./testing/kernels/long-mode.ts";
+export {
+  LOCAL_APIC,
+  romImage,
+  ROM_PHYSICAL,
+  type Kernel,
+  type KernelCase,
+} from "./testing/kernels/rom.ts";
 export { differences } from "./vectors/compare.ts";
 export { coversEncodings } from "./vectors/coverage.ts";
 export { formatVector, parseVector } from "./vectors/format.ts";

@@ -197,7 +197,7 @@ export class Machine {
   /** Skips to the next event if one can wake the processor, else says why there is nothing to wait for. */
   #idle(): MachineExit | undefined {
     const listens = (this.processor.state.rflags & interruptFlag) !== 0n;
-    if (!listens) return { reason: "halted" };
+    if (!listens && this.interrupts.ioApic?.sendsNmis !== true) return { reason: "halted" };
     const step = this.#board.idleStep;
     if (step !== undefined) {
       this.processor.idleUnits += step.nanoseconds;

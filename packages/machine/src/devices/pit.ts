@@ -34,6 +34,8 @@ type Bytes = 1 | 2 | 3;
 
 class Counter {
   mode = 0;
+  /** The mode as the control word had it: modes 6 and 7 are 2 and 3. */
+  #writtenMode = 0;
   bytes: Bytes = 3;
   bcd = false;
   gate: boolean;
@@ -55,6 +57,7 @@ class Counter {
 
   /** "Control Word Format". */
   program(mode: number, bytes: Bytes, bcd: boolean): void {
+    this.#writtenMode = mode;
     this.mode = mode > 5 ? mode - 4 : mode; // Bit 2 is ignored in modes 2 and 3.
     this.bytes = bytes;
     this.bcd = bcd;
@@ -215,13 +218,13 @@ class Counter {
     this.#latch ??= this.#shown(now);
   }
 
-  /** "Read-Back Command": status byte. */
+  /** "Read-Back Command": status byte, with the mode "exactly as written". */
   latchStatus(now: number): void {
     this.#statusLatch ??=
       (this.output(now) ? 0x80 : 0) |
       (this.#nullCount ? 0x40 : 0) |
       (this.bytes << 4) |
-      (this.mode << 1) |
+      (this.#writtenMode << 1) |
       Number(this.bcd);
   }
 

@@ -56,6 +56,11 @@ export class IoApic implements MmioRegion {
     return ((this.#low[pin] ?? masked) & masked) === 0;
   }
 
+  /** True when a pin would send an NMI, which wakes a processor that does not listen to interrupts. */
+  get sendsNmis(): boolean {
+    return this.#low.some((entry) => (entry & masked) === 0 && modeOf(entry) === deliveryMode.nmi);
+  }
+
   /** @param asserted Whether the device asks; the wire's polarity is the entry's affair. */
   setPin(pin: number, asserted: boolean): void {
     const was = this.#pins[pin] ?? false;
@@ -133,7 +138,7 @@ export class IoApic implements MmioRegion {
   /** False for modes that send nothing. */
   #deliver(pin: number): boolean {
     const entry = this.#low[pin] ?? masked;
-    const mode = (entry >>> 8) & 7;
+    const mode = modeOf(entry);
     const isFixed = mode === deliveryMode.fixed || mode === deliveryMode.lowestPriority;
     if (!isFixed && mode !== deliveryMode.nmi) return false;
     this.#send({
@@ -145,4 +150,8 @@ export class IoApic implements MmioRegion {
     });
     return isFixed;
   }
+}
+
+function modeOf(entry: number): number {
+  return (entry >>> 8) & 7;
 }

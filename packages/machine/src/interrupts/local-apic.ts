@@ -14,6 +14,7 @@ import { VectorSet } from "./vector-set.ts";
 import {
   logicalX2ApicId,
   x2ApicCommand,
+  x2ApicCommandReserved,
   x2ApicFirstMsr,
   x2ApicLastMsr,
   x2ApicRegister,
@@ -225,6 +226,7 @@ export class LocalApic implements MmioRegion {
     }
     if (!this.#isX2Apic || index < x2ApicFirstMsr || index > x2ApicLastMsr) return undefined;
     if (index === x2ApicCommand) {
+      if ((value & x2ApicCommandReserved) !== 0n) return false;
       this.#commandHigh = Number(value >> 32n);
       this.#writeRegister(0x300, Number(value & 0xffff_ffffn));
     } else if (index === x2ApicSelf) {

@@ -9,6 +9,8 @@ export const x2ApicFirstMsr = 0x800;
 export const x2ApicLastMsr = 0x8ff;
 /** Interrupt command, 64 bits; and the one that interrupts its own processor. */
 export const x2ApicCommand = 0x830;
+/** Bits 31:20, 17:16 and 13. §10.12.9, "ICR Operation in x2APIC Mode"; there is no delivery status. */
+export const x2ApicCommandReserved = 0xfff3_2000n;
 export const x2ApicSelf = 0x83f;
 
 export interface X2ApicRegister {

@@ -165,6 +165,7 @@ const cases: readonly KernelCase[] = [
     reference: PRIORITY,
     text: `${ALIGNMENT_MASK}\n${user64(`at: mov eax, [${pages + 1}]`, FLAGS_AC)}`,
     expected: "0e 00000004 +00",
+    bochs: { prints: "11 00000000 +00", why: "Bochs checks the alignment first." },
   },
   {
     name: "#AC comes where the page is there",

@@ -208,6 +208,7 @@ const interrupts: readonly KernelCase[] = [
       at: int ${VECTOR}
       handler: nop`,
     expected: "0c 00000000 +00",
+    bochs: { prints: "0c 00000010 +00", why: "Bochs puts the selector of SS into the error code." },
   },
 ];
 

@@ -184,7 +184,15 @@ export function withOwnLabels64(
   }));
 }
 
-function caseText({ text }: KernelCase, number: number): string {
+/** What a kernel adds to the text of {@link longModeText}. */
+export interface LongModeParts {
+  /** Runs before each case, behind the reset of what all kernels share. */
+  readonly each?: string;
+  /** Routines that cases call. */
+  readonly routines?: string;
+}
+
+function caseText({ text }: KernelCase, number: number, each: string): string {
   const label = new RegExp(String.raw`^\s*at${number}:`, "mu").test(text) ? "at" : "case";
   return `
     case${number}:
@@ -193,6 +201,7 @@ function caseText({ text }: KernelCase, number: number): string {
       mov qword ptr [${PLACE_64.record}], after${number}
       mov qword ptr [${PLACE_64.record + 8}], ${label}${number}
       mov qword ptr [${PLACE_64.record + 16}], -1
+      ${each}
       ${text}
     after${number}:
       mov rsp, ${PLACE_64.stack}
@@ -327,6 +336,8 @@ const ENTRY = `
     mov dword ptr [${PLACE_64.pointers + 24}], ${PLACE_64.deviceDirectory | PAGE_FLAGS}
     mov dword ptr [${PLACE_64.directory}], ${PLACE_64.lowTable | PAGE_FLAGS}
     mov dword ptr [${PLACE_64.directory + 8}], ${PLACE_64.table | PAGE_FLAGS}
+    ; The registers of the I/O APIC and of the local APIC.
+    mov dword ptr [${PLACE_64.deviceDirectory + (0x3ec0_0000 >> 21) * 8}], ${0xfec0_0000 + (PAGE_FLAGS | LARGE)}
     mov dword ptr [${PLACE_64.deviceDirectory + (0x3ee0_0000 >> 21) * 8}], ${0xfee0_0000 + (PAGE_FLAGS | LARGE)}
     mov edi, ${PLACE_64.lowTable}
     mov eax, ${0xf_0000 | PAGE_FLAGS}
@@ -357,7 +368,8 @@ const ENTRY = `
 `;
 
 /** The text of a kernel. */
-export function longModeText(cases: readonly KernelCase[]): string {
+export function longModeText(cases: readonly KernelCase[], parts: LongModeParts = {}): string {
+  const { each = "", routines = "" } = parts;
   const stubs = Array.from({ length: VECTORS }, (_, vector) => stub(vector));
   const gdt = Array.from(
     { length: GDT_ENTRIES },
@@ -369,8 +381,9 @@ export function longModeText(cases: readonly KernelCase[]): string {
     longEntry:
       mov rsp, ${PLACE_64.stack}
       lgdt [gdtr]
-      ${cases.map(caseText).join("\n")}
+      ${cases.map((one, number) => caseText(one, number, each)).join("\n")}
       ${FINISH}
+    ${routines}
     ${RESET}
     ${REPORT}
     ${PRINTING}

@@ -2,12 +2,13 @@
  * Small kernels that check themselves: 64 KiB of ROM that a processor enters from RESET.
  *
  * A kernel is a list of cases. Each prints one line to port E9H: what a piece of code computed, or which exception it
- * met. The same bytes run here and, as a BIOS image, in QEMU, and every case cites the rule that it checks.
+ * met. The same bytes run here and, as a BIOS image, in QEMU and Bochs, and every case cites the rule that it checks.
  */
 import { assemble } from "../../assembler/assemble.ts";
 import { HostMemory } from "../../memory/host-memory.ts";
 import { Processor } from "../../processor.ts";
 import type { ProcessorProfile } from "../../profile/profile.ts";
+import { SHUTDOWN, type Difference } from "./emulators.ts";
 
 /** One line of a kernel's output. */
 export interface KernelCase {
@@ -17,8 +18,8 @@ export interface KernelCase {
   /** Assembly text. */
   readonly text: string;
   readonly expected: string;
-  /** What QEMU prints instead, and why. */
-  readonly qemu?: { readonly prints: string; readonly why: string };
+  readonly qemu?: Difference;
+  readonly bochs?: Difference;
 }
 
 /** Cases that share tables and a beginning. */
@@ -29,13 +30,19 @@ export interface Kernel {
   readonly text: string;
   /** Of the processor here; the default profile without it. */
   readonly profile?: ProcessorProfile;
+  /** Names of processors of the emulators, where their usual ones do not do. */
+  readonly processors?: { readonly qemu?: string; readonly bochs?: string };
+  /** Why an emulator cannot run it at all. */
+  readonly lacking?: { readonly qemu?: string; readonly bochs?: string };
 }
 
 export const ROM_BYTES = 0x1_0000;
-const ROM_PHYSICAL = 0xf_0000;
+/** Where a machine has the ROM below 1 MiB. */
+export const ROM_PHYSICAL = 0xf_0000;
 const RESET_VECTOR = 0xfff0;
 const DEBUG_PORT = 0xe9;
 const EXIT_PORT = 0xf4;
+const BOCHS_SHUTDOWN_PORT = 0x8900;
 
 /** Of the local APIC kernels use one thing: an NMI that the processor sends itself. */
 export const LOCAL_APIC = 0xfee0_0000;
@@ -43,10 +50,12 @@ export const INTERRUPT_COMMAND = 0x300;
 export const NMI = 0x400;
 const DELIVERY_MODE = 0x700;
 
-/** Ends a kernel: QEMU's exit device, and HLT for a processor that has none. */
+/** Ends a kernel: QEMU's exit device, Bochs's port that wants a word, and HLT for a processor that has neither. */
 export const FINISH: string = `
   mov al, 0
   out ${EXIT_PORT}, al
+  mov dx, ${BOCHS_SHUTDOWN_PORT}
+  ${Array.from("Shutdown", (letter) => `mov al, ${letter.codePointAt(0)}\nout dx, al`).join("\n")}
   hlt
 `;
 
@@ -105,7 +114,8 @@ export function runKernel(kernel: Kernel): readonly string[] {
   const lines = String.fromCharCode(...output)
     .trimEnd()
     .split("\n");
-  return finished && exit.reason === "halted" ? lines : [...lines, JSON.stringify(exit)];
+  if (finished && exit.reason === "halted") return lines;
+  return [...lines, exit.reason === "shutdown" ? SHUTDOWN : JSON.stringify(exit)];
 }
 
 /** Prints a character, and EAX in hexadecimal with 2, 4 or 8 digits. Code of the current size. */
