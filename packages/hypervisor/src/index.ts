@@ -4,12 +4,15 @@
  * In a nutshell: {@link GuestMemory} puts host frames behind guest frames, {@link GuestDevices} answers for everything
  * else a guest can address, {@link VirtualInterrupts} says what to inject, {@link InstructionEmulator} does the one
  * instruction that a guest could not do itself, {@link PhysicalInterrupts} gives the hypervisor control in time, and
- * {@link MonitorWork} counts what all of them do.
+ * {@link MonitorWork} counts what all of them do. {@link VirtualPc} puts them together to a machine that lacks nothing
+ * but how its guest runs.
  *
  * @packageDocumentation
  */
+export { closedPorts } from "./closed-ports.ts";
 export { GuestDevices } from "./guest-devices.ts";
 export { GuestMemory, type GuestMemoryOptions } from "./guest-memory.ts";
+export { GuestTime } from "./guest-time.ts";
 export {
   InstructionEmulator,
   type InstructionEmulatorOptions,
@@ -27,3 +30,9 @@ export {
 } from "./shadow-paging/shadow-mmu.ts";
 export { shadowFrames } from "./shadow-paging/shadow-table.ts";
 export { VirtualInterrupts, type Interruptibility, type NextEvent } from "./virtual-interrupts.ts";
+export {
+  VirtualPc,
+  type GuestStep,
+  type VirtualPcCore,
+  type VirtualPcOptions,
+} from "./virtual-pc.ts";

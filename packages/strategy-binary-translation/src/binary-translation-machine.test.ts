@@ -3,7 +3,7 @@ import { assemble } from "@ringside/isa";
 import type { KernelImage } from "@ringside/machine";
 import { countAt, Host, type Counts, type KernelMachineExit } from "@ringside/strategy";
 import { describe, expect, test } from "vitest";
-import { BinaryTranslationMachine, hostBytesFor } from "./binary-translation-machine.ts";
+import { binaryTranslationMachine, hostBytesFor } from "./binary-translation-machine.ts";
 
 const memoryBytes = 4 << 20;
 
@@ -15,7 +15,7 @@ interface Outcome {
 function run(kernel: KernelImage, cacheBytes?: number): Outcome {
   const host = Host.create({ memoryBytes: hostBytesFor(memoryBytes) });
   using claim = host.claimAll("test");
-  const machine = new BinaryTranslationMachine({
+  const machine = binaryTranslationMachine({
     claim,
     memoryBytes,
     kernel,

@@ -9,7 +9,7 @@ import {
   type Strategy,
   type VirtualMachine,
 } from "@ringside/strategy";
-import { BinaryTranslationMachine, hostBytesFor } from "./binary-translation-machine.ts";
+import { binaryTranslationMachine, hostBytesFor } from "./binary-translation-machine.ts";
 
 /** The hypervisor by binary translation. */
 export const binaryTranslation: Strategy = strategy(
@@ -78,6 +78,6 @@ function create(
     accepts,
     hostBytes: hostBytesFor(guest.memoryBytes),
     programs: programCarrier(),
-    machine: (machine) => new BinaryTranslationMachine({ ...machine, kernelCode }),
+    machine: (machine) => binaryTranslationMachine({ ...machine, kernelCode }),
   });
 }

@@ -5,19 +5,18 @@
  * guest asked for, or makes the guest's kernel handle it; pending events are delivered on the way back. The host's
  * timer is set to the first deadline of the domain's timers, and only its interrupt makes them expire.
  */
-import { PhysicalInterrupts } from "@ringside/hypervisor";
-import { Processor, type PortIo, type ProcessorExit } from "@ringside/isa";
+import { closedPorts, GuestTime, PhysicalInterrupts } from "@ringside/hypervisor";
+import { Processor, type ProcessorExit } from "@ringside/isa";
 import { frameBytes, Timeline } from "@ringside/machine";
 import {
   GuestInspector,
   processorCounts,
+  shownRegisters,
   type Counts,
   type Inspector,
   type KernelMachine,
   type KernelMachineExit,
   type KernelMachineOptions,
-  type Registers,
-  type TranslationControls,
 } from "@ringside/strategy";
 import { SHARED_INFO, VCPU_INFO, VCPU_INFO_COUNT } from "./abi/domain.ts";
 import { buildDomain, type DomainImage } from "./boot/domain-builder.ts";
@@ -55,11 +54,8 @@ export class ParavirtMachine implements KernelMachine {
   readonly #domain: Domain;
   readonly #state: DomainState = initialState();
   readonly #traps: Traps;
-  #stopRequested = false;
+  readonly #time: GuestTime;
   #inputEnded = false;
-  /** Times that a sleeping guest was visited: progress that the processor does not count. */
-  #visits = 0;
-  #unitsAtReset = 0;
 
   /**
    * @throws {ImageError} when a file of the guest is malformed or does not fit.
@@ -72,15 +68,12 @@ export class ParavirtMachine implements KernelMachine {
     this.#timeline = new Timeline(this);
     this.processor = new Processor({
       memory: claim.memory,
-      ports: noPorts,
+      ports: closedPorts,
       interrupts: this.#physicalInterrupts,
       delivery: "monitor",
       ...(onMark === undefined ? {} : { onMark }),
     });
-    this.#physicalInterrupts.onRequest = (asserted) => this.processor.setInterruptRequest(asserted);
-    this.#timeline.onEarlier = (deadline) => {
-      this.processor.stopAt(Math.max(deadline - this.processor.idleUnits, this.processor.units));
-    };
+    this.#time = new GuestTime(this.processor, this.#physicalInterrupts, this.#timeline);
     const memory = new MachineMemory(
       physical,
       claim.frames,
@@ -109,20 +102,18 @@ export class ParavirtMachine implements KernelMachine {
             ? physical.read(address, lengthBytes)
             : new Uint8Array(lengthBytes),
       },
-      registers: () => this.#registers(),
-      controls: () => this.#controls(),
+      registers: () => shownRegisters(this.processor.state),
+      controls: () => this.processor.state,
     });
     this.#boot();
   }
 
-  /** Guest time in nanoseconds; exact also inside callbacks. */
   get now(): number {
-    return this.processor.units + this.processor.idleUnits;
+    return this.#time.now;
   }
 
-  /** Progress, which limits count: the processor's units and the visits while the guest slept. */
   get units(): number {
-    return this.processor.units - this.#unitsAtReset + this.#visits;
+    return this.#time.units;
   }
 
   get unreadBytes(): number {
@@ -143,8 +134,7 @@ export class ParavirtMachine implements KernelMachine {
   }
 
   requestStop(): void {
-    this.#stopRequested = true;
-    this.processor.requestStop();
+    this.#time.requestStop();
   }
 
   send(bytes: Uint8Array): void {
@@ -168,14 +158,8 @@ export class ParavirtMachine implements KernelMachine {
     const domain = this.#domain;
     const { memory, frames, vcpu, channels, clock, console, types, paging, physical } = domain;
     Object.assign(this.#state, initialState());
-    this.#stopRequested = false;
     this.#inputEnded = false;
-    this.#visits = 0;
-    this.#timeline.clear();
-    this.processor.reset();
-    this.#unitsAtReset = this.processor.units;
-    this.processor.idleUnits = -this.processor.units;
-    this.#physicalInterrupts.reset();
+    this.#time.reset();
     memory.reset();
     frames.clear();
     domain.descriptors.reset();
@@ -236,10 +220,7 @@ export class ParavirtMachine implements KernelMachine {
         return { reason: "crashed", why: vcpu.crashed };
       }
       if (this.#state.isShutDown) return this.#shutDown();
-      if (this.#stopRequested) {
-        this.#stopRequested = false;
-        return { reason: "stopped" };
-      }
+      if (this.#time.takeStop()) return { reason: "stopped" };
       const left = end - this.units;
       if (left <= 0) return { reason: "limit" };
       if (this.#state.sleep !== undefined) {
@@ -247,16 +228,8 @@ export class ParavirtMachine implements KernelMachine {
         if (over !== undefined) return over;
         continue;
       }
-      this.#armTimer();
-      const budget = Math.min(left, this.#physicalInterrupts.deadline - this.now);
-      this.#afterRun(this.processor.run(budget));
+      this.#afterRun(this.processor.run(this.#time.armTimer(left)));
     }
-  }
-
-  /** Sets the host's timer to the guest's first deadline; what is due interrupts at once. */
-  #armTimer(): void {
-    this.#physicalInterrupts.arm(this.#timeline.nextDeadline);
-    this.#physicalInterrupts.advance(this.now);
   }
 
   #afterRun(exit: ProcessorExit): void {
@@ -325,9 +298,7 @@ export class ParavirtMachine implements KernelMachine {
       return undefined;
     }
     if (this.#timeline.nextDeadline < Infinity) {
-      const skipped = this.#timeline.nextDeadline - this.now;
-      if (skipped > 0) this.processor.idleUnits += skipped;
-      this.#visits += 1;
+      this.#time.sleep(Math.max(this.#timeline.nextDeadline - this.now, 0));
       return undefined;
     }
     const listens = channels.isOpen(this.#state.consolePort);
@@ -360,39 +331,8 @@ export class ParavirtMachine implements KernelMachine {
       return { reason: "crashed", why: "The guest's kernel says that it has crashed." };
     return { reason: "powered-off", value: 0 };
   }
-
-  #controls(): TranslationControls {
-    const { cr0, cr3, cr4, efer } = this.processor.state;
-    return { cr0, cr3, cr4, efer };
-  }
-
-  #registers(): Registers {
-    const { state } = this.processor;
-    return {
-      ...state.registers(),
-      cr2: state.cr2,
-      ...this.#controls(),
-      cs: BigInt(state.segment("cs").selector),
-      ss: BigInt(state.segment("ss").selector),
-      fs_base: state.fsBase,
-      gs_base: state.gsBase,
-      cpl: BigInt(state.cpl),
-    };
-  }
 }
 
 function halves(linear: bigint): { readonly low: number; readonly high: number } {
   return { low: Number(linear & 0xffff_ffffn), high: Number(linear >> 32n) };
-}
-
-/** The host's own bus: ports are closed to CPL 3. */
-const noPorts: PortIo = {
-  read: (port) => notReached(port),
-  write: (port) => notReached(port),
-};
-
-function notReached(port: number): never {
-  throw new Error(
-    `Bug in ringside: a guest reached port 0x${port.toString(16)} of the host, please report.`,
-  );
 }

@@ -1,8 +1,8 @@
 /** Translation by extended page tables: the guest's own tables are the processor's, and exits only put frames behind them. */
-import type { GuestMemory } from "@ringside/hypervisor";
+import type { GuestMemory, GuestStep } from "@ringside/hypervisor";
 import { EXIT, SECONDARY } from "@ringside/isa-vmx";
 import type { EptTables } from "./ept-tables.ts";
-import { emulate, isVectoring, type ExitContext, type Handled } from "./exit-handlers.ts";
+import { emulate, isVectoring, type ExitContext } from "./exit-handlers.ts";
 import type { Paging, PagingControls } from "./paging.ts";
 import type { Vmcs } from "./vmcs.ts";
 
@@ -44,7 +44,7 @@ export class EptPaging implements Paging {
     this.#vmcs.write("GUEST_CR3", cr3);
   }
 
-  handle(context: ExitContext, reason: number, vectoring: number): Handled | undefined {
+  handle(context: ExitContext, reason: number, vectoring: number): GuestStep | undefined {
     if (reason !== EXIT.EPT_VIOLATION) return undefined;
     const { vmcs, events } = context;
     const gpa = vmcs.readNumber("GUEST_PHYSICAL_ADDRESS");
@@ -71,7 +71,7 @@ export function blockNmis(vmcs: Vmcs): void {
 }
 
 /** On device memory a delivery never succeeds. */
-export function noRamForDelivery(vectoring: number, gpa: number): Handled {
+export function noRamForDelivery(vectoring: number, gpa: number): GuestStep {
   return {
     kind: "crashed",
     why: `The guest's tables or stacks for vector ${vectoring & 0xff} are at guest-physical 0x${gpa.toString(16)}, where there is no RAM.`,

@@ -4,7 +4,12 @@
  * Intel SDM Vol. 3C §27.2, "Recording VM-Exit Information and Updating VM-Entry Control Fields".
  */
 import { VECTOR, type Emulation, type ProcessorState } from "@ringside/isa";
-import type { GuestDevices, InstructionEmulator, ProcessorIdentity } from "@ringside/hypervisor";
+import type {
+  GuestDevices,
+  GuestStep,
+  InstructionEmulator,
+  ProcessorIdentity,
+} from "@ringside/hypervisor";
 import { EXIT, exitName, type VmExit } from "@ringside/isa-vmx";
 import type { Events } from "./events.ts";
 import type { Paging } from "./paging.ts";
@@ -12,14 +17,6 @@ import type { Vmcs } from "./vmcs.ts";
 import { switchTask } from "./task-switch.ts";
 import { cr0Restricted } from "./vmcs-setup.ts";
 import type { VtxCpu } from "./vtx-cpu.ts";
-
-/** What an exit came to. */
-export type Handled =
-  | { readonly kind: "resume" }
-  /** The guest executed HLT. */
-  | { readonly kind: "halted" }
-  /** The guest cannot go on. */
-  | { readonly kind: "crashed"; readonly why: string };
 
 export interface ExitContext {
   readonly vmcs: Vmcs;
@@ -34,14 +31,14 @@ export interface ExitContext {
   readonly onPhysicalInterrupt: (vector: number) => void;
 }
 
-const resume: Handled = { kind: "resume" };
+const resume: GuestStep = { kind: "resume" };
 const vectoringValid = 0x8000_0000;
 /** I/O qualification, SDM Vol. 3C, table "Exit Qualification for I/O Instructions". */
 const ioSize = 7;
 const ioIn = 8;
 const ioString = 0x10;
 
-export function handleExit(context: ExitContext, exit: VmExit): Handled {
+export function handleExit(context: ExitContext, exit: VmExit): GuestStep {
   if (exit.entryFailure !== undefined) {
     return { kind: "crashed", why: `VM entry failed. ${exit.entryFailure.message}` };
   }
@@ -54,7 +51,7 @@ export function isVectoring(vectoring: number): boolean {
   return vectoring >= vectoringValid;
 }
 
-function handle(context: ExitContext, exit: VmExit): Handled {
+function handle(context: ExitContext, exit: VmExit): GuestStep {
   const { vmcs, events } = context;
   switch (exit.reason) {
     case EXIT.EXTERNAL_INTERRUPT:
@@ -112,7 +109,7 @@ function handle(context: ExitContext, exit: VmExit): Handled {
   }
 }
 
-function accessPort(context: ExitContext): Handled {
+function accessPort(context: ExitContext): GuestStep {
   const { vmcs, physical, devices } = context;
   const qualification = vmcs.readNumber("EXIT_QUALIFICATION");
   if ((qualification & ioString) !== 0) return emulate(context);
@@ -146,7 +143,7 @@ function answerCpuid({ physical, identity, cpu }: ExitContext): void {
 }
 
 /** A write that would change a bit of CR0 or CR4 that VMX holds. */
-export function changeControls(context: ExitContext): Handled {
+export function changeControls(context: ExitContext): GuestStep {
   const handled = emulate(context);
   const held = context.paging.controls.cr0Held & cr0Restricted;
   if ((context.vmcs.read("CR0_READ_SHADOW") & held) === held) return handled;
@@ -157,7 +154,7 @@ export function changeControls(context: ExitContext): Handled {
 }
 
 /** Executes the guest's instruction for it. */
-export function emulate({ emulator, cpu, events }: ExitContext): Handled {
+export function emulate({ emulator, cpu, events }: ExitContext): GuestStep {
   const emulation: Emulation = emulator.emulate(cpu);
   switch (emulation.kind) {
     case "retired":

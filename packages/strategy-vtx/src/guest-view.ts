@@ -5,7 +5,7 @@
  */
 import type { ProcessorState } from "@ringside/isa";
 import type { VmxControl } from "@ringside/isa-vmx";
-import type { Registers, TranslationControls } from "@ringside/strategy";
+import { shownRegisters, type Registers, type TranslationControls } from "@ringside/strategy";
 import type { Paging } from "./paging.ts";
 import type { VtxCpu } from "./vtx-cpu.ts";
 
@@ -47,19 +47,10 @@ export class GuestView {
 
   registers(): Registers {
     const state = this.#state;
-    const general = { ...state.registers(), cr2: state.cr2, ...this.controls() };
-    if (this.#isInGuest) {
-      return {
-        ...general,
-        cs: BigInt(state.segment("cs").selector),
-        ss: BigInt(state.segment("ss").selector),
-        fs_base: state.fsBase,
-        gs_base: state.gsBase,
-        cpl: BigInt(state.cpl),
-      };
-    }
+    const live = { ...shownRegisters(state), ...this.controls() };
+    if (this.#isInGuest) return live;
     return {
-      ...general,
+      ...live,
       rip: this.#control.vmread("GUEST_RIP"),
       rsp: this.#control.vmread("GUEST_RSP"),
       rflags: this.#control.vmread("GUEST_RFLAGS"),

@@ -1,5 +1,6 @@
 /** How a guest's memory is translated: what the two ways, extended page tables and shadow page tables, have to say. */
-import type { ExitContext, Handled } from "./exit-handlers.ts";
+import type { GuestStep } from "@ringside/hypervisor";
+import type { ExitContext } from "./exit-handlers.ts";
 
 /** How a guest's memory is translated. */
 export type PagingKind = "ept" | "shadow";
@@ -28,5 +29,5 @@ export interface Paging {
    * @param vectoring The event whose delivery the exit interrupted, as the IDT-vectoring information field has it.
    * @returns undefined for the exits of others.
    */
-  handle(context: ExitContext, reason: number, vectoring: number): Handled | undefined;
+  handle(context: ExitContext, reason: number, vectoring: number): GuestStep | undefined;
 }

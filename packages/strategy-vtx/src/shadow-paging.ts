@@ -2,22 +2,16 @@
  * Translation by shadow page tables, for processors without EPT: the processor walks the hypervisor's tables, and every
  * page fault, CR3 access and INVLPG of the guest exits.
  */
-import type { ShadowMmu } from "@ringside/hypervisor";
+import type { GuestStep, ShadowMmu } from "@ringside/hypervisor";
 import { CR0, defaultProfile, VECTOR, type ProcessorState } from "@ringside/isa";
 import { EXIT, PRIMARY } from "@ringside/isa-vmx";
 import { blockNmis, nmiUnblocked, noRamForDelivery } from "./ept-paging.ts";
-import {
-  changeControls,
-  emulate,
-  isVectoring,
-  type ExitContext,
-  type Handled,
-} from "./exit-handlers.ts";
+import { changeControls, emulate, isVectoring, type ExitContext } from "./exit-handlers.ts";
 import type { Paging, PagingControls } from "./paging.ts";
 import { cr0Restricted } from "./vmcs-setup.ts";
 import type { Vmcs } from "./vmcs.ts";
 
-const resume: Handled = { kind: "resume" };
+const resume: GuestStep = { kind: "resume" };
 const pageFaultBit = 2 ** VECTOR.PF;
 /** Exit qualification for control-register accesses, SDM Vol. 3C §27.2.1, "Basic VM-Exit Information". */
 const registerMask = 0xf;
@@ -61,7 +55,7 @@ export class ShadowPaging implements Paging {
     this.#loadRoot();
   }
 
-  handle(context: ExitContext, reason: number, vectoring: number): Handled | undefined {
+  handle(context: ExitContext, reason: number, vectoring: number): GuestStep | undefined {
     switch (reason) {
       case EXIT.EXCEPTION_OR_NMI:
         return this.#handlePageFault(context, vectoring);
@@ -76,7 +70,7 @@ export class ShadowPaging implements Paging {
     }
   }
 
-  #handlePageFault(context: ExitContext, vectoring: number): Handled | undefined {
+  #handlePageFault(context: ExitContext, vectoring: number): GuestStep | undefined {
     const { vmcs, events, cpu } = context;
     const information = vmcs.readNumber("EXIT_INTERRUPTION_INFORMATION");
     if ((information & 0xff) !== VECTOR.PF) return undefined;
@@ -112,7 +106,7 @@ export class ShadowPaging implements Paging {
   #deliverInSoftware(
     vectoring: number,
     fault: { readonly kind: "traced" | "device"; readonly gpa: number },
-  ): Handled {
+  ): GuestStep {
     if (fault.kind === "device") return noRamForDelivery(vectoring, fault.gpa);
     return {
       kind: "crashed",
@@ -120,7 +114,7 @@ export class ShadowPaging implements Paging {
     };
   }
 
-  #handleControlRegister(context: ExitContext): Handled {
+  #handleControlRegister(context: ExitContext): GuestStep {
     const { vmcs, physical, cpu } = context;
     const qualification = vmcs.readNumber("EXIT_QUALIFICATION");
     if ((qualification & registerMask) !== 3) {
@@ -166,7 +160,7 @@ function raise(
     readonly errorCode: number | undefined;
     readonly linear: bigint;
   },
-): Handled {
+): GuestStep {
   const first =
     isVectoring(vectoring) && ((vectoring >> 8) & 7) === hardwareException
       ? vectoring & 0xff

@@ -4,9 +4,10 @@
  * Intel SDM Vol. 3C §25.4.2, "Treatment of Task Switches".
  */
 import { SEGMENTS, segmentSlots, type VirtualEvent } from "@ringside/isa";
-import type { ExitContext, Handled } from "./exit-handlers.ts";
+import type { GuestStep } from "@ringside/hypervisor";
+import type { ExitContext } from "./exit-handlers.ts";
 
-const resume: Handled = { kind: "resume" };
+const resume: GuestStep = { kind: "resume" };
 const valid = 0x8000_0000;
 const hasErrorCode = 0x800;
 /** Interruption types. */
@@ -14,12 +15,12 @@ const [externalInterrupt, nmi, hardwareException] = [0, 2, 3] as const;
 const taskRegister = segmentSlots(SEGMENTS.indexOf("tr")).selector;
 
 /** An instruction of the guest, or an event that met a task gate, switches tasks. */
-export function switchTask(context: ExitContext): Handled {
+export function switchTask(context: ExitContext): GuestStep {
   const vectoring = context.vmcs.readNumber("IDT_VECTORING_INFORMATION");
   return vectoring >= valid ? deliver(context, vectoring) : execute(context);
 }
 
-function execute({ cpu, emulator, events, vmcs }: ExitContext): Handled {
+function execute({ cpu, emulator, events, vmcs }: ExitContext): GuestStep {
   const task = vmcs.readNumber("GUEST_TR_SELECTOR");
   const emulation = emulator.emulate(cpu.whole);
   if (emulation.kind === "event")
@@ -32,7 +33,7 @@ function execute({ cpu, emulator, events, vmcs }: ExitContext): Handled {
   return resume;
 }
 
-function deliver({ cpu, emulator, vmcs, physical }: ExitContext, vectoring: number): Handled {
+function deliver({ cpu, emulator, vmcs, physical }: ExitContext, vectoring: number): GuestStep {
   const event = eventOf(vectoring, vmcs.readNumber("IDT_VECTORING_ERROR_CODE"), physical.cr2);
   if (event.kind === "software") {
     const next = vmcs.read("GUEST_RIP") + vmcs.read("EXIT_INSTRUCTION_LENGTH");

@@ -12,7 +12,7 @@ import {
 } from "@ringside/strategy";
 import { hostBytesFor } from "./own-frames.ts";
 import type { PagingKind } from "./paging.ts";
-import { VtxMachine } from "./vtx-machine.ts";
+import { vtxMachine } from "./vtx-machine.ts";
 
 /** VT-x with extended page tables. */
 export const vtx: Strategy = strategy(
@@ -90,6 +90,6 @@ function create(
     accepts: (guest) => accepts(guest, paging),
     hostBytes: hostBytesFor(guest.memoryBytes, paging),
     programs: programCarrier(),
-    machine: (machine) => new VtxMachine({ ...machine, paging }),
+    machine: (machine) => vtxMachine({ ...machine, paging }),
   });
 }

@@ -22,6 +22,23 @@ export interface InspectedGuest {
   controls(): TranslationControls;
 }
 
+/** The registers that an {@link Inspector} shows of a guest that is on this processor. */
+export function shownRegisters(state: ProcessorState): Registers {
+  return {
+    ...state.registers(),
+    cr0: state.cr0,
+    cr2: state.cr2,
+    cr3: state.cr3,
+    cr4: state.cr4,
+    efer: state.efer,
+    cs: BigInt(state.segment("cs").selector),
+    ss: BigInt(state.segment("ss").selector),
+    fs_base: state.fsBase,
+    gs_base: state.gsBase,
+    cpl: BigInt(state.cpl),
+  };
+}
+
 export class GuestInspector implements Inspector {
   readonly #guest: InspectedGuest;
   /** Made when somebody looks for the first time. */

@@ -33,6 +33,7 @@ export {
 export type { Guest, GuestFile, KernelFormat, KernelGuest, ProgramGuest } from "./guest.ts";
 export {
   GuestInspector,
+  shownRegisters,
   type InspectedGuest,
   type InspectedMemory,
   type TranslationControls,

@@ -57,12 +57,11 @@ const liveBytes = slots.flagsSystem.offset;
 const stateBytes = 0x600;
 
 /** The processor's part: `onSensitive` is told before a silent instruction at CPL 1. */
-export function sensitiveExtension(onSensitive: (instruction: number) => void): {
-  readonly extension: ProcessorExtension;
-  readonly instructions: readonly Instruction[];
-} {
+export function sensitiveExtension(
+  onSensitive: (instruction: Instruction) => void,
+): ProcessorExtension {
   const instructions: Instruction[] = [];
-  const extension: ProcessorExtension = {
+  return {
     id: "sensitive-watch",
     intercept: (instruction) => {
       const { classification } = instruction;
@@ -79,10 +78,14 @@ export function sensitiveExtension(onSensitive: (instruction: number) => void): 
     },
     attach: () => ({
       exit: () => "continue",
-      helpers: { noteSensitive: (number = 0) => onSensitive(number) },
+      helpers: {
+        noteSensitive: (number = 0) => {
+          const instruction = instructions[number];
+          if (instruction !== undefined) onSensitive(instruction);
+        },
+      },
     }),
   };
-  return { extension, instructions };
 }
 
 export class SensitiveWatch {

@@ -13,7 +13,7 @@ import {
   type KernelMachineExit,
   type Registers,
 } from "@ringside/strategy";
-import { BinaryTranslationMachine } from "../binary-translation-machine.ts";
+import { binaryTranslationMachine } from "../binary-translation-machine.ts";
 import type { SilentInstruction } from "./sensitive-watch.ts";
 
 export interface TrapAndEmulateReport {
@@ -44,7 +44,7 @@ export function runTrapAndEmulate(
   const onText = (bytes: Uint8Array): void => {
     log += decoder.decode(bytes, { stream: true });
   };
-  const machine = new BinaryTranslationMachine({
+  const machine = binaryTranslationMachine({
     claim,
     memoryBytes: guest.memoryBytes,
     kernel: guest,
@@ -55,8 +55,8 @@ export function runTrapAndEmulate(
   });
   machine.endInput();
   const exit = machine.run(limitUnits);
-  const { units, silent } = machine;
-  return { exit, units, registers: machine.inspect.registers(), silent, log };
+  const { units, core } = machine;
+  return { exit, units, registers: machine.inspect.registers(), silent: core.silent, log };
 }
 
 const demonstrationBytes = 4 << 20;
