@@ -6,6 +6,10 @@ test.each([
   ["EMFILE", "ENFILE"],
   ["ENFILE", "ENFILE"],
   ["ENOENT", "ENOENT"],
+  ["EXDEV", "EXDEV"],
+  ["ETXTBSY", "EBUSY"],
+  ["EPERM", "EPERM"],
+  ["ENAMETOOLONG", "ENAMETOOLONG"],
   ["what nobody knows", "EIO"],
 ])("%s of the host is the machine's %s", (code, expected) => {
   const failing = (): never => {

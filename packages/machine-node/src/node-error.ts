@@ -4,7 +4,7 @@ import { SharedFolderError, type SharedFolderErrorCode } from "@ringside/machine
 const codes: Readonly<Record<string, SharedFolderErrorCode>> = {
   ENOENT: "ENOENT",
   EACCES: "EACCES",
-  EPERM: "EACCES",
+  EPERM: "EPERM",
   ELOOP: "EACCES",
   ENOTDIR: "ENOTDIR",
   EISDIR: "EISDIR",
@@ -13,8 +13,12 @@ const codes: Readonly<Record<string, SharedFolderErrorCode>> = {
   ENOTEMPTY: "ENOTEMPTY",
   ENOSPC: "ENOSPC",
   EDQUOT: "ENOSPC",
-  EFBIG: "ENOSPC",
+  EFBIG: "EFBIG",
   EROFS: "EROFS",
+  EXDEV: "EXDEV",
+  EBUSY: "EBUSY",
+  ETXTBSY: "EBUSY",
+  ENAMETOOLONG: "ENAMETOOLONG",
   // The process's limit is the machine's whole host.
   EMFILE: "ENFILE",
   ENFILE: "ENFILE",

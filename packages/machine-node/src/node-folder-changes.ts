@@ -3,6 +3,7 @@ import {
   closeSync,
   constants,
   fchmodSync,
+  fstatSync,
   fsyncSync,
   ftruncateSync,
   futimesSync,
@@ -17,8 +18,14 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
-import { SharedFolderError, type FolderChanges, type WritableFile } from "@ringside/machine";
+import {
+  SharedFolderError,
+  type FolderChanges,
+  type SharedFile,
+  type WritableFile,
+} from "@ringside/machine";
 import { attempt } from "./node-error.ts";
+import { statusOf } from "./node-status.ts";
 
 /** Not a link, and nothing that opening waits for, such as a pipe. */
 const plain = constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -61,7 +68,8 @@ export function nodeChanges(locate: (path: string) => string): FolderChanges {
     setMode(path, mode) {
       withOpen(path, constants.O_RDONLY, (descriptor) => fchmodSync(descriptor, mode));
     },
-    setModified(path, seconds) {
+    setModified(path, when) {
+      const seconds = when === "now" ? Date.now() / 1000 : when;
       withOpen(path, constants.O_RDONLY, (descriptor) => futimesSync(descriptor, seconds, seconds));
     },
   };
@@ -69,7 +77,8 @@ export function nodeChanges(locate: (path: string) => string): FolderChanges {
 
 function writableFile(descriptor: number): WritableFile {
   return {
-    read: (offset, bytes) => readFully(descriptor, offset, bytes),
+    ...readableFile(descriptor),
+    setSize: (sizeBytes) => attempt(() => ftruncateSync(descriptor, sizeBytes)),
     write(offset, bytes) {
       for (let done = 0; done < bytes.length;) {
         const left = bytes.length - done;
@@ -77,12 +86,19 @@ function writableFile(descriptor: number): WritableFile {
       }
     },
     flush: () => attempt(() => fsyncSync(descriptor)),
+  };
+}
+
+export function readableFile(descriptor: number): SharedFile {
+  return {
+    read: (offset, bytes) => readFully(descriptor, offset, bytes),
+    status: () => statusOf(attempt(() => fstatSync(descriptor))),
     close: () => attempt(() => closeSync(descriptor)),
   };
 }
 
 /** As far as the file goes; gives how many bytes. */
-export function readFully(descriptor: number, offset: number, bytes: Uint8Array): number {
+function readFully(descriptor: number, offset: number, bytes: Uint8Array): number {
   let done = 0;
   while (done < bytes.length) {
     const count = attempt(() =>

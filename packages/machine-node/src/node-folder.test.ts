@@ -143,6 +143,23 @@ describe("a folder that may be changed", () => {
     });
   });
 
+  test("takes the present time from the host", () => {
+    const before = Date.now() / 1000 - 1;
+    changes.setModified("hello", 1_000_000);
+    changes.setModified("hello", "now");
+    expect(folder.status("hello").modifiedSeconds).toBeGreaterThan(before);
+  });
+
+  test("tells of an open file without a name, and how little a file with a hole takes", () => {
+    const file = changes.create("hole", 0o600);
+    file.setSize(1 << 30);
+    changes.remove("hole");
+    const { sizeBytes, allottedBytes } = file.status();
+    expect(sizeBytes).toBe(1 << 30);
+    expect(allottedBytes).toBeLessThan(1 << 20);
+    file.close();
+  });
+
   test("never goes through a link", () => {
     for (const [what, action] of [
       ["open", () => changes.openForWriting("leak")],

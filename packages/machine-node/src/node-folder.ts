@@ -1,14 +1,5 @@
 /** A folder of the host's file system. */
-import {
-  closeSync,
-  constants,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  realpathSync,
-  type Stats,
-} from "node:fs";
+import { constants, lstatSync, openSync, readdirSync, readlinkSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import {
   SharedFolderError,
@@ -18,7 +9,8 @@ import {
   type SharedStatus,
 } from "@ringside/machine";
 import { attempt } from "./node-error.ts";
-import { nodeChanges, readFully } from "./node-folder-changes.ts";
+import { nodeChanges, readableFile } from "./node-folder-changes.ts";
+import { statusOf } from "./node-status.ts";
 
 export interface FolderOptions {
   /** Whether the machine may change what is in it, with the rights of this process. Default false. */
@@ -48,10 +40,7 @@ class NodeFolder implements SharedFolder {
   }
 
   status(path: string): SharedStatus {
-    return statusOf(
-      path,
-      attempt(() => lstatSync(this.#locate(path))),
-    );
+    return statusOf(attempt(() => lstatSync(this.#locate(path))));
   }
 
   list(path: string): readonly string[] {
@@ -71,10 +60,7 @@ class NodeFolder implements SharedFolder {
     }
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
     const descriptor = attempt(() => openSync(place, flags));
-    return {
-      read: (offset, bytes) => readFully(descriptor, offset, bytes),
-      close: () => attempt(() => closeSync(descriptor)),
-    };
+    return readableFile(descriptor);
   }
 
   /** The place in the host, when no link leads there: a link on the way could lead out of the folder. */
@@ -87,26 +73,4 @@ class NodeFolder implements SharedFolder {
     }
     return place;
   }
-}
-
-function statusOf(path: string, stats: Stats): SharedStatus {
-  const kind = stats.isDirectory()
-    ? "folder"
-    : stats.isSymbolicLink()
-      ? "link"
-      : stats.isFile()
-        ? "file"
-        : undefined;
-  // Devices, pipes and sockets of the host are nobody else's business.
-  if (kind === undefined)
-    throw new SharedFolderError("ENOENT", `${path} is no file, folder or link.`);
-  return {
-    kind,
-    sizeBytes: kind === "folder" ? 0 : stats.size,
-    mode: stats.mode & 0o7777,
-    userId: stats.uid,
-    groupId: stats.gid,
-    modifiedSeconds: stats.mtimeMs / 1000,
-    inode: stats.ino,
-  };
 }

@@ -65,7 +65,7 @@ export type {
 export { UserNetwork } from "./network/user-network.ts";
 export { PortBus, type AccessBytes, type PortDevice, type PortRange } from "./ports.ts";
 export { BlockStoreError, MemoryStore, type BlockStore } from "./storage/block-store.ts";
-export { OverlayStore } from "./storage/overlay-store.ts";
+export { OverlayStore, type OverlayOptions } from "./storage/overlay-store.ts";
 export { Timeline, type Clock, type ScheduledEvent } from "./timeline.ts";
 export type { Disk } from "./virtio/block-device.ts";
 export { ConsoleLine } from "./virtio/console-device.ts";

@@ -6,18 +6,33 @@ import { joined, nameFrom, size64, textFrom, word } from "./request.ts";
 import type { FolderChanges, SharedFolder, WritableFile } from "./shared-folder.ts";
 
 /** fuse_setattr_in.valid. */
-const sets = { mode: 0x1, size: 0x8, modified: 0x20, modifiedNow: 0x100 } as const;
+const sets = {
+  mode: 0x1,
+  user: 0x2,
+  group: 0x4,
+  size: 0x8,
+  modified: 0x20,
+  modifiedNow: 0x100,
+} as const;
 const regularFile = 0o100_000;
 const typeMask = 0o170_000;
 const permissions = 0o777;
 const noReplace = 1;
 const writeHeaderBytes = 40;
 
+/** A file that was opened for writing, and the number that the machine knows it by. */
+export interface OpenedFile {
+  readonly node: number;
+  readonly file: WritableFile;
+}
+
 /** The files that the machine has open for writing. */
 export interface WritableFiles {
   get(handle: number): WritableFile | undefined;
+  /** One that is open by this number. */
+  ofNode(node: number): WritableFile | undefined;
   /** Gives the handle. @throws {FuseError} ENFILE when there are too many. */
-  add(open: () => WritableFile): number;
+  add(open: () => OpenedFile): number;
 }
 
 export class FuseChanges {
@@ -38,7 +53,7 @@ export class FuseChanges {
     this.#files = files;
   }
 
-  /** The body of the reply. @throws {FuseError} ENOSYS for what there is not, such as hard links. */
+  /** The body of the reply. @throws {FuseError} EPERM for hard links, which there are not; ENOSYS for what is unknown. */
   perform(operation: number, node: number, body: Uint8Array): Uint8Array {
     const none = new Uint8Array(0);
     switch (operation) {
@@ -75,6 +90,8 @@ export class FuseChanges {
       case opcode.rename2:
         this.#rename(node, body, 16, word(body, 8));
         return none;
+      case opcode.link:
+        throw new FuseError(errorNumber.EPERM);
       default:
         throw new FuseError(errorNumber.ENOSYS);
     }
@@ -88,22 +105,49 @@ export class FuseChanges {
   }
 
   #setAttributes(node: number, body: Uint8Array): Uint8Array {
-    const path = this.#nodes.path(node);
     const valid = word(body, 0);
+    const open = this.#nodes.isGone(node) ? this.#files.ofNode(node) : undefined;
+    if (open !== undefined) {
+      // A file without a name has nothing else that could be set.
+      if ((valid & sets.size) !== 0) open.setSize(size64(body, 16));
+      return attributesOut(open.status());
+    }
+    const path = this.#nodes.path(node);
+    if ((valid & (sets.user | sets.group)) !== 0) this.#keepOwner(path, valid, body);
     if ((valid & sets.size) !== 0) this.#changes.setSize(path, size64(body, 16));
     if ((valid & sets.mode) !== 0) this.#changes.setMode(path, word(body, 68) & permissions);
-    // "Now" is the host's affair, which sets it with every change.
-    if ((valid & sets.modified) !== 0 && (valid & sets.modifiedNow) === 0) {
-      this.#changes.setModified(path, size64(body, 40) + word(body, 60) / 1e9);
+    if ((valid & sets.modified) !== 0) {
+      const isNow = (valid & sets.modifiedNow) !== 0;
+      const seconds = size64(body, 40) + word(body, 60) / 1e9;
+      this.#changes.setModified(path, isNow ? "now" : seconds);
     }
     return attributesOut(this.#folder.status(path));
+  }
+
+  /** What a machine makes belongs to whoever runs it: an owner can be set to what it is. @throws {FuseError} EPERM */
+  #keepOwner(path: string, valid: number, body: Uint8Array): void {
+    const { userId, groupId } = this.#folder.status(path);
+    const isUserKept = (valid & sets.user) === 0 || word(body, 76) === userId;
+    const isGroupKept = (valid & sets.group) === 0 || word(body, 80) === groupId;
+    if (!isUserKept || !isGroupKept) throw new FuseError(errorNumber.EPERM);
   }
 
   #create(node: number, body: Uint8Array): Uint8Array {
     const path = this.#new(node, body, 16);
     const mode = word(body, 4) & ~word(body, 8) & permissions;
-    const handle = this.#files.add(() => this.#changes.create(path, mode));
-    const [entry, opened] = [this.#entry(path), openOut(handle)];
+    let entry: Uint8Array = new Uint8Array(0);
+    const handle = this.#files.add(() => {
+      const file = this.#changes.create(path, mode);
+      try {
+        const number = this.#nodes.tell(path);
+        entry = entryOut(number, file.status());
+        return { node: number, file };
+      } catch (error) {
+        file.close();
+        throw error;
+      }
+    });
+    const opened = openOut(handle);
     const reply = new Uint8Array(entry.length + opened.length);
     reply.set(entry);
     reply.set(opened, entry.length);
@@ -113,7 +157,7 @@ export class FuseChanges {
   #makeNode(node: number, body: Uint8Array): Uint8Array {
     const mode = word(body, 0);
     // Devices, pipes and sockets are not for a shared folder.
-    if ((mode & typeMask) !== regularFile) throw new FuseError(errorNumber.EACCES);
+    if ((mode & typeMask) !== regularFile) throw new FuseError(errorNumber.EPERM);
     const path = this.#new(node, body, 16);
     this.#changes.create(path, mode & ~word(body, 8) & permissions).close();
     return this.#entry(path);

@@ -4,7 +4,7 @@
  * Linux, include/uapi/linux/fuse.h and Documentation/filesystems/fuse.rst. The machine names files by parent and name and
  * gets numbers for them; it cannot name anything outside the folder.
  */
-import { FuseChanges } from "./fuse-changes.ts";
+import { FuseChanges, type OpenedFile } from "./fuse-changes.ts";
 import { FuseError } from "./fuse-error.ts";
 import {
   attributesOut,
@@ -26,6 +26,7 @@ import {
   SharedFolderError,
   type SharedFile,
   type SharedFolder,
+  type SharedStatus,
   type WritableFile,
 } from "./shared-folder.ts";
 
@@ -38,6 +39,7 @@ const readAheadBytes = 128 << 10;
 const pagesMaximum = 256;
 
 interface OpenFile {
+  readonly node: number;
   readonly file: SharedFile;
   /** The same, when it was opened for writing. */
   readonly writable: WritableFile | undefined;
@@ -45,6 +47,9 @@ interface OpenFile {
 
 /** open(2): the file is emptied first. */
 const truncates = 0o1000;
+
+/** What a folder has beside what is in it: readdir(3) gives them first. */
+const dots: readonly string[] = [".", ".."];
 
 export class FuseServer {
   readonly #folder: SharedFolder;
@@ -62,6 +67,7 @@ export class FuseServer {
     if (changes === undefined) return;
     this.#changes = new FuseChanges(folder, changes, this.#nodes, {
       get: (handle) => this.#files.get(handle)?.writable,
+      ofNode: (node) => this.#openFileOf(node, ({ writable }) => writable),
       add: (open) => this.#openWritable(open),
     });
   }
@@ -105,7 +111,7 @@ export class FuseServer {
       case opcode.interrupt: // Requests are served at once, so there is nothing to interrupt.
         return undefined;
       case opcode.getattr:
-        return attributesOut(this.#folder.status(this.#nodes.path(node)));
+        return attributesOut(this.#status(node));
       case opcode.readlink:
         return new TextEncoder().encode(this.#folder.readLink(this.#nodes.path(node)));
       case opcode.open:
@@ -163,26 +169,41 @@ export class FuseServer {
     }
   }
 
+  /** Of what a number means; of the open file, when its name is gone. */
+  #status(node: number): SharedStatus {
+    const file = this.#nodes.isGone(node) ? this.#openFileOf(node, (open) => open.file) : undefined;
+    return file?.status() ?? this.#folder.status(this.#nodes.path(node));
+  }
+
+  /** The first file of this number that is open in a way that is asked for. */
+  #openFileOf<T>(node: number, way: (open: OpenFile) => T | undefined): T | undefined {
+    for (const open of this.#files.values()) {
+      const found = open.node === node ? way(open) : undefined;
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
   #open(node: number, body: Uint8Array): number {
     const path = this.#nodes.path(node);
     const flags = word(body, 0);
     if ((flags & 3) === 0) {
       const handle = this.#newHandle();
-      this.#files.set(handle, { file: this.#folder.open(path), writable: undefined });
+      this.#files.set(handle, { node, file: this.#folder.open(path), writable: undefined });
       return handle;
     }
     const { changes } = this.#folder;
     if (changes === undefined) throw new FuseError(errorNumber.EROFS);
     return this.#openWritable(() => {
       if ((flags & truncates) !== 0) changes.setSize(path, 0);
-      return changes.openForWriting(path);
+      return { node, file: changes.openForWriting(path) };
     });
   }
 
-  #openWritable(open: () => WritableFile): number {
+  #openWritable(open: () => OpenedFile): number {
     const handle = this.#newHandle();
-    const file = open();
-    this.#files.set(handle, { file, writable: file });
+    const { node, file } = open();
+    this.#files.set(handle, { node, file, writable: file });
     return handle;
   }
 
@@ -222,9 +243,8 @@ export class FuseServer {
     const folder = this.#nodes.path(node);
     const bytes = new Uint8Array(room);
     let length = 0;
-    for (let index = size64(body, 8); index < names.length; index += 1) {
-      const name = names[index] ?? "";
-      const entry = this.#entry(folder, name, index + 1);
+    for (let index = size64(body, 8); index < names.length + dots.length; index += 1) {
+      const entry = this.#entry(folder, dots[index] ?? names[index - dots.length] ?? "", index + 1);
       if (entry === undefined) continue;
       if (length + entry.length > room) break;
       bytes.set(entry, length);
@@ -236,7 +256,8 @@ export class FuseServer {
   /** Undefined when it has gone since reading began. */
   #entry(folder: string, name: string, next: number): Uint8Array | undefined {
     try {
-      const status = this.#folder.status(joined(folder, name));
+      // Nobody looks up the parent here: the machine knows it.
+      const status = this.#folder.status(dots.includes(name) ? folder : joined(folder, name));
       return directoryEntry(new TextEncoder().encode(name), status, next);
     } catch (error) {
       if (error instanceof SharedFolderError && error.code === "ENOENT") return undefined;

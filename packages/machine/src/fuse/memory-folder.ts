@@ -46,8 +46,7 @@ export class MemoryFolder implements SharedFolder {
   }
 
   status(path: string): SharedStatus {
-    const { inode, kind, mode, modifiedSeconds, bytes } = this.#find(path);
-    return { kind, sizeBytes: bytes.length, mode, userId: 0, groupId: 0, modifiedSeconds, inode };
+    return statusOf(this.#find(path));
   }
 
   list(path: string): readonly string[] {
@@ -82,7 +81,11 @@ export class MemoryFolder implements SharedFolder {
       rename: (from, to, replaces) => this.#rename(from, to, replaces),
       setSize: (path, sizeBytes) => resize(this.#file(path), sizeBytes),
       setMode: (path, mode) => (this.#find(path).mode = mode),
-      setModified: (path, seconds) => (this.#find(path).modifiedSeconds = seconds),
+      // There is no clock here.
+      setModified: (path, when) => {
+        const node = this.#find(path);
+        if (when !== "now") node.modifiedSeconds = when;
+      },
     };
   }
 
@@ -175,8 +178,14 @@ export class MemoryFolder implements SharedFolder {
   }
 }
 
+function statusOf({ inode, kind, mode, modifiedSeconds, bytes }: Node): SharedStatus {
+  return { kind, sizeBytes: bytes.length, mode, userId: 0, groupId: 0, modifiedSeconds, inode };
+}
+
 function openNode(node: Node): WritableFile {
   return {
+    status: () => statusOf(node),
+    setSize: (sizeBytes) => resize(node, sizeBytes),
     read(offset, bytes) {
       const part = node.bytes.subarray(offset, offset + bytes.length);
       bytes.set(part);

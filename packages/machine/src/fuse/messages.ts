@@ -14,6 +14,7 @@ export const opcode = {
   unlink: 10,
   rmdir: 11,
   rename: 12,
+  link: 13,
   open: 14,
   read: 15,
   write: 16,
@@ -40,21 +41,26 @@ export const changingOpcodes: ReadonlySet<number> = new Set([
 
 /** Linux's error numbers. */
 export const errorNumber = {
+  EPERM: 1,
   ENOENT: 2,
   EIO: 5,
   EBADF: 9,
   ENOMEM: 12,
   EACCES: 13,
+  EBUSY: 16,
   EEXIST: 17,
+  EXDEV: 18,
   ENOTDIR: 20,
   EISDIR: 21,
   EINVAL: 22,
   ENFILE: 23,
+  EFBIG: 27,
   ENOSPC: 28,
   EROFS: 30,
   ENAMETOOLONG: 36,
   ENOSYS: 38,
   ENOTEMPTY: 39,
+  EILSEQ: 84,
 } as const;
 
 export const inHeaderBytes = 40;
@@ -99,12 +105,12 @@ function attributes(status: SharedStatus): Uint8Array {
   const writer = new ByteWriter(88)
     .u64(0, status.inode)
     .u64(8, status.sizeBytes)
-    .u64(16, Math.ceil(status.sizeBytes / blockBytes));
+    .u64(16, Math.ceil((status.allottedBytes ?? status.sizeBytes) / blockBytes));
   for (const index of [0, 1, 2])
     writer.u64(24 + 8 * index, seconds).u32(48 + 4 * index, nanoseconds);
   return writer
     .u32(60, fileType[status.kind] | status.mode)
-    .u32(64, status.kind === "folder" ? 2 : 1)
+    .u32(64, 1) // Of folders, too: more would say how many folders are in them.
     .u32(68, status.userId)
     .u32(72, status.groupId)
     .u32(80, pageBytes).bytes;
@@ -163,7 +169,11 @@ export function statfsOut(space: FolderSpace = { totalBytes: 0, freeBytes: 0 }):
 }
 
 /** `struct fuse_dirent`. `next` is where reading goes on behind it. */
-export function directoryEntry(name: Uint8Array, status: SharedStatus, next: number): Uint8Array {
+export function directoryEntry(
+  name: Uint8Array,
+  status: Pick<SharedStatus, "inode" | "kind">,
+  next: number,
+): Uint8Array {
   const lengthBytes = Math.ceil((24 + name.length) / 8) * 8;
   const writer = new ByteWriter(lengthBytes)
     .u64(0, status.inode)

@@ -37,6 +37,12 @@ export class NodeTable {
     return path;
   }
 
+  /** True for the number of a file that was removed. */
+  isGone(number: number): boolean {
+    const node = this.#nodes.get(number);
+    return node !== undefined && node.path === undefined;
+  }
+
   /** The number of a path, which the machine is told once more. @throws {FuseError} ENOMEM when there are too many. */
   tell(path: string): number {
     const known = this.#numbers.get(path);

@@ -16,14 +16,14 @@ export function size64(body: Uint8Array, offset: number): number {
   return Math.min(value, Number.MAX_SAFE_INTEGER);
 }
 
-/** Text up to its terminator, and what is behind that. */
+/** Text up to its terminator, and what is behind that. @throws {FuseError} EILSEQ when it is no UTF-8. */
 export function textFrom(
   body: Uint8Array,
   offset = 0,
 ): { readonly text: string; readonly end: number } {
   const terminator = body.indexOf(0, offset);
   const end = terminator < 0 ? body.length : terminator;
-  return { text: new TextDecoder().decode(body.subarray(offset, end)), end: end + 1 };
+  return { text: decoded(body.subarray(offset, end)), end: end + 1 };
 }
 
 /** The name of a file in a folder. @throws {FuseError} when it is none. */
@@ -37,6 +37,16 @@ export function nameFrom(
     throw new FuseError(errorNumber.EINVAL);
   }
   return { name, end };
+}
+
+/** Replacing what is no UTF-8 would make one name of two. */
+function decoded(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    throw new FuseError(errorNumber.EILSEQ);
+  }
 }
 
 export function joined(folder: string, name: string): string {

@@ -6,6 +6,8 @@ export interface SharedStatus {
   readonly kind: SharedKind;
   /** 0 for folders; the length of a link's target. */
   readonly sizeBytes: number;
+  /** Bytes that it takes where it is kept; without it, as many as it has. */
+  readonly allottedBytes?: number;
   /** Permission bits, 0 to 0o7777. */
   readonly mode: number;
   readonly userId: number;
@@ -18,16 +20,21 @@ export interface SharedStatus {
 
 /** Why something did not work; the machine gets the error number of that name. */
 export type SharedFolderErrorCode =
+  | "EPERM"
   | "ENOENT"
   | "EACCES"
   | "ENOTDIR"
   | "EISDIR"
   | "EINVAL"
   | "EROFS"
+  | "EBUSY"
   | "EEXIST"
+  | "EXDEV"
+  | "EFBIG"
   | "ENOTEMPTY"
   | "ENOSPC"
   | "ENFILE"
+  | "ENAMETOOLONG"
   | "EIO";
 
 export class SharedFolderError extends Error {
@@ -79,19 +86,22 @@ export interface FolderChanges {
   rename(from: string, to: string, replaces: boolean): void;
   setSize(path: string, sizeBytes: number): void;
   setMode(path: string, mode: number): void;
-  /** @param seconds Since 1970, with fractions. */
-  setModified(path: string, seconds: number): void;
+  /** @param when Seconds since 1970, with fractions; or the present time, where the folder knows one. */
+  setModified(path: string, when: number | "now"): void;
 }
 
 export interface SharedFile {
   /** Fills `bytes` from `offset` on, as far as the file goes; gives how many. */
   read(offset: number, bytes: Uint8Array): number;
+  /** Of what was opened, also when its name is gone. */
+  status(): SharedStatus;
   close(): void;
 }
 
 export interface WritableFile extends SharedFile {
   /** Writes all of `bytes` at `offset`; what lies between the end and `offset` becomes zeros. */
   write(offset: number, bytes: Uint8Array): void;
+  setSize(sizeBytes: number): void;
   /** What was written survives the host's failure. */
   flush(): void;
 }
