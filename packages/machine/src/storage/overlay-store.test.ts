@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { MemoryStore } from "./block-store.ts";
+import { BlockStoreError, MemoryStore } from "./block-store.ts";
 import { OverlayStore } from "./overlay-store.ts";
 
 const sizeBytes = 4096 * 3 + 512;
@@ -38,4 +38,16 @@ test("takes memory for clusters that were written, and no others", () => {
   const overlay = new OverlayStore(new MemoryStore(new Uint8Array(1 << 20)));
   overlay.write(4095, new Uint8Array(2));
   expect(overlay.changedBytes).toBe(2 * 4096);
+});
+
+test("takes no more memory than it may, and keeps what it has", () => {
+  const overlay = new OverlayStore(new MemoryStore(new Uint8Array(1 << 20)), {
+    limitBytes: 3 * 4096,
+  });
+  overlay.write(0, new Uint8Array(2 * 4096).fill(1));
+  expect(() => overlay.write(8 * 4096, new Uint8Array(2 * 4096))).toThrow(BlockStoreError);
+  overlay.write(4096, Uint8Array.of(2));
+  const bytes = new Uint8Array(2);
+  overlay.read(4095, bytes);
+  expect([...bytes]).toEqual([1, 2]);
 });

@@ -1,15 +1,23 @@
 /** Copy on write: what is written stays in memory, over a store that is only read. */
-import type { BlockStore } from "./block-store.ts";
+import { BlockStoreError, type BlockStore } from "./block-store.ts";
 
 const clusterBytes = 4096;
+const defaultLimitBytes = 4 * 2 ** 30;
+
+export interface OverlayOptions {
+  /** Memory that changes may take, in bytes; what goes beyond is an error of the disk. Default 4 GiB. */
+  readonly limitBytes?: number;
+}
 
 export class OverlayStore implements BlockStore {
   readonly #base: BlockStore;
+  readonly #limitBytes: number;
   /** Written clusters, by number. */
   readonly #clusters = new Map<number, Uint8Array>();
 
-  constructor(base: BlockStore) {
+  constructor(base: BlockStore, options: OverlayOptions = {}) {
     this.#base = base;
+    this.#limitBytes = options.limitBytes ?? defaultLimitBytes;
   }
 
   get sizeBytes(): number {
@@ -54,6 +62,11 @@ export class OverlayStore implements BlockStore {
   #cluster(number: number, writtenBytes: number): Uint8Array {
     const present = this.#clusters.get(number);
     if (present !== undefined) return present;
+    if (this.changedBytes + clusterBytes > this.#limitBytes) {
+      throw new BlockStoreError(
+        `What was written takes ${this.changedBytes} bytes of memory, and may take ${this.#limitBytes}.`,
+      );
+    }
     const cluster = new Uint8Array(clusterBytes);
     const start = number * clusterBytes;
     const lengthBytes = Math.min(clusterBytes, this.sizeBytes - start);

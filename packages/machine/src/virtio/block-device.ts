@@ -13,10 +13,13 @@ const idBytes = 20;
 const queueSize = 256;
 /** Most data descriptors in a request: a header and a status are the others. */
 const segmentsMaximum = queueSize - 2;
+/** Most bytes in each, so that no request is longer than a chain may be. */
+const segmentBytesMaximum = 32 << 10;
 /** Read or written in pieces, so that a request costs the host little memory. */
 const pieceBytes = 1 << 20;
 
 /** Feature bits. */
+const segmentBytesLimit = 1n << 1n;
 const segmentLimit = 1n << 2n;
 const readOnlyDevice = 1n << 5n;
 const blockSize = 1n << 6n;
@@ -54,9 +57,14 @@ export class BlockDevice implements VirtioDevice {
     }
     this.#disk = disk;
     this.features =
-      segmentLimit | blockSize | flushCommand | (disk.readOnly === true ? readOnlyDevice : 0n);
+      segmentBytesLimit |
+      segmentLimit |
+      blockSize |
+      flushCommand |
+      (disk.readOnly === true ? readOnlyDevice : 0n);
     const fields = new DataView(new ArrayBuffer(60));
     fields.setBigUint64(0, BigInt(sizeBytes / sectorBytes), true);
+    fields.setUint32(8, segmentBytesMaximum, true);
     fields.setUint32(12, segmentsMaximum, true);
     fields.setUint32(20, sectorBytes, true);
     this.configuration = new Uint8Array(fields.buffer);

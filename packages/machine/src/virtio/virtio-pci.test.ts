@@ -13,6 +13,7 @@ import { ConsoleDevice, ConsoleLine } from "./console-device.ts";
 import { EntropyDevice } from "./entropy-device.ts";
 import type { VirtioDevice } from "./virtio-device.ts";
 import { VirtioPci } from "./virtio-pci.ts";
+import { chainBytesMaximum } from "./virtqueue.ts";
 
 const memoryBytes = 1 << 20;
 const slot = 1;
@@ -333,6 +334,36 @@ describe("a virtio disk", () => {
     driver.start();
     expect(request(0, 5, [data, 512, "write"])).toBe(513);
     expect(driver.memory[data]).toBe(5);
+  });
+
+  test("interrupts at the buffer that the driver names, and names the next that it wants to hear of", () => {
+    driver.start(1 << 29);
+    const [usedEvent, availableEvent] = [available + 4 + 2 * 4, used + 4 + 8 * 4];
+    driver.view.setUint16(usedEvent, 2, true);
+    const interrupted = [0, 1, 2, 3].map((sector) => {
+      request(0, sector, [data, 512, "write"]);
+      expect(driver.view.getUint16(availableEvent, true)).toBe(sector + 1);
+      const { isPending } = driver.interrupts;
+      if (isPending) driver.interrupts.acknowledge();
+      return isPending;
+    });
+    expect(interrupted).toEqual([false, false, true, false]);
+  });
+
+  test("interrupts for each buffer, unless the driver says no, when nobody names any", () => {
+    driver.start();
+    driver.view.setUint16(available, 1, true);
+    request(0, 0, [data, 512, "write"]);
+    expect(driver.interrupts.isPending).toBe(false);
+    driver.view.setUint16(available, 0, true);
+    request(0, 0, [data, 512, "write"]);
+    expect(driver.interrupts.isPending).toBe(true);
+  });
+
+  test("lets no request be longer than a chain may be", () => {
+    driver.start();
+    const [segmentBytes, segments] = [8, 12].map((at) => driver.read(driver.configuration + at, 4));
+    expect((segmentBytes ?? 0) * (segments ?? 0)).toBeLessThan(chainBytesMaximum);
   });
 
   test("refuses features that it has not offered", () => {

@@ -28,6 +28,7 @@ const capability = { common: 1, notify: 2, status: 3, device: 4, window: 5 } as 
 
 /** Section 6, "Reserved Feature Bits". */
 const indirectDescriptors = 1n << 28n;
+const eventIndex = 1n << 29n;
 const version1 = 1n << 32n;
 
 /** Section 2.1, "Device Status Field". */
@@ -56,7 +57,7 @@ export class VirtioPci implements PciRange, VirtioPort {
 
   constructor(host: PciHost, memory: DmaMemory, device: VirtioDevice) {
     this.#device = device;
-    this.#features = device.features | version1 | indirectDescriptors;
+    this.#features = device.features | version1 | indirectDescriptors | eventIndex;
     this.queues = device.queueSizes.map((size) => {
       const queue: Virtqueue = new Virtqueue(memory, size, () => this.#interrupt(queue.vector));
       return queue;
@@ -266,6 +267,7 @@ export class VirtioPci implements PciRange, VirtioPort {
       (this.#accepted & ~this.#features) === 0n && (this.#accepted & version1) !== 0n;
     if (!isAcceptable) next &= ~featuresOk;
     this.#status = next | (this.#status & needsReset);
+    for (const queue of this.queues) queue.usesEventIndex = (this.#accepted & eventIndex) !== 0n;
   }
 
   #notifyConfiguration(): void {

@@ -19,8 +19,11 @@ const isIndirect = 4;
 const noInterrupt = 1;
 
 const descriptorBytes = 16;
-/** More in one chain than any request of a driver has; a limit for what a hostile one can cost. */
-const chainBytesMaximum = 64 << 20;
+/**
+ * The longest chain, in bytes: a queue of such chains, all of one buffer, is what a driver can make the host copy at once.
+ * Devices whose requests could be longer tell their drivers less.
+ */
+export const chainBytesMaximum: number = 8 << 20;
 
 interface Segment {
   readonly physical: number;
@@ -40,6 +43,8 @@ export class Virtqueue {
   deviceArea = 0;
   /** Vector that announces used buffers. */
   vector = 0xffff;
+  /** Whether both sides say at which buffer they want to hear of the other one, section 2.7.10. */
+  usesEventIndex = false;
   #nextAvailable = 0;
   #nextUsed = 0;
 
@@ -58,6 +63,7 @@ export class Virtqueue {
     this.driverArea = 0;
     this.deviceArea = 0;
     this.vector = 0xffff;
+    this.usesEventIndex = false;
     this.#nextAvailable = 0;
     this.#nextUsed = 0;
   }
@@ -75,6 +81,11 @@ export class Virtqueue {
       throw new VirtqueueError(`${waiting} buffers wait in a queue of ${this.size}.`);
     const head = this.#u16(this.driverArea + 4 + 2 * (this.#nextAvailable % this.size));
     this.#nextAvailable = (this.#nextAvailable + 1) & 0xffff;
+    if (this.usesEventIndex) {
+      // avail_event: the driver tells of the next buffer that is not known here.
+      this.#view.setUint16(0, this.#nextAvailable, true);
+      this.#write(this.deviceArea + 4 + 8 * this.size, 2);
+    }
     return this.#chainFrom(head);
   }
 
@@ -101,7 +112,14 @@ export class Virtqueue {
     this.#nextUsed = (this.#nextUsed + 1) & 0xffff;
     this.#view.setUint16(0, this.#nextUsed, true);
     this.#write(this.deviceArea + 2, 2);
-    if ((this.#u16(this.driverArea) & noInterrupt) === 0) this.#onUsed();
+    if (this.#wantsInterrupt()) this.#onUsed();
+  }
+
+  /** Section 2.7.7, "Used Buffer Notification Suppression": by a flag, or when the buffer is the one of used_event. */
+  #wantsInterrupt(): boolean {
+    if (!this.usesEventIndex) return (this.#u16(this.driverArea) & noInterrupt) === 0;
+    const wanted = this.#u16(this.driverArea + 4 + 2 * this.size);
+    return wanted === ((this.#nextUsed - 1) & 0xffff);
   }
 
   #chainFrom(head: number): Chain {
