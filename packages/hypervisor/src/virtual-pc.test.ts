@@ -9,6 +9,7 @@ import {
 import { expect, test } from "vitest";
 import { closedPorts } from "./closed-ports.ts";
 import { InstructionEmulator } from "./instruction-emulator.ts";
+import { handlers } from "./testing.ts";
 import { VirtualPc, type GuestStep, type VirtualPcCore } from "./virtual-pc.ts";
 
 const memoryBytes = 4 << 20;
@@ -98,19 +99,7 @@ function machineOf(source: string): { readonly pc: VirtualPc; readonly output: (
 /** Halts with interrupts on after having written a gate for vector 0x40 that powers off with RCX. */
 const sleeper = (prepare: string): string => `
     mov rsp, 0x200000
-    lea rax, [rel woken]
-    mov rsi, 0x300400
-    mov [rsi], ax
-    mov word [rsi + 2], 0x08
-    mov word [rsi + 4], 0x8e00
-    shr rax, 16
-    mov [rsi + 6], ax
-    shr rax, 16
-    mov [rsi + 8], eax
-    mov rsi, 0x301000
-    mov word [rsi], 0xfff
-    mov qword [rsi + 2], 0x300000
-    lidt [rsi]
+    ${handlers({ 0x40: "woken" })}
     ${prepare}
   again:
     hlt

@@ -1,5 +1,5 @@
 /** Kernels of a few instructions, where translation must not show. */
-import { assemble } from "@ringside/isa";
+import { flatKernel, handlers, powerOff } from "@ringside/hypervisor/testing";
 import type { KernelImage } from "@ringside/machine";
 import { countAt, Host, type Counts, type KernelMachineExit } from "@ringside/strategy";
 import { describe, expect, test } from "vitest";
@@ -31,36 +31,8 @@ function run(kernel: KernelImage, cacheBytes?: number): Outcome {
 
 /** A flat kernel at 1 MiB that leaves its result in EAX. */
 function result(source: string, cacheBytes?: number): Outcome {
-  const { bytes } = assemble(
-    `mov rsp, 0x200000
-     ${source}
-     out 0xf4, eax
-     hlt`,
-    { address: 0x10_0000n },
-  );
-  return run({ image: bytes, format: "flat", commandLine: "" }, cacheBytes);
+  return run(flatKernel(`${source}\n${powerOff}`, memoryBytes), cacheBytes);
 }
-
-/** `gate` writes the gate of RAX at RSI; `load_idt` loads the IDT at 0x300000. */
-const gates = `
-    jmp behind_gates
-  gate:
-    mov [rsi], ax
-    mov word [rsi + 2], 0x08
-    mov word [rsi + 4], 0x8e00
-    shr rax, 16
-    mov [rsi + 6], ax
-    shr rax, 16
-    mov [rsi + 8], eax
-    ret
-  load_idt:
-    mov rsi, 0x301000
-    mov word [rsi], 0xfff
-    mov qword [rsi + 2], 0x300000
-    lidt [rsi]
-    ret
-  behind_gates:
-`;
 
 /** Maps the page at 4 GiB to the frame in RDI, with tables at 0x302000 to 0x303fff. */
 const mapPage = `
@@ -83,11 +55,7 @@ describe("faults in translated code", () => {
   test("show the guest's own RIP, registers and flags", () => {
     // A call through memory that is not mapped: RCX is in a slot by then.
     const { exit } = result(`
-        ${gates}
-        mov rsi, 0x3000e0
-        lea rax, [rel handler]
-        call gate
-        call load_idt
+        ${handlers({ 14: "handler" })}
         mov rbx, 0x100000000
         mov rcx, 0x1234
         mov rdx, rsp
@@ -115,11 +83,7 @@ describe("faults in translated code", () => {
 
   test("of a return show its stack pointer before it", () => {
     const { exit } = result(`
-        ${gates}
-        mov rsi, 0x3000d0
-        lea rax, [rel handler]
-        call gate
-        call load_idt
+        ${handlers({ 13: "handler" })}
         mov rax, 0x800000000000
         push rax
         mov rdx, rsp
@@ -411,11 +375,7 @@ describe("interrupts", () => {
   test.each([501, 997, 1303])("arrive between two instructions (every %i units)", (period) => {
     // The local APIC's timer, while sequences of the translator and the guest's own flags are in use.
     const { exit, counts } = result(`
-        ${gates}
-        mov rsi, 0x300400
-        lea rax, [rel handler]
-        call gate
-        call load_idt
+        ${handlers({ 0x40: "handler" })}
         mov ebx, 0xfee00000
         mov dword [rbx + 0xf0], 0x1ff
         mov dword [rbx + 0x3e0], 0xb

@@ -1,6 +1,6 @@
 /** Guests that try to get out, or to break the translator: nothing outside their frames changes, and the host lives. */
-import { assemble } from "@ringside/isa";
-import { Host, type Exit, type Guest } from "@ringside/strategy";
+import { countFaults, flatKernel, powerOff } from "@ringside/hypervisor/testing";
+import { Host, type Exit } from "@ringside/strategy";
 import { describe, expect, test } from "vitest";
 import { hostBytesFor } from "./binary-translation-machine.ts";
 import { defaultRegionBase } from "./cache/region.ts";
@@ -11,61 +11,12 @@ const memoryBytes = 4 << 20;
 /** Frames that are nobody's, behind the guest's. */
 const canaryBytes = 1 << 20;
 
-function run(
-  source: string | Uint8Array,
-  limitUnits = 1_000_000,
-): { readonly exit: Exit; readonly host: Host } {
-  const image =
-    typeof source === "string"
-      ? assemble(`mov rsp, 0x200000\n${source}`, { address: 0x10_0000n }).bytes
-      : source;
-  const guest: Guest = { kind: "kernel", format: "flat", image, commandLine: "", memoryBytes };
+function run(source: string, limitUnits = 1_000_000): { readonly exit: Exit; readonly host: Host } {
   const host = Host.create({ memoryBytes: hostBytesFor(memoryBytes) + canaryBytes });
-  using machine = binaryTranslation.create(host, guest);
+  using machine = binaryTranslation.create(host, flatKernel(source, memoryBytes));
   machine.input.end();
   return { exit: machine.run(limitUnits), host };
 }
-
-const powerOff = `
-    out 0xf4, eax
-    hlt
-`;
-
-/** An IDT whose vectors 6, 13 and 14 count in EBP and go on behind an instruction of RBX bytes. */
-const countFaults = `
-    mov rdi, 0x300000
-    lea rax, [rel plain]
-    lea rsi, [rdi + 0x60]
-    call gate
-    lea rax, [rel with_code]
-    lea rsi, [rdi + 0xd0]
-    call gate
-    lea rsi, [rdi + 0xe0]
-    lea rax, [rel with_code]
-    call gate
-    mov rsi, 0x301000
-    mov word [rsi], 0xfff
-    mov [rsi + 2], rdi
-    lidt [rsi]
-    xor ebp, ebp
-    jmp start
-  gate:
-    mov [rsi], ax
-    mov word [rsi + 2], 0x08
-    mov word [rsi + 4], 0x8e00
-    shr rax, 16
-    mov [rsi + 6], ax
-    shr rax, 16
-    mov [rsi + 8], eax
-    ret
-  with_code:
-    add rsp, 8
-  plain:
-    inc ebp
-    add [rsp], rbx
-    iretq
-  start:
-`;
 
 const slot = (name: keyof typeof slotOffsets): bigint =>
   defaultRegionBase + BigInt(slotOffsets[name]);
@@ -174,21 +125,6 @@ describe("a guest that knows where its translation is", () => {
 });
 
 describe("a guest that misuses the architecture", () => {
-  test("gets #UD for each VMX instruction", () => {
-    const { exit } = run(`
-        ${countFaults}
-        mov ebx, 3
-        db 0x0f, 0x01, 0xc1
-        db 0x0f, 0x01, 0xc2
-        db 0x0f, 0x78, 0xc8
-        mov ebx, 4
-        db 0xf3, 0x0f, 0xc7, 0x31
-        mov eax, ebp
-        ${powerOff}
-    `);
-    expect(exit).toEqual({ reason: "halted", value: 4 });
-  });
-
   test("gets #GP for addresses that are not canonical, wherever they come from", () => {
     const { exit } = run(`
         ${countFaults}
@@ -235,11 +171,6 @@ describe("a guest that misuses the architecture", () => {
     expect(exit).toEqual({ reason: "halted", value: 0xc3ff + 2 });
   });
 
-  test("crashes alone when it turns paging off", () => {
-    const { exit } = run("mov rax, cr0\n and eax, 0x7fffffff\n mov cr0, rax\n hlt");
-    expect(exit.reason).toBe("crashed");
-  });
-
   test("crashes alone in 32-bit code", () => {
     // A far return to a segment of a GDT of its own.
     const { exit } = run(`
@@ -258,56 +189,4 @@ describe("a guest that misuses the architecture", () => {
     `);
     expect(exit).toMatchObject({ reason: "crashed", why: expect.stringMatching(/32-bit code/u) });
   });
-
-  test.each([
-    [
-      "tables for its events where no RAM is",
-      "mov rsi, 0x301000\nmov word [rsi], 0xfff\nmov rdi, 0x80000000\nmov [rsi + 2], rdi\nlidt [rsi]\nud2",
-    ],
-    ["page tables where no RAM is", "mov rax, 0x80000000\nmov cr3, rax\nnop\nnop"],
-    ["code in device memory", "mov rax, 0xfee00000\njmp rax"],
-    [
-      "its stack in device memory when an exception comes",
-      `${countFaults}\nmov rsp, 0xfee00800\nud2\nmov ebx, 2\nud2\nhlt`,
-    ],
-  ])("survives or crashes alone with %s", (_, source) => {
-    const { exit } = run(source, 100_000);
-    expect(["crashed", "halted", "limit"]).toContain(exit.reason);
-  });
-
-  test("copies strings out of device memory and back", () => {
-    const { exit } = run(`
-        mov rsi, 0xfee00030
-        mov rdi, 0x301000
-        mov ecx, 4
-        cld
-        rep movsb
-        movzx eax, byte [0x301000]
-        mov rsi, 0x301000
-        mov rdi, 0x90000000
-        mov ecx, 16
-        rep movsb
-        ${powerOff}
-    `);
-    expect(exit).toEqual({ reason: "halted", value: 0x14 });
-  });
-});
-
-describe("a guest of random bytes", () => {
-  /** Numerical Recipes' generator: the same guests on every host. */
-  function randomBytes(seed: number, length: number): Uint8Array {
-    let state = seed;
-    return Uint8Array.from({ length }, () => {
-      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-      return state >>> 24;
-    });
-  }
-
-  test.each(Array.from({ length: 24 }, (_, seed) => seed + 1))(
-    "ends or spends its limit (seed %i)",
-    (seed) => {
-      const { exit } = run(randomBytes(seed, 4096), 100_000);
-      expect(["halted", "crashed", "limit", "waiting"]).toContain(exit.reason);
-    },
-  );
 });

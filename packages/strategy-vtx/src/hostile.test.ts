@@ -1,5 +1,5 @@
 /** Guests that try to get out, or to break the hypervisor: nothing outside their frames changes, and the host lives. */
-import { assemble } from "@ringside/isa";
+import { countFaults, flatKernel, powerOff } from "@ringside/hypervisor/testing";
 import { Host, type Exit, type Guest, type Strategy } from "@ringside/strategy";
 import { describe, expect, test } from "vitest";
 import { vtx, vtxShadow } from "./index.ts";
@@ -10,16 +10,7 @@ const strategies = [vtx, vtxShadow];
 /** What frames of the host hold that nobody has been given. */
 const canary = 0xc5;
 
-const flat = (image: Uint8Array): Guest => ({
-  kind: "kernel",
-  format: "flat",
-  image,
-  commandLine: "",
-  memoryBytes,
-});
-
-const assembled = (source: string): Guest =>
-  flat(assemble(`mov rsp, 0x200000\n${source}`, { address: 0x10_0000n }).bytes);
+const assembled = (source: string): Guest => flatKernel(source, memoryBytes);
 
 function run(
   strategy: Strategy,
@@ -40,47 +31,6 @@ function untouchedFrames({ memory: { physical } }: Host): number {
     if (physical.read(at, 4096).every((byte) => byte === canary)) frames += 1;
   return frames;
 }
-
-const powerOff = `
-    out 0xf4, eax
-    hlt
-`;
-
-/** An IDT whose vectors 6, 13 and 14 count in EBP and go on behind an instruction of RBX bytes. */
-const countFaults = `
-    mov rdi, 0x300000
-    lea rax, [rel plain]
-    lea rsi, [rdi + 0x60]
-    call gate
-    lea rax, [rel with_code]
-    lea rsi, [rdi + 0xd0]
-    call gate
-    lea rsi, [rdi + 0xe0]
-    lea rax, [rel with_code]
-    call gate
-    mov rsi, 0x301000
-    mov word [rsi], 0xfff
-    mov [rsi + 2], rdi
-    lidt [rsi]
-    xor ebp, ebp
-    jmp start
-  gate:
-    mov [rsi], ax
-    mov word [rsi + 2], 0x08
-    mov word [rsi + 4], 0x8e00
-    shr rax, 16
-    mov [rsi + 6], ax
-    shr rax, 16
-    mov [rsi + 8], eax
-    ret
-  with_code:
-    add rsp, 8
-  plain:
-    inc ebp
-    add [rsp], rbx
-    iretq
-  start:
-`;
 
 describe.each(strategies)(
   "a guest of $id that reaches for memory that is not its own",
@@ -202,30 +152,6 @@ describe.each(strategies)(
 );
 
 describe.each(strategies)("a guest of $id that misuses the architecture", (strategy) => {
-  test("gets #UD for each VMX instruction", () => {
-    const { exit } = run(
-      strategy,
-      assembled(`
-        ${countFaults}
-        mov ebx, 3
-        db 0x0f, 0x01, 0xc1
-        db 0x0f, 0x01, 0xc2
-        db 0x0f, 0x01, 0xc3
-        db 0x0f, 0x01, 0xc4
-        db 0x0f, 0x78, 0xc8
-        db 0x0f, 0x79, 0xc8
-        db 0x0f, 0xc7, 0x31
-        db 0x0f, 0xc7, 0x39
-        mov ebx, 4
-        db 0x66, 0x0f, 0xc7, 0x31
-        db 0xf3, 0x0f, 0xc7, 0x31
-        mov eax, ebp
-        ${powerOff}
-      `),
-    );
-    expect(exit).toEqual({ reason: "halted", value: 10 });
-  });
-
   test("gets #GP for model-specific registers that its processor does not have", () => {
     const { exit } = run(
       strategy,
@@ -246,64 +172,6 @@ describe.each(strategies)("a guest of $id that misuses the architecture", (strat
       `),
     );
     expect(exit).toEqual({ reason: "halted", value: 4 });
-  });
-
-  test("crashes alone when it turns paging off", () => {
-    const { exit } = run(
-      strategy,
-      assembled("mov rax, cr0\n and eax, 0x7fffffff\n mov cr0, rax\n hlt"),
-    );
-    expect(exit.reason).toBe("crashed");
-  });
-
-  test("crashes alone with tables for its events where no RAM is", () => {
-    const { exit } = run(
-      strategy,
-      assembled(`
-        mov rsi, 0x301000
-        mov word [rsi], 0xfff
-        mov rdi, 0x80000000
-        mov [rsi + 2], rdi
-        lidt [rsi]
-        ud2
-      `),
-    );
-    expect(exit.reason).toBe("crashed");
-  });
-
-  test("crashes alone with its stack in device memory when an exception comes", () => {
-    const { exit } = run(strategy, assembled(`${countFaults}\n mov rsp, 0xfee00800\n ud2`));
-    expect(exit.reason).toBe("crashed");
-  });
-
-  test("crashes alone with page tables where no RAM is", () => {
-    const { exit } = run(strategy, assembled("mov rax, 0x80000000\n mov cr3, rax\n nop\n nop"));
-    expect(exit.reason).toBe("crashed");
-  });
-
-  test("crashes alone when it executes device memory", () => {
-    const { exit } = run(strategy, assembled("mov rax, 0xfee00000\n jmp rax"));
-    expect(exit.reason).toBe("crashed");
-  });
-
-  test("copies strings out of device memory and back", () => {
-    const { exit } = run(
-      strategy,
-      assembled(`
-        mov rsi, 0xfee00030
-        mov rdi, 0x301000
-        mov ecx, 4
-        cld
-        rep movsb
-        movzx eax, byte [0x301000]
-        mov rsi, 0x301000
-        mov rdi, 0x90000000
-        mov ecx, 16
-        rep movsb
-        ${powerOff}
-      `),
-    );
-    expect(exit).toEqual({ reason: "halted", value: 0x14 });
   });
 });
 
@@ -379,25 +247,6 @@ describe.each(strategies)("a guest of $id that floods its hypervisor", (strategy
       );
       expect(exit).toEqual({ reason: "limit" });
       expect(untouchedFrames(host)).toBeGreaterThan(hostBytes / 4096 - 300);
-    },
-  );
-});
-
-describe.each(strategies)("a guest of $id made of random bytes", (strategy) => {
-  /** Numerical Recipes' generator: the same guests on every host. */
-  function randomBytes(seed: number, length: number): Uint8Array {
-    let state = seed;
-    return Uint8Array.from({ length }, () => {
-      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-      return state >>> 24;
-    });
-  }
-
-  test.each(Array.from({ length: 24 }, (_, seed) => seed + 1))(
-    "ends or spends its limit (seed %i)",
-    (seed) => {
-      const { exit } = run(strategy, flat(randomBytes(seed, 4096)), 100_000);
-      expect(["halted", "crashed", "limit", "waiting"]).toContain(exit.reason);
     },
   );
 });

@@ -1,4 +1,6 @@
 import { describeLinux } from "@ringside/conformance/linux-node";
-import { vtx } from "./index.ts";
+import { vtx, vtxShadow } from "./index.ts";
 
 describeLinux(vtx, "pvh");
+// Shadow page tables are for guests that never leave IA-32e mode: by the 64-bit entry.
+describeLinux(vtxShadow, "bzimage");

@@ -1,5 +1,6 @@
 /** What exits under VT-x with EPT, and what does not any more; and that the hypervisor's work is counted. */
 import { nanoImage } from "@ringside/guest";
+import { handlers } from "@ringside/hypervisor/testing";
 import { assemble } from "@ringside/isa";
 import {
   countAt,
@@ -120,17 +121,7 @@ describe("the guest's processor", () => {
     // Bit 0: CPUID; bit 1: CR4. Then the faults in order, 4 bits each: 13 for CR4.VMXE, 6 for VMXOFF.
     const { exit } = run(
       flat(`
-        mov rdi, 0x300000
-        lea rax, [rel undefined_opcode]
-        lea rsi, [rdi + 0x60]
-        call gate
-        lea rax, [rel protection]
-        lea rsi, [rdi + 0xd0]
-        call gate
-        mov rsi, 0x301000
-        mov word [rsi], 0xfff
-        mov [rsi + 2], rdi
-        lidt [rsi]
+        ${handlers({ 6: "undefined_opcode", 13: "protection" })}
         xor ebp, ebp
         mov eax, 1
         cpuid
@@ -148,15 +139,6 @@ describe("the guest's processor", () => {
         mov eax, ebp
         out 0xf4, eax
         hlt
-      gate:
-        mov [rsi], ax
-        mov word [rsi + 2], 0x08
-        mov word [rsi + 4], 0x8e00
-        shr rax, 16
-        mov [rsi + 6], ax
-        shr rax, 16
-        mov [rsi + 8], eax
-        ret
       undefined_opcode:
         shl ebp, 4
         or ebp, 0x60

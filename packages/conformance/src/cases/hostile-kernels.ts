@@ -7,6 +7,7 @@ import { expectEqual, expectTrue } from "../expect.ts";
 
 const memoryBytes = 8 * 1024 * 1024;
 const limitUnits = 3_000_000;
+const randomKernels = 24;
 
 /** A flat kernel at 1 MiB whose every exception leads to `handler`, with the error code, if any, taken off. */
 function kernel(source: string): KernelGuest {
@@ -82,9 +83,12 @@ const vmx: Readonly<Record<string, string>> = {
 const attacks: readonly (readonly [what: string, source: string, ends: readonly string[]])[] = [
   [
     "executes the instructions of VT-x",
-    `jmp past\n${skip}\npast:\nmov rdi, 0x310000\n${Object.entries(vmx)
+    // Each of them faults, or it waits for good.
+    `jmp past\nhandler: inc r15d\nmov [rsp], rbx\niretq\npast:\nmov rdi, 0x310000\nxor r15d, r15d\n${Object.entries(
+      vmx,
+    )
       .map(([name, bytes]) => `lea rbx, [rel after_${name}]\ndb ${bytes}\nafter_${name}:`)
-      .join("\n")}`,
+      .join("\n")}\ncmp r15d, ${Object.keys(vmx).length}\nwrong: jne wrong`,
     ["halted"],
   ],
   [
@@ -217,12 +221,86 @@ const attacks: readonly (readonly [what: string, source: string, ends: readonly 
     done:`,
     ["halted", "limit", "crashed"],
   ],
+  [
+    "keeps its tables for events where no RAM is",
+    `jmp past\n${skip}\npast:
+      mov rsi, 0x310000
+      mov word [rsi], 0xfff
+      mov rdi, 0x80000000
+      mov [rsi + 2], rdi
+      lidt [rsi]
+      ud2`,
+    ["crashed"],
+  ],
+  [
+    "keeps its page tables where no RAM is",
+    `jmp past\n${skip}\npast:\nmov rax, 0x80000000\nmov cr3, rax\nnop\nnop`,
+    ["crashed"],
+  ],
+  [
+    "has its stack in device memory when an exception comes",
+    `jmp past\n${skip}\npast:\nmov rsp, 0xfee00800\nlea rbx, [rel after]\nud2\nafter:`,
+    ["halted", "limit", "crashed"],
+  ],
+  [
+    "runs code in device memory",
+    `jmp past\n${skip}\npast:\nlea rbx, [rel after]\nmov rax, 0xfee00000\njmp rax\nafter:`,
+    ["halted", "limit", "crashed"],
+  ],
+  [
+    "turns paging off in 64-bit code",
+    `jmp past\n${skip}\npast:\nlea rbx, [rel after]\nmov rax, cr0\nand eax, 0x7fffffff\nmov cr0, rax\nafter:`,
+    ["halted"],
+  ],
+  [
+    "copies strings out of device memory and back",
+    // The version of the local APIC is what it reads, or it waits for good.
+    `jmp past\n${skip}\npast:
+      mov rsi, 0xfee00030
+      mov rdi, 0x310000
+      mov ecx, 4
+      cld
+      rep movsb
+      mov rsi, 0x310000
+      mov rdi, 0x90000000
+      mov ecx, 16
+      rep movsb
+      cmp byte [0x310000], 0x14
+    wrong: jne wrong`,
+    ["halted"],
+  ],
 ];
 
-export const hostileKernelCases: readonly ConformanceCase[] = attacks.map(
-  ([what, source, ends]): ConformanceCase => ({
+/** Numerical Recipes' generator: the same kernels on every host. */
+function randomBytes(seed: number, length: number): Uint8Array {
+  let state = seed;
+  return Uint8Array.from({ length }, () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state >>> 24;
+  });
+}
+
+function survivesRandomBytes(subject: Subject): void {
+  for (let seed = 1; seed <= randomKernels; seed += 1) {
+    const attack: KernelGuest = { ...kernel("handler:"), image: randomBytes(seed, 4096) };
+    const attacked = execute(subject, attack, { limitUnits: 100_000 });
+    const { reason } = attacked.exit;
+    expectTrue(
+      ["halted", "crashed", "limit", "waiting"].includes(reason),
+      `an end of its own or the limit (seed ${seed}): ${outcome(attacked)}`,
+    );
+  }
+}
+
+export const hostileKernelCases: readonly ConformanceCase[] = [
+  ...attacks.map(([what, source, ends]): ConformanceCase => ({
     name: `survives a kernel that ${what}`,
     requires: "kernels",
     run: (subject) => survives(subject, kernel(source), ends),
-  }),
-);
+  })),
+  {
+    name: "survives kernels of random bytes",
+    requires: "kernels",
+    run: survivesRandomBytes,
+  },
+];
