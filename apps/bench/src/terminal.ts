@@ -4,13 +4,24 @@ import picocolors from "picocolors";
 
 export type Colours = ReturnType<typeof picocolors.createColors>;
 
-/** Colours for a stream: none in pipes and none under NO_COLOR (https://no-color.org). */
-export function colours(stream: NodeJS.WriteStream): Colours {
-  if (process.env["NO_COLOR"] !== undefined) return picocolors.createColors(false);
+/** Colours for a stream: on a terminal, unless NO_COLOR is set (https://no-color.org); in pipes by FORCE_COLOR. */
+export function colours(
+  stream: { readonly isTTY?: boolean },
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Colours {
+  const { NO_COLOR: none = "", FORCE_COLOR: forced } = environment;
+  const isForced = forced !== undefined && forced !== "0" && forced !== "false";
   // isTTY is undefined in pipes, and createColors would take that for a wish to decide by itself.
-  if (process.env["FORCE_COLOR"] !== undefined || stream.isTTY)
-    return picocolors.createColors(true);
-  return picocolors.createColors(false);
+  const isWanted = none === "" && (isForced || (forced === undefined && stream.isTTY === true));
+  return picocolors.createColors(isWanted);
+}
+
+/** How wide a terminal is; undefined in pipes and files, whose lines may be as long as they need. */
+export function columnsOf(stream: {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}): number | undefined {
+  return stream.isTTY === true ? stream.columns : undefined;
 }
 
 /** Says on the error stream what is going on; one changing line on a terminal, silent in pipes. */

@@ -25,8 +25,10 @@ const { status, stdout } = spawnSync(
 );
 if (status !== 0) throw new Error(`ringside ${args.join(" ")} ended with status ${status}.`);
 const lines = terminalLines(stdout);
-const explanations = lines.findIndex((line) => line.map(({ text }) => text).join("") === "Why");
-if (explanations === -1) throw new Error('The comparison printed no line "Why" after its table.');
-const table = lines.slice(0, explanations - 1);
+const titleBelow = "What one operation is";
+const below = lines.findIndex((line) => line.map(({ text }) => text).join("") === titleBelow);
+if (below === -1)
+  throw new Error(`The comparison printed no line "${titleBelow}" below its table.`);
+const table = lines.slice(0, below - 1);
 writeFileSync(`${root}docs/compare.svg`, terminalSvg(`pnpm ${args.join(" ")}`, table));
 console.log("docs/compare.svg");

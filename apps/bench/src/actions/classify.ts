@@ -2,8 +2,8 @@
 import { instructions } from "@ringside/isa";
 import { classes, type InstructionClass } from "../classification.ts";
 import type { ClassifyOptions } from "../commands/classify.ts";
-import { textTable } from "../reporters/text-table.ts";
-import { colours } from "../terminal.ts";
+import { fitted, textTable } from "../reporters/text-table.ts";
+import { colours, columnsOf } from "../terminal.ts";
 
 /** Prints the instructions that the options leave. */
 export function classify(options: ClassifyOptions): void {
@@ -25,9 +25,9 @@ export function classify(options: ClassifyOptions): void {
     entry.why,
     dim(entry.reference),
   ];
-  process.stdout.write(
-    `${textTable(["instruction", "privilege", "class", "why", "manual"], shown.map(row))}\n`,
-  );
+  const head = ["instruction", "privilege", "class", "why", "manual"];
+  const rows = fitted(head, shown.map(row), [3, 4], columnsOf(process.stdout));
+  process.stdout.write(`${textTable(head, rows)}\n`);
   const count = (which: (entry: InstructionClass) => boolean): number =>
     all.filter((entry) => which(entry)).length;
   process.stdout.write(

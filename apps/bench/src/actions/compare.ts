@@ -8,7 +8,7 @@ import type { CompareOptions } from "../commands/compare.ts";
 import { CommandError, STATUS } from "../failure.ts";
 import { terminalReport } from "../reporters/terminal.ts";
 import { findStrategies } from "../strategies.ts";
-import { colours, progress } from "../terminal.ts";
+import { colours, columnsOf, progress } from "../terminal.ts";
 import { explainOperation } from "./explain-operation.ts";
 
 /** Runs, prints the table, and writes the files that are wanted. */
@@ -86,7 +86,7 @@ async function readReportFile(options: CompareOptions, path: string): Promise<Re
 /** Prints the table, and writes the files that are wanted. */
 async function show(report: Report, options: CompareOptions): Promise<void> {
   process.stdout.write(
-    `${terminalReport(report, colours(process.stdout), { cells: options.cells === true })}\n`,
+    `${terminalReport(report, colours(process.stdout), { cells: options.cells === true, columns: columnsOf(process.stdout) })}\n`,
   );
   if (options.json !== undefined)
     await write(options.json, `${JSON.stringify(report, undefined, 2)}\n`);

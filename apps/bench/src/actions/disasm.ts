@@ -61,10 +61,15 @@ async function readInput(path: string): Promise<Uint8Array> {
   }
 }
 
-/** What the file loads, executable or not: section headers may be missing or may lie. */
+/**
+ * What the file loads as code. Section headers would tell code from data more exactly, but may be missing or lie. A file
+ * that calls no segment executable is shown whole.
+ */
 function segments(path: string, bytes: Uint8Array): readonly Piece[] {
   try {
-    return parseElf(bytes).segments.map(({ fileOffset, fileBytes, linear }) => ({
+    const all = parseElf(bytes).segments;
+    const code = all.filter(({ isExecutable }) => isExecutable);
+    return (code.length === 0 ? all : code).map(({ fileOffset, fileBytes, linear }) => ({
       title: `segment at 0x${linear.toString(16)}, ${fileBytes} bytes at offset 0x${fileOffset.toString(16)} of the file`,
       address: linear,
       bytes: bytes.subarray(fileOffset, fileOffset + fileBytes),

@@ -1,8 +1,15 @@
 /** What `ringside strategies` does. */
 import type { StrategiesOptions } from "../commands/strategies.ts";
-import { textTable } from "../reporters/text-table.ts";
+import { fitted, textTable } from "../reporters/text-table.ts";
 import { knownStrategies } from "../strategies.ts";
-import { colours } from "../terminal.ts";
+import { colours, columnsOf } from "../terminal.ts";
+
+/** Capabilities in plain words; those that a newer strategy knows are told by name. */
+const CAPABILITY_WORDS: Readonly<Record<string, string>> = {
+  programs: "run programs",
+  kernels: "boot kernels",
+  selfModifyingCode: "run self-modifying code",
+};
 
 /** Prints every strategy that is known here. */
 export async function listStrategies({ json }: StrategiesOptions): Promise<void> {
@@ -26,10 +33,10 @@ export async function listStrategies({ json }: StrategiesOptions): Promise<void>
     traits.guestKernelLevel === null ? "none" : `ring ${traits.guestKernelLevel}`,
     Object.entries(capabilities)
       .filter(([, has]) => has === true)
-      .map(([name]) => name.replaceAll(/[A-Z]/gu, (letter) => ` ${letter.toLowerCase()}`))
+      .map(([name]) => CAPABILITY_WORDS[name] ?? name)
       .join(", "),
   ]);
-  process.stdout.write(
-    `${textTable(["strategy", "what it is", "guest kernel", "runs in", "can"], rows)}\n`,
-  );
+  const head = ["strategy", "what it is", "guest kernel", "runs in", "can"];
+  const shown = fitted(head, rows, [1, 4], columnsOf(process.stdout));
+  process.stdout.write(`${textTable(head, shown)}\n`);
 }

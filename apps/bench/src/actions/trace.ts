@@ -6,6 +6,7 @@ import type { Writable } from "node:stream";
 import {
   isFinal,
   type Debugger,
+  type Exit,
   type Strategy,
   type TraceEvent,
   type VirtualMachine,
@@ -21,7 +22,7 @@ import { eventLine, instructionLine } from "../trace/trace-line.ts";
 const linesPerTurn = 1000;
 const sliceUnits = 1_000_000;
 
-/** Writes the lines that were asked for, or as many as the guest has. */
+/** Writes the lines that were asked for, or as many as the guest has, and then says how it ended. */
 export async function trace(options: TraceOptions): Promise<void> {
   const strategy = await findStrategy(options.strategy);
   const output = options.output === undefined ? process.stdout : createWriteStream(options.output);
@@ -35,18 +36,20 @@ export async function trace(options: TraceOptions): Promise<void> {
     );
   });
   const write = options.events === true ? traceEvents : traceInstructions;
-  await Promise.race([write(strategy, options, output), broken]);
+  const ending = await Promise.race([write(strategy, options, output), broken]);
   if (output !== process.stdout) {
     output.end();
     await Promise.race([once(output, "close"), broken]);
   }
+  if (ending !== undefined) process.stderr.write(`ringside: ${ending}\n`);
 }
 
+/** Gives how the guest ended, where it did before all lines were written. */
 async function traceInstructions(
   strategy: Strategy,
   options: TraceOptions,
   output: Writable,
-): Promise<void> {
+): Promise<string | undefined> {
   const guest = await kernelGuest(strategy, options);
   let delivered: TraceEvent | undefined;
   const { machine } = createMachine(strategy, guest, options, {
@@ -75,15 +78,17 @@ async function traceInstructions(
       else if (lines % linesPerTurn === 0) await nextTurn();
     }
     before = after;
-    if (isFinal(exit)) return;
+    if (isFinal(exit)) return endingOf(machine, exit);
   }
+  return undefined;
 }
 
+/** The same for events. */
 async function traceEvents(
   strategy: Strategy,
   options: TraceOptions,
   output: Writable,
-): Promise<void> {
+): Promise<string | undefined> {
   const guest = await kernelGuest(strategy, options);
   let lines = 0;
   let listening = false;
@@ -103,10 +108,19 @@ async function traceEvents(
   listening = true;
   while (lines < options.count) {
     const exit = machine.run(sliceUnits);
-    if (isFinal(exit) || exit.reason === "waiting") return;
+    if (isFinal(exit) || exit.reason === "waiting") return endingOf(machine, exit);
     if (output.writableNeedDrain) await once(output, "drain");
     else await nextTurn();
   }
+  return undefined;
+}
+
+function endingOf({ units }: VirtualMachine, exit: Exit): string {
+  const after = `after ${units} units`;
+  if (exit.reason === "waiting")
+    return `The guest waits for input ${after}; nothing is typed to it.`;
+  const why = exit.reason === "crashed" ? `: ${exit.why.replace(/\.$/u, "")}` : "";
+  return `The guest ${exit.reason} ${after}${why}.`;
 }
 
 function requireDebugger(machine: VirtualMachine): Debugger {

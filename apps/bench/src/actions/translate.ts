@@ -50,7 +50,7 @@ export async function translate(file: string, { at, units }: TranslateOptions): 
 
 function print({ guestRip, instructions, behind }: ListedUnit): void {
   const { bold, dim } = colours(process.stdout);
-  let text = `${bold(`unit 0x${guestRip.toString(16)}`)}, ${instructions.length} instructions\n`;
+  let text = `${bold(`unit 0x${guestRip.toString(16)}`)}, ${instructions.length} ${instructions.length === 1 ? "instruction" : "instructions"}\n`;
   for (const { guest, treatment, why, code } of instructions) {
     // Most are copied, which the two sides show.
     if (treatment !== "copy") text += `\n  ${dim(`${treatment}: ${why}`)}\n`;

@@ -13,8 +13,8 @@ import {
 } from "@ringside/strategy-binary-translation";
 import type { TrapAndEmulateOptions } from "../commands/trap-and-emulate.ts";
 import { CommandError } from "../failure.ts";
-import { textTable } from "../reporters/text-table.ts";
-import { colours } from "../terminal.ts";
+import { fitted, textTable } from "../reporters/text-table.ts";
+import { colours, columnsOf } from "../terminal.ts";
 
 const GUEST_BYTES = 64 << 20;
 
@@ -48,10 +48,12 @@ export async function reportTrapAndEmulate(
     each.difference ?? dim("as in ring 0"),
     each.why,
   ];
+  const head = ["at", "instruction", "times", "wrong", "what it did", "why"];
+  const rows = fitted(head, silent.map(row), [4, 5], columnsOf(process.stdout));
   process.stdout.write(
     silent.length === 0
       ? "No sensitive instruction was executed silently.\n"
-      : `${textTable(["at", "instruction", "times", "wrong", "what it did", "why"], silent.map(row))}\n`,
+      : `${textTable(head, rows)}\n`,
   );
   process.stdout.write(
     `\n${bold(String(silent.length))} sensitive instructions did not trap, ${wrong.length} of them did something else than in ring 0.\n` +

@@ -11,7 +11,7 @@ export function addDisasm(program: Command): void {
   program
     .command("disasm")
     .description(
-      "Disassembles an ELF executable's segments, or any file as code. Bytes that are no instruction are shown as db.",
+      "Disassembles the code of an ELF executable, or any file as code. Bytes that are no instruction are shown as db.",
     )
     .argument("<file>", "ELF executable or flat binary")
     .option(

@@ -18,6 +18,24 @@ export interface Beside {
   readonly ratioOfRatios: number | undefined;
 }
 
+/** What the numbers of a row are: the published figure, ours, and four ratios. */
+export const PUBLISHED_COLUMNS: readonly string[] = [
+  "published",
+  "ours",
+  "ours ÷ published",
+  "theirs ÷ native",
+  "ours ÷ bare",
+  "ratio of both",
+];
+
+/** How to read them. */
+export const PUBLISHED_INTRODUCTION =
+  "Their machines, kernels and programs are not ours, so what carries over is what a technique adds to native. The last ratio is ours over theirs: 1 when the technique costs us what it cost them.";
+
+/** What the note "calibrated" says. */
+export const CALIBRATED =
+  "Calibrated: the profile pentium-4 is made so that this native figure comes out, so ours is no prediction there.";
+
 /** Every published figure for which the report has a result, by benchmark. */
 export function besidePublished(report: Report, benchmarks: readonly string[]): readonly Beside[] {
   return benchmarks.flatMap((benchmark) => {

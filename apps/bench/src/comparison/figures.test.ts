@@ -21,6 +21,7 @@ describe("ratio", () => {
     [1, "1.00×"],
     [12.34, "12.3×"],
     [391.2, "391×"],
+    [3207.4, "3,207×"],
     [0.00312, "0.0031×"],
   ])("writes %d as %s", (value, text) => {
     expect(ratio(value)).toBe(text);

@@ -118,8 +118,9 @@ export function wallPerOperation(result: OkResult): string {
       : `${figure(us * 1000)} ns`;
 }
 
-/** A ratio: `1.00×`, `3.6×`, `120×`, `0.0031×`. */
+/** A ratio: `1.00×`, `12.5×`, `3,207×`, `0.0031×`. */
 export function ratio(value: number): string {
+  if (value >= 100) return `${figure(value)}×`;
   if (value > 0 && value < 0.01) return `${value.toPrecision(2)}×`;
-  return `${value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)}×`;
+  return `${value >= 10 ? value.toFixed(1) : value.toFixed(2)}×`;
 }

@@ -1,21 +1,28 @@
 /** Charts of a report, drawn here as SVG, so that a page with them needs no script and no network. */
 import { BarChart } from "echarts/charts";
-import { AriaComponent, GridComponent, LegendComponent, TitleComponent } from "echarts/components";
+import { GridComponent, LegendComponent } from "echarts/components";
 import { init, use, type EChartsCoreOption } from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
 import type { OkResult, Report } from "@ringside/strategy";
 import type { Benchmark } from "../comparison/benchmarks.ts";
 import { cyclesPerOperation, figure, resultOf } from "../comparison/figures.ts";
 
-use([BarChart, GridComponent, LegendComponent, TitleComponent, AriaComponent, SVGRenderer]);
+use([BarChart, GridComponent, LegendComponent, SVGRenderer]);
 
 const WIDTH = 900;
 const ROW_HEIGHT = 34;
 const FRAME_HEIGHT = 90;
-/** Colour of text, in charts and around them. */
+/** Rows of the parts are lower: there is one for each benchmark and strategy. */
+const PARTS_ROW = 0.65;
+/** Colours of text and lines, by which the style sheet of the page finds them to change them for a dark one. */
 export const INK = "#20303c";
-const PALETTE = ["#2f6f9f", "#e0803a", "#4f9d69", "#a85c9c", "#c2a83e", "#6b7a8f"];
-const PART_COLOURS = { guest: "#2f6f9f", transition: "#e0803a", monitor: "#a85c9c" } as const;
+export const FAINT = "#5a6b78";
+export const GRID = "#e3e8ec";
+/** Seen on white and on near black, and told apart by most who do not see all colours. */
+const PALETTE = ["#3b82b8", "#e0803a", "#4f9d69", "#a85c9c", "#c2a83e", "#6b7a8f"];
+const PART_COLOURS = { guest: "#3b82b8", transition: "#e0803a", monitor: "#a85c9c" } as const;
+
+type Options = Readonly<Record<string, unknown>>;
 
 function chart(option: EChartsCoreOption, rows: number): string {
   const height = FRAME_HEIGHT + rows * ROW_HEIGHT;
@@ -30,62 +37,88 @@ function chart(option: EChartsCoreOption, rows: number): string {
   return svg;
 }
 
-/** Benchmarks from top to bottom, as a bar chart's axis wants them: from the bottom up. */
-function axes(
-  shown: readonly Benchmark[],
-  value: Readonly<Record<string, unknown>>,
-): EChartsCoreOption {
+/** Labels from top to bottom, as a bar chart's axis wants them: from the bottom up. */
+function axes(labels: readonly string[], labelWidth: number, value: Options): EChartsCoreOption {
   return {
-    grid: { left: 130, right: 90, top: 40, bottom: 36 },
-    legend: { top: 4, left: 130, itemWidth: 14, itemHeight: 10, itemGap: 22 },
+    grid: { left: labelWidth, right: 90, top: 40, bottom: 36 },
+    legend: {
+      top: 4,
+      left: labelWidth,
+      itemWidth: 14,
+      itemHeight: 10,
+      itemGap: 22,
+      selectedMode: false,
+      textStyle: { color: INK },
+    },
     yAxis: {
       type: "category",
-      data: shown.map(({ id }) => id).toReversed(),
+      data: labels.toReversed(),
       axisTick: { show: false },
+      axisLine: { lineStyle: { color: FAINT } },
       axisLabel: { fontSize: 13, color: INK },
     },
-    xAxis: {
-      axisLabel: { color: "#5a6b78" },
-      splitLine: { lineStyle: { color: "#e3e8ec" } },
-      ...value,
-    },
+    xAxis: { splitLine: { lineStyle: { color: GRID } }, ...value },
   };
 }
 
-/** Cycles of one warm operation, on a logarithmic scale. */
-export function ratioChart(report: Report, shown: readonly Benchmark[]): string {
-  const modelled = report.strategies.filter(({ id }) =>
-    shown.some((benchmark) => cyclesPerOperation(resultOf(report, benchmark.id, id)) !== undefined),
-  );
+/** A bar for each benchmark and strategy that has a value, with its figure, on a logarithmic scale from 1. */
+function barsByStrategy(
+  report: Report,
+  shown: readonly Benchmark[],
+  valueOf: (benchmark: string, strategy: string) => number | undefined,
+  unit: string,
+): string {
+  const drawn = report.strategies
+    .map(({ id }, index) => ({ id, colour: PALETTE[index % PALETTE.length] }))
+    .filter(({ id }) => shown.some((benchmark) => valueOf(benchmark.id, id) !== undefined));
   return chart(
     {
-      ...axes(shown, {
-        type: "log",
-        min: 1,
-        axisLabel: { formatter: (value: number) => figure(value), color: "#5a6b78" },
-      }),
-      series: modelled.map(({ id }, index) => ({
+      ...axes(
+        shown.map(({ id }) => id),
+        130,
+        {
+          type: "log",
+          min: 1,
+          axisLabel: { formatter: (value: number) => figure(value), color: FAINT },
+        },
+      ),
+      series: drawn.map(({ id, colour }) => ({
         name: id,
         type: "bar",
+        silent: true,
         barMaxWidth: 18,
-        itemStyle: { color: PALETTE[index % PALETTE.length], borderRadius: [0, 3, 3, 0] },
+        itemStyle: { color: colour, borderRadius: [0, 3, 3, 0] },
         label: {
           show: true,
           position: "right",
           color: INK,
           formatter: ({ value }: { value: unknown }) =>
-            typeof value === "number" ? figure(value) : "",
+            typeof value === "number" ? `${figure(value)}${unit}` : "",
         },
-        data: shown
-          .map((benchmark) => cyclesPerOperation(resultOf(report, benchmark.id, id)) ?? "-")
-          .toReversed(),
+        data: shown.map((benchmark) => valueOf(benchmark.id, id) ?? "-").toReversed(),
       })),
     },
-    shown.length * Math.max(1, modelled.length * 0.7),
+    shown.length * Math.max(1, drawn.length * 0.7),
   );
 }
 
-/** The three parts of those cycles, in percent. */
+/** Cycles of one warm operation. */
+export function cyclesChart(report: Report, shown: readonly Benchmark[]): string {
+  const cyclesOf = (benchmark: string, strategy: string): number | undefined =>
+    cyclesPerOperation(resultOf(report, benchmark, strategy));
+  return barsByStrategy(report, shown, cyclesOf, "");
+}
+
+/** Wall time of one warm operation. */
+export function wallChart(report: Report, shown: readonly Benchmark[]): string {
+  const nanosecondsOf = (benchmark: string, strategy: string): number | undefined => {
+    const result = resultOf(report, benchmark, strategy);
+    return result?.status === "ok" ? (result.wallMs * 1e6) / result.operations : undefined;
+  };
+  return barsByStrategy(report, shown, nanosecondsOf, " ns");
+}
+
+/** The three parts of the cycles, in percent. */
 export function partsChart(report: Report, shown: readonly Benchmark[]): string {
   const rows = shown.flatMap((benchmark) =>
     report.strategies.flatMap(({ id }) => {
@@ -101,73 +134,28 @@ export function partsChart(report: Report, shown: readonly Benchmark[]): string 
       ];
     }),
   );
-  const series = (
-    name: string,
-    colour: string,
-    cycles: (result: OkResult) => number,
-  ): Readonly<Record<string, unknown>> => ({
+  const series = (name: string, colour: string, cycles: (result: OkResult) => number): Options => ({
     name,
     type: "bar",
     stack: "parts",
-    barMaxWidth: 18,
+    silent: true,
+    barMaxWidth: 14,
     itemStyle: { color: colour },
     data: rows.map(({ result, total }) => (100 * cycles(result)) / total).toReversed(),
   });
-  const option = axes(shown, {
-    type: "value",
-    max: 100,
-    axisLabel: { formatter: "{value} %", color: "#5a6b78" },
-  });
   return chart(
     {
-      ...option,
-      grid: { left: 190, right: 40, top: 40, bottom: 36 },
-      legend: { top: 4, left: 190, itemWidth: 14, itemHeight: 10, itemGap: 22 },
-      yAxis: {
-        type: "category",
-        data: rows.map(({ label }) => label).toReversed(),
-        axisTick: { show: false },
-        axisLabel: { fontSize: 13, color: INK },
-      },
+      ...axes(
+        rows.map(({ label }) => label),
+        230,
+        { type: "value", max: 100, axisLabel: { formatter: "{value} %", color: FAINT } },
+      ),
       series: [
         series("guest", PART_COLOURS.guest, ({ guestCycles }) => guestCycles),
         series("transitions", PART_COLOURS.transition, ({ transitionCycles }) => transitionCycles),
         series("monitor", PART_COLOURS.monitor, ({ monitorCycles }) => monitorCycles),
       ],
     },
-    rows.length,
-  );
-}
-
-/** Wall time of one warm operation, on a logarithmic scale. */
-export function wallChart(report: Report, shown: readonly Benchmark[]): string {
-  const nanoseconds = (benchmark: Benchmark, strategy: string): number | "-" => {
-    const result = resultOf(report, benchmark.id, strategy);
-    return result?.status === "ok" ? (result.wallMs * 1e6) / result.operations : "-";
-  };
-  return chart(
-    {
-      // Bars of a logarithmic axis begin at 1: nothing takes less than a nanosecond.
-      ...axes(shown, {
-        type: "log",
-        min: 1,
-        axisLabel: { formatter: (value: number) => figure(value), color: "#5a6b78" },
-      }),
-      series: report.strategies.map(({ id }, index) => ({
-        name: id,
-        type: "bar",
-        barMaxWidth: 18,
-        itemStyle: { color: PALETTE[index % PALETTE.length], borderRadius: [0, 3, 3, 0] },
-        label: {
-          show: true,
-          position: "right",
-          color: INK,
-          formatter: ({ value }: { value: unknown }) =>
-            typeof value === "number" ? `${figure(value)} ns` : "",
-        },
-        data: shown.map((benchmark) => nanoseconds(benchmark, id)).toReversed(),
-      })),
-    },
-    shown.length * Math.max(1, report.strategies.length * 0.7),
+    rows.length * PARTS_ROW,
   );
 }

@@ -72,7 +72,7 @@ describe.skipIf(cannotRun)(
       expect(await trace("--count", "20", "--output", path)).toEqual({
         status: 0,
         stdout: "",
-        stderr: "",
+        stderr: "ringside: The guest halted after 15 units.\n",
       });
       expect(await readFile(path, "latin1")).toBe(once.stdout);
       expect(once.stdout.split("\n")).toHaveLength(16);

@@ -14,6 +14,8 @@ export interface ElfSegment {
   readonly physical: number;
   /** At least {@link fileBytes}; the rest is zero. */
   readonly memoryBytes: number;
+  /** PF_X: the file says that there is code in it. */
+  readonly isExecutable: boolean;
 }
 
 export interface ElfNote {
@@ -38,6 +40,7 @@ const machine386 = 3;
 const machineX86_64 = 62;
 const segmentLoad = 1;
 const segmentNote = 4;
+const flagExecutable = 1;
 /** In all notes of a file, which may overlap: kernels have a few hundred bytes. */
 const noteBytesMaximum = 1 << 16;
 
@@ -113,6 +116,7 @@ function segment64(file: ByteReader, at: number, what: string): ElfSegment {
     physical: file.size64(at + 24, `p_paddr of ${what}`),
     fileBytes: file.size64(at + 32, `p_filesz of ${what}`),
     memoryBytes: file.size64(at + 40, `p_memsz of ${what}`),
+    isExecutable: (file.u32(at + 4, `p_flags of ${what}`) & flagExecutable) !== 0,
   };
 }
 
@@ -123,6 +127,7 @@ function segment32(file: ByteReader, at: number, what: string): ElfSegment {
     physical: file.u32(at + 12, `p_paddr of ${what}`),
     fileBytes: file.u32(at + 16, `p_filesz of ${what}`),
     memoryBytes: file.u32(at + 20, `p_memsz of ${what}`),
+    isExecutable: (file.u32(at + 24, `p_flags of ${what}`) & flagExecutable) !== 0,
   };
 }
 
