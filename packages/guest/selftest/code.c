@@ -1,6 +1,6 @@
 /*
  * code.c: code that changes: written over by itself and by others, and mapped elsewhere while it runs
- * (Intel SDM Vol. 3A §11.6, "Self-Modifying Code").
+ * (Intel SDM Vol. 3A §12.6, "Self-Modifying Code").
  */
 #include "selftest.h"
 

@@ -1,6 +1,6 @@
 /*
  * interrupts.c: when external interrupts come, and in which order (Intel SDM Vol. 3A §6.8, "Enabling and
- * Disabling Interrupts"; §10.8, "Handling Interrupts").
+ * Disabling Interrupts"; §11.8, "Handling Interrupts").
  */
 #include "selftest.h"
 

@@ -1,6 +1,6 @@
 /*
  * stepping.c: single-step traps, in the kernel and across the borders to it, and breakpoints of the
- * debug registers (Intel SDM Vol. 3B §17.3.1.4, "Single-Step Exception Condition"; §17.2, "Debug Registers").
+ * debug registers (Intel SDM Vol. 3B §18.3.1.4, "Single-Step Exception Condition"; §18.2, "Debug Registers").
  */
 #include "selftest.h"
 

@@ -2,7 +2,7 @@
  * What a VM exit abandoned beside the instruction: the event that was being delivered, as the IDT-vectoring information
  * has it, or an IRET that had unblocked NMIs.
  *
- * Intel SDM Vol. 3C §27.2.4, "Information for VM Exits During Event Delivery".
+ * Intel SDM Vol. 3C §28.2.4, "Information for VM Exits During Event Delivery".
  */
 import type { ExtensionContext, ExtensionEvent } from "@ringside/isa";
 import { fields } from "./fields.ts";
@@ -40,7 +40,7 @@ export class AbandonedEvents {
     this.#context.state.set(vmx.iretTime, BigInt(this.#context.now() + 1));
   }
 
-  /** Whether the fault that exits now is that of an IRET, which has unblocked NMIs before it. Intel SDM Vol. 3C §27.2.3, "Information About NMI Unblocking Due to IRET". */
+  /** Whether the fault that exits now is that of an IRET, which has unblocked NMIs before it. Intel SDM Vol. 3C §28.2.3, "Information About NMI Unblocking Due to IRET". */
   hasUnblockedNmis(unitsSinceNoted: number): boolean {
     const noted = this.#context.state.get(vmx.iretTime);
     return noted !== 0n && Number(noted) - 1 === this.#context.now() + unitsSinceNoted;

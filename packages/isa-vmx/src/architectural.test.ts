@@ -1,4 +1,4 @@
-/** A hypervisor in assembly on the bare processor, and the VMX instructions as software sees them. Intel SDM Vol. 3C §30.3, "VMX Instructions". */
+/** A hypervisor in assembly on the bare processor, and the VMX instructions as software sees them. Intel SDM Vol. 3C §31.3, "VMX Instructions". */
 import { assemble, HostMemory, Processor, slots, type ProcessorExit } from "@ringside/isa";
 import { describe, expect, test } from "vitest";
 import { CAPABILITY_MSR } from "./capabilities.ts";

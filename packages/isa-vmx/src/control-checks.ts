@@ -1,7 +1,7 @@
 /**
  * Checks on the VM-execution, VM-exit and VM-entry control fields. The failure is VMfailValid 7.
  *
- * Intel SDM Vol. 3C §26.2.1, "Checks on VMX Controls".
+ * Intel SDM Vol. 3C §27.2.1, "Checks on VMX Controls".
  */
 import type { ControlCapability } from "./capabilities.ts";
 import { EXIT_CONTROL, PIN, PRIMARY, SECONDARY } from "./controls.ts";
@@ -9,9 +9,9 @@ import type { EntryCheck, EntryView } from "./entry-check.ts";
 import type { FieldKey } from "./fields.ts";
 import { interruption, TYPE } from "./interruption.ts";
 
-const EXECUTION = 'Intel SDM Vol. 3C §26.2.1.1, "VM-Execution Control Fields"';
-const EXIT = 'Intel SDM Vol. 3C §26.2.1.2, "VM-Exit Control Fields"';
-const ENTRY = 'Intel SDM Vol. 3C §26.2.1.3, "VM-Entry Control Fields"';
+const EXECUTION = 'Intel SDM Vol. 3C §27.2.1.1, "VM-Execution Control Fields"';
+const EXIT = 'Intel SDM Vol. 3C §27.2.1.2, "VM-Exit Control Fields"';
+const ENTRY = 'Intel SDM Vol. 3C §27.2.1.3, "VM-Entry Control Fields"';
 
 function isAllowed(value: number, { mustBeOne, mayBeOne }: ControlCapability): boolean {
   return (~value & mustBeOne) === 0 && (value & ~mayBeOne) === 0;

@@ -2,7 +2,7 @@
  * Accesses to control and debug registers: what the guest reads and writes of registers that it shares with the
  * hypervisor, and what exits.
  *
- * Intel SDM Vol. 3C §24.6.6, "Guest/Host Masks and Read Shadows for CR0 and CR4"; §25.3, "Changes to Instruction Behavior
+ * Intel SDM Vol. 3C §25.6.6, "Guest/Host Masks and Read Shadows for CR0 and CR4"; §26.3, "Changes to Instruction Behavior
  * in VMX Non-Root Operation".
  */
 import {
@@ -25,7 +25,7 @@ import { EXIT } from "./exit-reasons.ts";
 import { exit, has, isNonRoot, isSupervisor } from "./intercept.ts";
 import { INTERNAL, vmx } from "./vmx-state.ts";
 
-/** What the guest reads of a register that the hypervisor shares with it. Intel SDM Vol. 3C §24.6.6, "Guest/Host Masks and Read Shadows for CR0 and CR4". */
+/** What the guest reads of a register that the hypervisor shares with it. Intel SDM Vol. 3C §25.6.6, "Guest/Host Masks and Read Shadows for CR0 and CR4". */
 function shadowed(m: SemanticsBuilder, register: Slot, mask: Slot, shadow: Slot): Value {
   const own = m.and(m.state(register), m.not(m.state(mask), 64));
   return m.or(own, m.and(m.state(shadow), m.state(mask)));
@@ -81,7 +81,7 @@ function fromControl(m: SemanticsBuilder, destination: Operand, source: Operand)
   });
 }
 
-/** #GP(0) where a value has bits that VMX operation fixes otherwise. Intel SDM Vol. 3C §23.8, "Restrictions on VMX Operation". */
+/** #GP(0) where a value has bits that VMX operation fixes otherwise. Intel SDM Vol. 3C §24.8, "Restrictions on VMX Operation". */
 function requireFixed(m: SemanticsBuilder, value: Value, mustBeOne: Value): void {
   m.raiseWhen(m.notEqual(m.and(value, mustBeOne), mustBeOne), "GP", m.constant(0));
 }
@@ -188,7 +188,7 @@ function moveIntercept(form: Form): Prologue | undefined {
   return undefined;
 }
 
-/** LMSW changes bits 3:0 of CR0; PE can only be set. Intel SDM Vol. 3C §25.1.3, "Instructions That Cause VM Exits Conditionally". */
+/** LMSW changes bits 3:0 of CR0; PE can only be set. Intel SDM Vol. 3C §26.1.3, "Instructions That Cause VM Exits Conditionally". */
 function lmsw(m: SemanticsBuilder, source: Operand): void {
   m.when(m.both(m.state(vmx.operation), isSupervisor(m)), () => {
     const value = m.read(source);

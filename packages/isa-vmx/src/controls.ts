@@ -1,7 +1,7 @@
 /**
  * Bits of the VM-execution, VM-exit and VM-entry controls, by the manual's names. All that capabilities here may allow.
  *
- * Intel SDM Vol. 3C §24.6, "VM-Execution Control Fields"; §24.7, "VM-Exit Control Fields"; §24.8, "VM-Entry Control
+ * Intel SDM Vol. 3C §25.6, "VM-Execution Control Fields"; §25.7, "VM-Exit Control Fields"; §25.8, "VM-Entry Control
  * Fields".
  */
 export const PIN = {

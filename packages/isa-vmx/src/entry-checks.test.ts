@@ -1,4 +1,4 @@
-/** Every check of VM entry, each violated alone. Intel SDM Vol. 3C §26.2, "Checks on VMX Controls and Host-State Area"; §26.3.1, "Checks on the Guest State Area". */
+/** Every check of VM entry, each violated alone. Intel SDM Vol. 3C §27.2, "Checks on VMX Controls and Host-State Area"; §27.3.1, "Checks on the Guest State Area". */
 import { describe, expect, test } from "vitest";
 import { haswell, sandyBridge } from "./capabilities.ts";
 import { controlChecks } from "./control-checks.ts";
@@ -128,7 +128,7 @@ describe("VM entry", () => {
     bench.set("GUEST_CR0", 0x8001_0013n);
     bench.control.launch();
     expect(bench.control.lastEntryFailure?.message).toBe(
-      'VM entry failed at its checks of the guest-state: guest CR0 (GUEST_CR0) is 0x80010013. It must not set a bit that VMX operation does not support, and set NE, and PE and PG in a guest that is not unrestricted (Intel SDM Vol. 3C §26.3.1.1, "Checks on Guest Control Registers, Debug Registers, and MSRs").',
+      'VM entry failed at its checks of the guest-state: guest CR0 (GUEST_CR0) is 0x80010013. It must not set a bit that VMX operation does not support, and set NE, and PE and PG in a guest that is not unrestricted (Intel SDM Vol. 3C §27.3.1.1, "Checks on Guest Control Registers, Debug Registers, and MSRs").',
     );
   });
 
@@ -138,7 +138,7 @@ describe("VM entry", () => {
     expect(bench.control.launch()).toEqual({ kind: "entered" });
   });
 
-  test('exits with reason 34 and the entry\'s position when an MSR cannot be loaded: Intel SDM Vol. 3C §26.4, "Loading MSRs"', () => {
+  test('exits with reason 34 and the entry\'s position when an MSR cannot be loaded: Intel SDM Vol. 3C §27.4, "Loading MSRs"', () => {
     const bench = new GuestBench();
     const { physical } = bench.memory;
     physical.writeU64(HOST.msrArea, 0xc000_0082n);

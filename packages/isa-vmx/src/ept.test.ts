@@ -10,8 +10,8 @@ const READ = `mov rax, [${PAGE + 8}]\nhlt`;
 const WRITE = `mov [${PAGE + 8}], rax\nhlt`;
 const CALL = `mov rax, ${PAGE + 8}\ncall rax\nhlt`;
 
-const MISCONFIGURATIONS = 'Intel SDM Vol. 3C §28.3.3.1, "EPT Misconfigurations"';
-const VIOLATIONS = 'Intel SDM Vol. 3C §28.3.3.2, "EPT Violations"';
+const MISCONFIGURATIONS = 'Intel SDM Vol. 3C §29.3.3.1, "EPT Misconfigurations"';
+const VIOLATIONS = 'Intel SDM Vol. 3C §29.3.3.2, "EPT Violations"';
 
 describe("The EPT walk", () => {
   test("reads at most 24 entries of both kinds for one linear address", () => {
@@ -183,7 +183,7 @@ describe("The EPT walk", () => {
     expect(huge.processor.run(100)).toMatchObject({ value: { reason: EXIT.CPUID } });
   });
 
-  test('sets accessed and dirty flags where the EPTP asks for them: Intel SDM Vol. 3C §28.3.5, "Accessed and Dirty Flags for EPT"', () => {
+  test('sets accessed and dirty flags where the EPTP asks for them: Intel SDM Vol. 3C §29.3.5, "Accessed and Dirty Flags for EPT"', () => {
     const bench = new GuestBench({ capabilities: haswell });
     bench.set("EPT_POINTER", BigInt(HOST.eptPml4) | 0x5en);
     const entry = (guest: number): bigint =>
@@ -201,7 +201,7 @@ describe("The EPT walk", () => {
     expect(entry(PAGE)).toBe(0x300n);
   });
 
-  test('finds a reference to a paging structure on a read-only page to be a write with these flags: Intel SDM Vol. 3C §28.3.3.2, "EPT Violations"', () => {
+  test('finds a reference to a paging structure on a read-only page to be a write with these flags: Intel SDM Vol. 3C §29.3.3.2, "EPT Violations"', () => {
     const bench = new GuestBench({ capabilities: haswell });
     bench.set("EPT_POINTER", BigInt(HOST.eptPml4) | 0x5en);
     bench.setEpt(GUEST.pml4, (entry) => (entry & ~7n) | 5n);

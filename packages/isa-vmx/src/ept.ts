@@ -3,8 +3,8 @@
  *
  * It is a routine of the expression language because it runs at every TLB miss, five times in a walk of four levels.
  *
- * Intel SDM Vol. 3C §28.3, "The Extended Page Table Mechanism (EPT)"; §28.3.3.1, "EPT Misconfigurations"; §28.3.3.2,
- * "EPT Violations"; §28.3.5, "Accessed and Dirty Flags for EPT"; §27.2.1, "Basic VM-Exit Information", Table 27-7.
+ * Intel SDM Vol. 3C §29.3, "The Extended Page Table Mechanism (EPT)"; §29.3.3.1, "EPT Misconfigurations"; §29.3.3.2,
+ * "EPT Violations"; §29.3.5, "Accessed and Dirty Flags for EPT"; §28.2.1, "Basic VM-Exit Information", Table 28-7.
  */
 import {
   ACCESS_EXECUTE,

@@ -1,4 +1,4 @@
-/** Exceptions, interrupts, NMIs, windows, timers and injection. Intel SDM Vol. 3C §25.2, "Other Causes of VM Exits"; §26.6, "Event Injection". */
+/** Exceptions, interrupts, NMIs, windows, timers and injection. Intel SDM Vol. 3C §26.2, "Other Causes of VM Exits"; §27.6, "Event Injection". */
 import { slots } from "@ringside/isa";
 import { describe, expect, test } from "vitest";
 import { ENTRY_CONTROL, EXIT_CONTROL, PIN, PRIMARY } from "./controls.ts";
@@ -72,7 +72,7 @@ describe("An exception", () => {
     expect(bench.handler).toBe(3);
   });
 
-  test('says that an IRET that faults has unblocked NMIs: Intel SDM Vol. 3C §27.2.3, "Information About NMI Unblocking Due to IRET"', () => {
+  test('says that an IRET that faults has unblocked NMIs: Intel SDM Vol. 3C §28.2.3, "Information About NMI Unblocking Due to IRET"', () => {
     const virtualNmis = (bench: GuestBench): void => {
       bench.enable("PIN_BASED_CONTROLS", PIN.VIRTUAL_NMIS);
       bench.set("GUEST_INTERRUPTIBILITY_STATE", 8);
@@ -377,7 +377,7 @@ describe("Injection", () => {
     expect(bench.get("GUEST_RIP")).toBe(BigInt(GUEST.code));
   });
 
-  test('saves a debug trap that MOV SS holds back, and takes it after the entry: Intel SDM Vol. 3C §24.4.2, "Guest Non-Register State"', () => {
+  test('saves a debug trap that MOV SS holds back, and takes it after the entry: Intel SDM Vol. 3C §25.4.2, "Guest Non-Register State"', () => {
     const bench = new GuestBench();
     bench.write(GUEST.data, 0x10n);
     bench.enable("VM_ENTRY_CONTROLS", ENTRY_CONTROL.LOAD_DEBUG_CONTROLS);

@@ -1,4 +1,4 @@
-/** Each VM exit by an instruction: reason, qualification, length and information. Intel SDM Vol. 3C §25.1, "Instructions That Cause VM Exits"; §27.2, "Recording VM-Exit Information and Updating VM-Entry Control Fields". */
+/** Each VM exit by an instruction: reason, qualification, length and information. Intel SDM Vol. 3C §26.1, "Instructions That Cause VM Exits"; §28.2, "Recording VM-Exit Information and Updating VM-Entry Control Fields". */
 import { slots } from "@ringside/isa";
 import { describe, expect, test } from "vitest";
 import { PRIMARY, SECONDARY } from "./controls.ts";
@@ -365,7 +365,7 @@ describe("What does not exit", () => {
 });
 
 describe("Bitmaps", () => {
-  test('decide which MSRs exit: Intel SDM Vol. 3C §24.6.9, "MSR-Bitmap Address"', () => {
+  test('decide which MSRs exit: Intel SDM Vol. 3C §25.6.9, "MSR-Bitmap Address"', () => {
     for (const [index, area] of [
       [0x174, 0],
       [0xc000_0082, 0x400],
@@ -394,7 +394,7 @@ describe("Bitmaps", () => {
     expect(none.run("mov ecx, 0x174\nrdmsr")).toBe(EXIT.RDMSR);
   });
 
-  test('decide which ports exit: Intel SDM Vol. 3C §24.6.4, "I/O-Bitmap Addresses"', () => {
+  test('decide which ports exit: Intel SDM Vol. 3C §25.6.4, "I/O-Bitmap Addresses"', () => {
     for (const [port, map, size] of [
       [0x61, HOST.ioBitmapA, "al"],
       [0x7fff, HOST.ioBitmapA, "al"],
@@ -424,7 +424,7 @@ describe("Bitmaps", () => {
 });
 
 describe("The TPR shadow", () => {
-  test('takes CR8 to the virtual-APIC page, and exits below the threshold: Intel SDM Vol. 3C §29.1.1, "Virtualized APIC Registers"', () => {
+  test('takes CR8 to the virtual-APIC page, and exits below the threshold: Intel SDM Vol. 3C §30.1.1, "Virtualized APIC Registers"', () => {
     const bench = new GuestBench();
     bench.enable("PRIMARY_CONTROLS", PRIMARY.USE_TPR_SHADOW);
     bench.memory.physical.writeU32(HOST.virtualApic + 0x80, 0x90);

@@ -10,7 +10,7 @@
  * +---------+-------+--+-------+----------+---+
  * ```
  *
- * Intel SDM Vol. 3C §24.11.2, "VMREAD, VMWRITE, and Encodings of VMCS Fields"; Vol. 3D Appendix B, "Field Encoding in
+ * Intel SDM Vol. 3C §25.11.2, "VMREAD, VMWRITE, and Encodings of VMCS Fields"; Vol. 3D Appendix B, "Field Encoding in
  * VMCS". Fields of controls that no capability here allows do not exist.
  */
 

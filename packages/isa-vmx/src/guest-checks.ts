@@ -1,7 +1,7 @@
 /**
  * Checks on the guest-state area. The failure is a failed VM entry: exit reason 33 with bit 31.
  *
- * Intel SDM Vol. 3C §26.3.1, "Checks on the Guest State Area".
+ * Intel SDM Vol. 3C §27.3.1, "Checks on the Guest State Area".
  */
 import { isCanonical } from "@ringside/isa";
 import { CR0_FIXED, cr4Fixed } from "./capabilities.ts";
@@ -13,12 +13,12 @@ import { interruption, TYPE } from "./interruption.ts";
 import { isLongGuest, segmentChecks } from "./segment-checks.ts";
 
 const REGISTERS =
-  'Intel SDM Vol. 3C §26.3.1.1, "Checks on Guest Control Registers, Debug Registers, and MSRs"';
-const TABLES = 'Intel SDM Vol. 3C §26.3.1.3, "Checks on Guest Descriptor-Table Registers"';
-const RIP = 'Intel SDM Vol. 3C §26.3.1.4, "Checks on Guest RIP, RFLAGS, and SSP"';
-const NON_REGISTER = 'Intel SDM Vol. 3C §26.3.1.5, "Checks on Guest Non-Register State"';
+  'Intel SDM Vol. 3C §27.3.1.1, "Checks on Guest Control Registers, Debug Registers, and MSRs"';
+const TABLES = 'Intel SDM Vol. 3C §27.3.1.3, "Checks on Guest Descriptor-Table Registers"';
+const RIP = 'Intel SDM Vol. 3C §27.3.1.4, "Checks on Guest RIP, RFLAGS, and SSP"';
+const NON_REGISTER = 'Intel SDM Vol. 3C §27.3.1.5, "Checks on Guest Non-Register State"';
 const PDPTES =
-  'Intel SDM Vol. 3C §26.3.1.6, "Checks on Guest Page-Directory-Pointer-Table Entries"';
+  'Intel SDM Vol. 3C §27.3.1.6, "Checks on Guest Page-Directory-Pointer-Table Entries"';
 
 const CR0_PE = 1n;
 const CR0_PG = 0x8000_0000n;
@@ -36,7 +36,7 @@ const PENDING_BS = 0x4000n;
 
 /** Bits of the interruptibility state. */
 const BLOCKING = { STI: 1, MOV_SS: 2, SMI: 4, NMI: 8 } as const;
-/** Activity states. Intel SDM Vol. 3C §24.4.2, "Guest Non-Register State". */
+/** Activity states. Intel SDM Vol. 3C §25.4.2, "Guest Non-Register State". */
 const ACTIVITY = { ACTIVE: 0, HLT: 1 } as const;
 
 const loadsDebug = (view: EntryView): boolean =>

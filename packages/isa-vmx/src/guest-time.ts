@@ -3,7 +3,7 @@
  *
  * Ends are machine times plus 1, so that 0 means none; they are in the state block, as all that a snapshot needs.
  *
- * Intel SDM Vol. 3C §25.5.1, "VMX-Preemption Timer"; §25.5.2, "Monitor Trap Flag"; §26.6.4, "VMX-Preemption Timer".
+ * Intel SDM Vol. 3C §26.5.1, "VMX-Preemption Timer"; §26.5.2, "Monitor Trap Flag"; §27.6.4, "VMX-Preemption Timer".
  */
 import { slots, type ExtensionContext } from "@ringside/isa";
 import { fields } from "./fields.ts";

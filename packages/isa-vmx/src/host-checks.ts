@@ -1,8 +1,8 @@
 /**
  * Checks on the host-state area. The failure is VMfailValid 8.
  *
- * Intel SDM Vol. 3C §26.2.2, "Checks on Host Control Registers, MSRs, and SSP"; §26.2.3, "Checks on Host Segment and
- * Descriptor-Table Registers"; §26.2.4, "Checks Related to Address-Space Size".
+ * Intel SDM Vol. 3C §27.2.2, "Checks on Host Control Registers, MSRs, and SSP"; §27.2.3, "Checks on Host Segment and
+ * Descriptor-Table Registers"; §27.2.4, "Checks Related to Address-Space Size".
  */
 import { isCanonical } from "@ringside/isa";
 import { CR0_FIXED, cr4Fixed, type FixedBits } from "./capabilities.ts";
@@ -10,10 +10,10 @@ import { ENTRY_CONTROL, EXIT_CONTROL } from "./controls.ts";
 import { isPat, type EntryCheck, type EntryView } from "./entry-check.ts";
 import type { FieldKey } from "./fields.ts";
 
-const REGISTERS = 'Intel SDM Vol. 3C §26.2.2, "Checks on Host Control Registers, MSRs, and SSP"';
+const REGISTERS = 'Intel SDM Vol. 3C §27.2.2, "Checks on Host Control Registers, MSRs, and SSP"';
 const SEGMENTS =
-  'Intel SDM Vol. 3C §26.2.3, "Checks on Host Segment and Descriptor-Table Registers"';
-const ADDRESS_SPACE = 'Intel SDM Vol. 3C §26.2.4, "Checks Related to Address-Space Size"';
+  'Intel SDM Vol. 3C §27.2.3, "Checks on Host Segment and Descriptor-Table Registers"';
+const ADDRESS_SPACE = 'Intel SDM Vol. 3C §27.2.4, "Checks Related to Address-Space Size"';
 
 const EFER_LME = 0x100n;
 const EFER_LMA = 0x400n;

@@ -1,6 +1,6 @@
-/** How VMX instructions fail. Intel SDM Vol. 3C §30.2, "Conventions"; §30.4, "VM Instruction Error Numbers". */
+/** How VMX instructions fail. Intel SDM Vol. 3C §31.2, "Conventions"; §31.4, "VM Instruction Error Numbers". */
 
-/** VM-instruction error numbers. Intel SDM Vol. 3C §30.4, "VM Instruction Error Numbers". */
+/** VM-instruction error numbers. Intel SDM Vol. 3C §31.4, "VM Instruction Error Numbers". */
 export const ERROR = {
   VMCALL_IN_ROOT: 1,
   VMCLEAR_ADDRESS: 2,

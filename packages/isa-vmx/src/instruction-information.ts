@@ -1,7 +1,7 @@
 /**
  * VM-exit instruction information, and the displacement that is the exit qualification of instructions with memory.
  *
- * Intel SDM Vol. 3C §27.2.5, "Information for VM Exits Due to Instruction Execution", Tables 27-8 to 27-14.
+ * Intel SDM Vol. 3C §28.2.5, "Information for VM Exits Due to Instruction Execution", Tables 27-8 to 27-14.
  */
 import type { CurrentOperand } from "@ringside/isa";
 import { EXIT } from "./exit-reasons.ts";

@@ -2,7 +2,7 @@
  * The VMX instructions.
  *
  * What they check before they touch operands is here; the rest is TypeScript (vmx-processor.ts), which answers with one
- * of the {@link ANSWER} numbers. Intel SDM Vol. 3C §30.2, "Conventions"; §30.3, "VMX Instructions".
+ * of the {@link ANSWER} numbers. Intel SDM Vol. 3C §31.2, "Conventions"; §31.3, "VMX Instructions".
  */
 import {
   CR4,
@@ -27,7 +27,7 @@ export const ANSWER = {
   GENERAL_PROTECTION: 3,
 } as const;
 
-const REFERENCE = "Intel SDM Vol. 3C §30.3";
+const REFERENCE = "Intel SDM Vol. 3C §31.3";
 
 function privileged(why: string): Classification {
   return { privilege: "cpl0", sensitive: "control", why };
@@ -77,7 +77,7 @@ function requireRoot(
   m.raiseWhen(m.state(slots.cpl), "GP", m.constant(0));
 }
 
-/** Sets the flags to what TypeScript answered. Intel SDM Vol. 3C §30.2, "Conventions". */
+/** Sets the flags to what TypeScript answered. Intel SDM Vol. 3C §31.2, "Conventions". */
 function conclude(m: SemanticsBuilder, answer: Value): void {
   const is = (number: number): Value => m.equal(answer, m.toI32(m.constant(number)));
   m.raiseWhen(is(ANSWER.GENERAL_PROTECTION), "GP", m.constant(0));

@@ -4,8 +4,8 @@
  * Exceptions that an instruction raises for want of privilege come before its VM exit, so an intercept of a privileged
  * instruction only looks at CPL 0 and lets the instruction itself raise #GP elsewhere.
  *
- * Intel SDM Vol. 3C §25.1, "Instructions That Cause VM Exits"; §25.3, "Changes to Instruction Behavior in VMX Non-Root
- * Operation"; §27.2.1, "Basic VM-Exit Information".
+ * Intel SDM Vol. 3C §26.1, "Instructions That Cause VM Exits"; §26.3, "Changes to Instruction Behavior in VMX Non-Root
+ * Operation"; §28.2.1, "Basic VM-Exit Information".
  */
 import {
   slots,
@@ -64,7 +64,7 @@ function mayReadTime(m: SemanticsBuilder, control: number): Value {
   return m.both(has(m, vmx.primary, control), allowed);
 }
 
-/** MSR bitmaps: read-low, read-high, write-low, write-high of 1 KiB each. Intel SDM Vol. 3C §24.6.9, "MSR-Bitmap Address". */
+/** MSR bitmaps: read-low, read-high, write-low, write-high of 1 KiB each. Intel SDM Vol. 3C §25.6.9, "MSR-Bitmap Address". */
 const msrExits: Routine = {
   name: "vmxMsrExits",
   parameters: ["i64", "i64"],

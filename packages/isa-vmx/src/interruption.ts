@@ -8,7 +8,7 @@
  * +-----+-----------+-----------------+------------+-------+--------+
  * ```
  *
- * Intel SDM Vol. 3C §24.8.3, "VM-Entry Controls for Event Injection"; §24.9.2, "Information for VM Exits Due to Vectored
+ * Intel SDM Vol. 3C §25.8.3, "VM-Entry Controls for Event Injection"; §25.9.2, "Information for VM Exits Due to Vectored
  * Events".
  */
 

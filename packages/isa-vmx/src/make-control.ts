@@ -29,7 +29,7 @@ export function makeControl(processor: EnteringProcessor): VmxControl {
     const words = ERROR_WORDS[outcome.error] ?? "there is no current VMCS, or the region is wrong";
     throw new VmxError(
       outcome.error,
-      `${what} failed with error ${outcome.error}: ${words}. See Intel SDM Vol. 3C §30.4, "VM Instruction Error Numbers".`,
+      `${what} failed with error ${outcome.error}: ${words}. See Intel SDM Vol. 3C §31.4, "VM Instruction Error Numbers".`,
     );
   };
   const requireRoot = (what: string): void => {

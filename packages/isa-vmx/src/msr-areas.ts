@@ -1,7 +1,7 @@
 /**
  * MSR areas: lists of 16 bytes an entry (index, reserved, value) that entries and exits load and exits store.
  *
- * Intel SDM Vol. 3C §26.4, "Loading MSRs"; §27.4, "Saving MSRs"; §27.6, "Loading MSRs".
+ * Intel SDM Vol. 3C §27.4, "Loading MSRs"; §28.4, "Saving MSRs"; §28.6, "Loading MSRs".
  */
 import type { ExtensionContext } from "@ringside/isa";
 import type { GuardedMemory } from "./vmcs.ts";

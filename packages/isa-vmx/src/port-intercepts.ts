@@ -1,7 +1,7 @@
 /**
  * Accesses to ports that exit: all of them, or by the I/O bitmaps.
  *
- * Intel SDM Vol. 3C §25.1.3, "Instructions That Cause VM Exits Conditionally"; §24.6.4, "I/O-Bitmap Addresses".
+ * Intel SDM Vol. 3C §26.1.3, "Instructions That Cause VM Exits Conditionally"; §25.6.4, "I/O-Bitmap Addresses".
  */
 import {
   checkPorts,
@@ -23,7 +23,7 @@ const RDX = 2;
 const RSI = 6;
 const RDI = 7;
 
-/** Whether an access to ports exits. Intel SDM Vol. 3C §25.1.3, "Instructions That Cause VM Exits Conditionally"; §24.6.4, "I/O-Bitmap Addresses". */
+/** Whether an access to ports exits. Intel SDM Vol. 3C §26.1.3, "Instructions That Cause VM Exits Conditionally"; §25.6.4, "I/O-Bitmap Addresses". */
 const portExits: Routine = {
   name: "vmxPortExits",
   parameters: ["i64", "i64"],
@@ -56,7 +56,7 @@ const portExits: Routine = {
   },
 };
 
-/** Bits of the exit qualification for I/O. Intel SDM Vol. 3C §27.2.1, "Basic VM-Exit Information", Table 27-5. */
+/** Bits of the exit qualification for I/O. Intel SDM Vol. 3C §28.2.1, "Basic VM-Exit Information", Table 28-5. */
 function ioAccess(
   direction: "in" | "out",
   bytes: number,

@@ -1,14 +1,14 @@
 /**
  * Checks on guest segment registers.
  *
- * Intel SDM Vol. 3C §26.3.1.2, "Checks on Guest Segment Registers".
+ * Intel SDM Vol. 3C §27.3.1.2, "Checks on Guest Segment Registers".
  */
 import { isCanonical } from "@ringside/isa";
 import { ENTRY_CONTROL } from "./controls.ts";
 import { VIRTUAL_8086, type EntryCheck, type EntryView } from "./entry-check.ts";
 import type { FieldKey } from "./fields.ts";
 
-const REFERENCE = 'Intel SDM Vol. 3C §26.3.1.2, "Checks on Guest Segment Registers"';
+const REFERENCE = 'Intel SDM Vol. 3C §27.3.1.2, "Checks on Guest Segment Registers"';
 const UNUSABLE = 0x1_0000;
 const PRESENT = 0x80;
 const CODE_OR_DATA = 0x10;
@@ -219,7 +219,7 @@ function dplChecks(register: Register): readonly EntryCheck[] {
   ];
 }
 
-/** Whether a limit is one that the granularity can express. Intel SDM Vol. 3C §26.3.1.2, "Checks on Guest Segment Registers". */
+/** Whether a limit is one that the granularity can express. Intel SDM Vol. 3C §27.3.1.2, "Checks on Guest Segment Registers". */
 function granularityFits(view: EntryView, register: Register): boolean {
   const limit = view.number(limitOf(register));
   const isGranular = (rights(view, register) & GRANULAR) !== 0;

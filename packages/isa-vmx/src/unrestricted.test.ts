@@ -1,4 +1,4 @@
-/** Guests without protection and paging. Intel SDM Vol. 3C §24.6.2, "Processor-Based VM-Execution Controls" (unrestricted guest); §31.5.1, "Unrestricted Guests". */
+/** Guests without protection and paging. Intel SDM Vol. 3C §25.6.2, "Processor-Based VM-Execution Controls" (unrestricted guest); §31.5.1, "Unrestricted Guests". */
 import { describe, expect, test } from "vitest";
 import { ENTRY_CONTROL, EXIT_CONTROL, SECONDARY } from "./controls.ts";
 import { EXIT } from "./exit-reasons.ts";
@@ -130,7 +130,7 @@ describe("An unrestricted guest", () => {
   });
 });
 
-describe('A task switch exits, whatever the controls are: Intel SDM Vol. 3C §25.4.2, "Treatment of Task Switches"', () => {
+describe('A task switch exits, whatever the controls are: Intel SDM Vol. 3C §26.4.2, "Treatment of Task Switches"', () => {
   const TSS = 0xb000;
   const SELECTOR = 0x20n;
 
@@ -176,7 +176,7 @@ describe('A task switch exits, whatever the controls are: Intel SDM Vol. 3C §25
 });
 
 describe("A guest that is restricted", () => {
-  test('gets #GP for clearing PE or PG: Intel SDM Vol. 3C §23.8, "Restrictions on VMX Operation"', () => {
+  test('gets #GP for clearing PE or PG: Intel SDM Vol. 3C §24.8, "Restrictions on VMX Operation"', () => {
     for (const bits of [0x8000_0000n, 1n]) {
       const bench = new GuestBench();
       expect(bench.run(`mov rax, cr0\nmov rbx, ${bits}\nxor rax, rbx\nmov cr0, rax\nhlt`)).toBe(

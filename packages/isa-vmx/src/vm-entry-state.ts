@@ -1,7 +1,7 @@
 /**
  * Loading guest state: what VM entry puts into the processor after its checks.
  *
- * Intel SDM Vol. 3C §26.3.2, "Loading Guest State"; §26.4, "Loading MSRs"; §26.6, "Event Injection".
+ * Intel SDM Vol. 3C §27.3.2, "Loading Guest State"; §27.4, "Loading MSRs"; §27.6, "Event Injection".
  */
 import {
   CR0,

@@ -1,7 +1,7 @@
 /**
  * VM entry: VMLAUNCH and VMRESUME.
  *
- * Intel SDM Vol. 3C §26.1, "Basic VM-Entry Checks", and the sections after it, in their order.
+ * Intel SDM Vol. 3C §27.1, "Basic VM-Entry Checks", and the sections after it, in their order.
  */
 import { slots } from "@ringside/isa";
 import { fields } from "./fields.ts";
@@ -144,7 +144,7 @@ export class VmEntry {
     return { kind: "exited", exit: { reason, entryFailure: failure } };
   }
 
-  /** Translations of this guest, or none at all where there are no VPIDs. Intel SDM Vol. 3C §28.4, "Caching Translation Information". */
+  /** Translations of this guest, or none at all where there are no VPIDs. Intel SDM Vol. 3C §29.4, "Caching Translation Information". */
   #selectGuestTlb(): void {
     const { context } = this.#parts;
     const { state } = context;
@@ -196,7 +196,7 @@ export class VmEntry {
     }
   }
 
-  /** The trap comes at the next boundary that blocking by MOV SS does not hold back. Intel SDM Vol. 3C §26.7.3, "Delivery of Pending Debug Exceptions after VM Entry". */
+  /** The trap comes at the next boundary that blocking by MOV SS does not hold back. Intel SDM Vol. 3C §27.7.3, "Delivery of Pending Debug Exceptions after VM Entry". */
   #takePendingDebug(vmcs: Vmcs): void {
     const pending = vmcs.low(GUEST_PENDING_DEBUG_EXCEPTIONS);
     const causes = (pending & ENABLED_BREAKPOINT) === 0 ? PENDING_STEP : PENDING_CAUSES;
@@ -205,7 +205,7 @@ export class VmEntry {
 }
 
 function msrFailure(position: number): EntryFailure {
-  const reference = 'Intel SDM Vol. 3C §26.4, "Loading MSRs"';
+  const reference = 'Intel SDM Vol. 3C §27.4, "Loading MSRs"';
   return {
     stage: "msr-loading",
     check: "entry-msr-load-area",

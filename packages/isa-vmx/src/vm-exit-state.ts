@@ -1,7 +1,7 @@
 /**
  * Saving guest state, and loading host state: the two halves of a VM exit.
  *
- * Intel SDM Vol. 3C §27.3, "Saving Guest State"; §27.5, "Loading Host State".
+ * Intel SDM Vol. 3C §28.3, "Saving Guest State"; §28.5, "Loading Host State".
  */
 import {
   CR0,

@@ -1,7 +1,7 @@
 /**
  * VM exit: what is recorded, saved and loaded, and what leads to one.
  *
- * Intel SDM Vol. 3C §27.2, "Recording VM-Exit Information and Updating VM-Entry Control Fields", and the sections after
+ * Intel SDM Vol. 3C §28.2, "Recording VM-Exit Information and Updating VM-Entry Control Fields", and the sections after
  * it, in their order.
  */
 import { slots, type ExtensionEvent, type Verdict } from "@ringside/isa";

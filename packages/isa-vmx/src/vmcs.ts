@@ -6,7 +6,7 @@
  * ```
  *
  * The data is always in the region, never cached, so a snapshot of memory holds it. Software must not rely on the
- * layout. Intel SDM Vol. 3C §24.2, "Format of the VMCS Region".
+ * layout. Intel SDM Vol. 3C §25.2, "Format of the VMCS Region".
  */
 import type { HostMemory, PhysicalMemory } from "@ringside/isa";
 import {
@@ -54,7 +54,7 @@ export class GuardedMemory {
   }
 }
 
-/** The revision identifier of a region, which need not be in RAM. Intel SDM Vol. 3C §24.2, "Format of the VMCS Region". */
+/** The revision identifier of a region, which need not be in RAM. Intel SDM Vol. 3C §25.2, "Format of the VMCS Region". */
 export function revisionAt(memory: GuardedMemory, region: number): number {
   return memory.readU32(region);
 }
@@ -90,7 +90,7 @@ export class Vmcs {
     this.#memory.writeU32(this.region + LAUNCH_OFFSET, LAUNCHED);
   }
 
-  /** Intel SDM Vol. 3C §27.7, "VMX Aborts". */
+  /** Intel SDM Vol. 3C §28.7, "VMX Aborts". */
   setAbort(indicator: number): void {
     this.#memory.writeU32(this.region + ABORT_OFFSET, indicator);
   }

@@ -18,7 +18,7 @@ export interface EntryFailure {
   readonly value: bigint;
   /** What the field must be, in words. */
   readonly expected: string;
-  /** `Intel SDM Vol. 3C §26.3.1.1, "Checks on Guest Control Registers, Debug Registers, and MSRs"`. */
+  /** `Intel SDM Vol. 3C §27.3.1.1, "Checks on Guest Control Registers, Debug Registers, and MSRs"`. */
   readonly reference: string;
   /** All of it as one sentence. */
   readonly message: string;
@@ -53,7 +53,7 @@ export interface VmxCounts {
 
 /** A VMX instruction executed through {@link VmxControl} failed. */
 export class VmxError extends Error {
-  /** VM-instruction error number; 0 for VMfailInvalid. Intel SDM Vol. 3C §30.4, "VM Instruction Error Numbers". */
+  /** VM-instruction error number; 0 for VMfailInvalid. Intel SDM Vol. 3C §31.4, "VM Instruction Error Numbers". */
   readonly number: number;
 
   constructor(number: number, message: string) {

@@ -1,7 +1,7 @@
 /**
  * VMX operation of one processor: which there is, the current VMCS, and all VMX instructions but VM entry.
  *
- * Intel SDM Vol. 3C §23.7, "Enabling and Entering VMX Operation"; §30.3, "VMX Instructions".
+ * Intel SDM Vol. 3C §24.7, "Enabling and Entering VMX Operation"; §31.3, "VMX Instructions".
  */
 import { isCanonical, slots, type ExtensionContext } from "@ringside/isa";
 import {
@@ -192,7 +192,7 @@ export class VmxOperation {
     return outcome.error === 0 ? ANSWER.FAIL_INVALID : ANSWER.FAIL_VALID;
   }
 
-  /** Intel SDM Vol. 3C §23.7, "Enabling and Entering VMX Operation". */
+  /** Intel SDM Vol. 3C §24.7, "Enabling and Entering VMX Operation". */
   isVmxonForbidden(): boolean {
     const { state } = this.#context;
     if (this.operation !== OPERATION.NONE) return false;

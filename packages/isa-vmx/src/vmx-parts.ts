@@ -40,7 +40,7 @@ export class ExitCounts {
   }
 }
 
-/** The VMX-abort of a VM exit: the processor shuts down. Intel SDM Vol. 3C §27.7, "VMX Aborts". */
+/** The VMX-abort of a VM exit: the processor shuts down. Intel SDM Vol. 3C §28.7, "VMX Aborts". */
 export interface VmxAbort {
   /** The indicator in the VMCS region. */
   readonly abort: number;
@@ -48,7 +48,7 @@ export interface VmxAbort {
 
 const ABORT_HOST_MSR = 4;
 
-/** Loads the VM-exit MSR-load area, behind the host state. Intel SDM Vol. 3C §27.6, "Loading MSRs". */
+/** Loads the VM-exit MSR-load area, behind the host state. Intel SDM Vol. 3C §28.6, "Loading MSRs". */
 export function loadHostMsrs({ context, operation }: VmxParts, vmcs: Vmcs): VmxAbort | undefined {
   const count = vmcs.low(VM_EXIT_MSR_LOAD_COUNT);
   if (count === 0) return undefined;

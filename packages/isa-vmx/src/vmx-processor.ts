@@ -28,7 +28,7 @@ import { VmxOperation } from "./vmx-operation.ts";
 import { ExitCounts, type RootMode, type VmxParts } from "./vmx-parts.ts";
 import { INTERNAL, OPERATION, vmx } from "./vmx-state.ts";
 
-/** Bits 31:30 of a task switch's qualification: CALL, IRET, JMP, or a task gate in the IDT. Intel SDM Vol. 3C §27.2.1, "Basic VM-Exit Information", Table 27-2. */
+/** Bits 31:30 of a task switch's qualification: CALL, IRET, JMP, or a task gate in the IDT. Intel SDM Vol. 3C §28.2.1, "Basic VM-Exit Information", Table 28-2. */
 function taskSwitchSource(kind: number): bigint {
   switch (kind) {
     case TASK_SWITCH.CALL:
@@ -146,7 +146,7 @@ export class VmxProcessor {
     return "continue";
   }
 
-  /** Intel SDM Vol. 3C §25.2, "Other Causes of VM Exits", in the order of Table 6-2's priorities. */
+  /** Intel SDM Vol. 3C §26.2, "Other Causes of VM Exits", in the order of Table 6-2's priorities. */
   #boundary({ nmi, shadowed }: PendingEvents): "deliver" | Verdict {
     const { context, time } = this.#parts;
     const { state } = context;

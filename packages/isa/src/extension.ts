@@ -116,7 +116,7 @@ export interface ExtensionHooks {
   readonly helpers?: Readonly<Record<string, (...parameters: number[]) => number | void>>;
 }
 
-/** An event to be injected. Intel SDM Vol. 3C §26.6, "Event Injection". */
+/** An event to be injected. Intel SDM Vol. 3C §27.6, "Event Injection". */
 export interface InjectedEvent {
   readonly kind: "external" | "nmi" | "software" | "privileged-software" | "exception";
   readonly vector: number;

@@ -20,7 +20,7 @@ test("the default processor counts no bits, and one of the others does", () => {
   expect([...processorProfiles.values()].some(({ features }) => features.has("popcnt"))).toBe(true);
 });
 
-// Intel SDM Vol. 3A §11.11, "Memory Type Range Registers (MTRRs)".
+// Intel SDM Vol. 3A §12.11, "Memory Type Range Registers (MTRRs)".
 test("memory is write-back by the range registers of a processor that has them", () => {
   const processor = processorProfiles.get("x86-64-v2-system") ?? defaultProfile;
   const { bytes: image } = assemble("mov ecx, 0x2ff\n rdmsr\n cli\n hlt", { address: 0x10_0000n });

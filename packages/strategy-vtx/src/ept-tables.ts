@@ -2,7 +2,7 @@
  * Extended page tables: the hypervisor's translation of guest-physical to host-physical addresses, in host memory.
  *
  * Four levels of 512 entries; leaves map 4 KiB, since neighbours in the guest are none in the host.
- * Intel SDM Vol. 3C §28.3.2, "EPT Translation Mechanism".
+ * Intel SDM Vol. 3C §29.3.2, "EPT Translation Mechanism".
  */
 import type { PhysicalMemory } from "@ringside/isa";
 import type { MonitorWork } from "@ringside/hypervisor";

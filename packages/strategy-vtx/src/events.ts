@@ -1,7 +1,7 @@
 /**
  * Event injection: the VM-entry interruption-information field, and what the virtual interrupt controller has to say.
  *
- * Intel SDM Vol. 3C §26.6, "Event Injection".
+ * Intel SDM Vol. 3C §27.6, "Event Injection".
  */
 import type { ProcessorState } from "@ringside/isa";
 import { PRIMARY } from "@ringside/isa-vmx";
@@ -69,7 +69,7 @@ export class Events {
     this.#inject(information);
   }
 
-  /** An event whose delivery an exit interrupted is delivered again. SDM Vol. 3C §27.2.4, "Information for VM Exits During Event Delivery". */
+  /** An event whose delivery an exit interrupted is delivered again. SDM Vol. 3C §28.2.4, "Information for VM Exits During Event Delivery". */
   redeliver(vectoring: number): void {
     if ((vectoring & hasErrorCode) !== 0) {
       const errorCode = this.#vmcs.read("IDT_VECTORING_ERROR_CODE");
@@ -122,7 +122,7 @@ export class Events {
     return this.#interrupts.isPending ? PRIMARY.INTERRUPT_WINDOW_EXITING : 0;
   }
 
-  /** An interrupt that the task priority holds back comes as soon as the guest lowers it. SDM Vol. 3C §29.1.2, "TPR Virtualization". */
+  /** An interrupt that the task priority holds back comes as soon as the guest lowers it. SDM Vol. 3C §30.1.2, "TPR Virtualization". */
   #setThreshold(): void {
     const { apic } = this.#controller;
     const waiting = apic.waitingClass;

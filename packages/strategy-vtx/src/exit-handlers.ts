@@ -1,7 +1,7 @@
 /**
  * What the hypervisor does at each VM exit.
  *
- * Intel SDM Vol. 3C §27.2, "Recording VM-Exit Information and Updating VM-Entry Control Fields".
+ * Intel SDM Vol. 3C §28.2, "Recording VM-Exit Information and Updating VM-Entry Control Fields".
  */
 import { VECTOR, type Emulation, type ProcessorState } from "@ringside/isa";
 import type {

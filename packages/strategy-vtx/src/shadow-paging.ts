@@ -13,7 +13,7 @@ import type { Vmcs } from "./vmcs.ts";
 
 const resume: GuestStep = { kind: "resume" };
 const pageFaultBit = 2 ** VECTOR.PF;
-/** Exit qualification for control-register accesses, SDM Vol. 3C §27.2.1, "Basic VM-Exit Information". */
+/** Exit qualification for control-register accesses, SDM Vol. 3C §28.2.1, "Basic VM-Exit Information". */
 const registerMask = 0xf;
 const accessType = 0x30;
 const movFrom = 0x10;

@@ -1,7 +1,7 @@
 /**
  * Task switches, which VT-x leaves to the hypervisor: the emulator's processor does them on the guest's tables.
  *
- * Intel SDM Vol. 3C §25.4.2, "Treatment of Task Switches".
+ * Intel SDM Vol. 3C §26.4.2, "Treatment of Task Switches".
  */
 import { SEGMENTS, segmentSlots, type VirtualEvent } from "@ringside/isa";
 import type { GuestStep } from "@ringside/hypervisor";

@@ -1,7 +1,7 @@
 /**
  * The controls and the host state of a guest's VMCS: what exits and what does not.
  *
- * Intel SDM Vol. 3C §24.6, "VM-Execution Control Fields".
+ * Intel SDM Vol. 3C §25.6, "VM-Execution Control Fields".
  */
 import type { PhysicalMemory } from "@ringside/isa";
 import {
@@ -107,7 +107,7 @@ const ownMsrs = [
   0xc000_0103, // IA32_TSC_AUX
 ] as const;
 
-/** One bit per register: reads of the low and the high range, then writes. SDM Vol. 3C §24.6.9, "MSR-Bitmap Address". */
+/** One bit per register: reads of the low and the high range, then writes. SDM Vol. 3C §25.6.9, "MSR-Bitmap Address". */
 export function writeMsrBitmap(memory: PhysicalMemory, page: number): void {
   memory.fill(page, 0xff, frameBytes);
   for (const index of ownMsrs) {

@@ -1,7 +1,7 @@
 /**
  * A violation of each check of VM entry: what changes a valid VMCS so that just that check does not hold.
  *
- * Intel SDM Vol. 3C §26.2, "Checks on VMX Controls and Host-State Area"; §26.3.1, "Checks on the Guest State Area".
+ * Intel SDM Vol. 3C §27.2, "Checks on VMX Controls and Host-State Area"; §27.3.1, "Checks on the Guest State Area".
  */
 import { ENTRY_CONTROL, EXIT_CONTROL, PIN, PRIMARY, SECONDARY } from "../controls.ts";
 import type { FieldKey } from "../fields.ts";

@@ -2,7 +2,7 @@
  * Writing CR0, CR3 and CR4: the checks, the mode that follows, and the TLB.
  *
  * Intel SDM Vol. 2B, "MOV—Move to/from Control Registers"; Vol. 3A §2.5, "Control Registers"; §4.1, "Paging Modes and
- * Control Bits"; §4.10.4.1, "Operations that Invalidate TLBs and Paging-Structure Caches"; §9.8.5, "Initializing IA-32e
+ * Control Bits"; §4.10.4.1, "Operations that Invalidate TLBs and Paging-Structure Caches"; §10.8.5, "Initializing IA-32e
  * Mode".
  */
 import { CR0, CR0_DEFINED, CR4, EFER } from "../profile/registers.ts";

@@ -124,7 +124,7 @@ function handlerStack(
 ): Value {
   const stack = m.variable(m.register(4, 64));
   m.when(m.either(ist, handler.isInner), () => {
-    // Intel SDM Vol. 3A §7.7, "Task Management in 64-bit Mode": RSP0 at 4, IST1 at 36.
+    // Intel SDM Vol. 3A §8.7, "Task Management in 64-bit Mode": RSP0 at 4, IST1 at 36.
     const istField = m.add(m.shiftLeft(ist, m.constant(3)), m.constant(28));
     const rspField = m.add(m.shiftLeft(handler.level, m.constant(3)), m.constant(4));
     const field = m.select(ist, istField, rspField);

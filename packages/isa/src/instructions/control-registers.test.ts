@@ -59,7 +59,7 @@ describe("MOV to and from control registers", () => {
     expect(bench.state.rbx).toBe(0x8005_0033n);
   });
 
-  // Intel SDM Vol. 3A §10.8.6.1, "Interaction of Task Priorities between CR8 and APIC".
+  // Intel SDM Vol. 3A §11.8.6.1, "Interaction of Task Priorities between CR8 and APIC".
   test("reads and writes the task priority through CR8", () => {
     let priority = 3;
     const bench = new KernelBench({
@@ -96,7 +96,7 @@ describe("MOV to and from control registers", () => {
   });
 });
 
-// Intel SDM Vol. 3A §9.8.5, "Initializing IA-32e Mode"; §9.8.5.4, "Switching Out of IA-32e Mode Operation".
+// Intel SDM Vol. 3A §10.8.5, "Initializing IA-32e Mode"; §10.8.5.4, "Switching Out of IA-32e Mode Operation".
 describe("Entering and leaving IA-32e mode", () => {
   const enter = `
     mov eax, 0x20

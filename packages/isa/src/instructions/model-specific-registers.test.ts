@@ -131,7 +131,7 @@ describe("RSM", () => {
   });
 });
 
-// Intel SDM Vol. 3A §11.11, "Memory Type Range Registers (MTRRs)".
+// Intel SDM Vol. 3A §12.11, "Memory Type Range Registers (MTRRs)".
 describe("Memory type range registers", () => {
   const profile = {
     ...defaultProfile,

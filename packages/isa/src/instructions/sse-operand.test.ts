@@ -16,7 +16,7 @@ const GENERAL_PROTECTION = 13;
 const X87_ERROR = 16;
 const SIMD_ERROR = 19;
 
-// Intel SDM Vol. 3A §13.1.4, "Initialization of the SSE Extensions".
+// Intel SDM Vol. 3A §14.1.4, "Initialization of the SSE Extensions".
 describe("Vector instructions need the operating system's consent:", () => {
   test.each([
     ["movaps xmm0, xmm1", "CR0.TS set", NOT_AVAILABLE],

@@ -1,7 +1,7 @@
 /**
  * What SSE instructions share: whether they may execute at all, aligned operands, and parts of registers.
  *
- * Intel SDM Vol. 3A §13.1.4, "Initialization of the SSE Extensions" and Vol. 2A §2.4, "AVX and SSE Instruction Exception
+ * Intel SDM Vol. 3A §14.1.4, "Initialization of the SSE Extensions" and Vol. 2A §2.4, "AVX and SSE Instruction Exception
  * Classification".
  */
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";

@@ -3,7 +3,7 @@
  *
  * The forms that wait (FSTCW and its like) are FWAIT and the form that does not.
  *
- * Intel SDM Vol. 1 §8.3.11, "x87 FPU Control Instructions"; §8.1.10, "Saving the x87 FPU's State With FSTENV/FNSTENV and
+ * Intel SDM Vol. 1 §8.3.11, "x87 FPU Control Instructions"; §8.1.10, "Saving the x87 FPU's State with FSTENV/FNSTENV and
  * FSAVE/FNSAVE" (Figures 8-9 to 8-12 are the layouts).
  */
 import { opcodes, type Instruction } from "../dsl.ts";

@@ -2,7 +2,7 @@
  * The page walk over a second stage of translation: what paging takes for physical addresses is translated once more,
  * the paging structures' own addresses included.
  *
- * Intel SDM Vol. 3C §28.3.2, "EPT Translation Mechanism" (the example of such a stage).
+ * Intel SDM Vol. 3C §29.3.2, "EPT Translation Mechanism" (the example of such a stage).
  */
 import type { Routine } from "../semantics.ts";
 import { slots } from "../state/layout.ts";

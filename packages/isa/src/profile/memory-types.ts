@@ -1,7 +1,7 @@
 /**
  * The memory type range registers (MTRRs), as stored state: memory is always coherent here, so types mean nothing.
  *
- * Intel SDM Vol. 3A §11.11, "Memory Type Range Registers (MTRRs)".
+ * Intel SDM Vol. 3A §12.11, "Memory Type Range Registers (MTRRs)".
  */
 import { MTRR_OFFSET, slots, type Slot } from "../state/layout.ts";
 

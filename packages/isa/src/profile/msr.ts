@@ -57,7 +57,7 @@ function stored(
 const anyValue = (): boolean => true;
 const fitsIn32Bits = (value: bigint): boolean => value >> 32n === 0n;
 
-/** Each of the eight fields is a memory type: 0, 1, 4, 5, 6 or 7. Intel SDM Vol. 3A §11.12.2, "IA32_PAT MSR". */
+/** Each of the eight fields is a memory type: 0, 1, 4, 5, 6 or 7. Intel SDM Vol. 3A §12.12.2, "IA32_PAT MSR". */
 function isPat(value: bigint): boolean {
   for (let field = 0n; field < 8n; field += 1n) {
     const type = (value >> (field * 8n)) & 0xffn;
@@ -168,7 +168,7 @@ function find(context: MsrContext, index: number): Msr | undefined {
 
 /**
  * EFER: LMA is the processor's, LME is fixed while paging is on.
- * Intel SDM Vol. 3A §2.2.1, "Extended Feature Enable Register"; §9.8.5, "Initializing IA-32e Mode".
+ * Intel SDM Vol. 3A §2.2.1, "Extended Feature Enable Register"; §10.8.5, "Initializing IA-32e Mode".
  */
 function writeEfer(context: MsrContext, value: bigint): boolean {
   const { state } = context;

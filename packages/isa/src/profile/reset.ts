@@ -1,7 +1,7 @@
 /**
  * The state after RESET, and what a profile allows.
  *
- * Intel SDM Vol. 3A §9.1.1, "Processor State After Reset" (table "IA-32 and Intel 64 Processor States Following Power-up,
+ * Intel SDM Vol. 3A §10.1.1, "Processor State After Reset" (table "IA-32 and Intel 64 Processor States Following Power-up,
  * Reset, or INIT").
  */
 import { ATTRIBUTES } from "../segmentation/attributes.ts";

@@ -2,7 +2,7 @@
  * The stack of an inner privilege level in legacy protected mode: where the TSS says it is, checked, and pushed to before
  * any register changes.
  *
- * Intel SDM Vol. 3A §5.8.5, "Stack Switching"; §7.2.1, "Task-State Segment (TSS)"; §7.6, "16-Bit Task-State Segment
+ * Intel SDM Vol. 3A §5.8.5, "Stack Switching"; §8.2.1, "Task-State Segment (TSS)"; §8.6, "16-Bit Task-State Segment
  * (TSS)".
  */
 import { trSlots } from "../exceptions/delivery.ts";

@@ -2,7 +2,7 @@
  * Loading LDTR and TR.
  *
  * In IA-32e mode their descriptors are 16 bytes: the upper 8 hold bits 63:32 of the base.
- * Intel SDM Vol. 3A §3.5.2, "Segment Descriptor Tables in IA-32e Mode"; §7.2.3, "TSS Descriptor in 64-bit mode".
+ * Intel SDM Vol. 3A §3.5.2, "Segment Descriptor Tables in IA-32e Mode"; §8.2.3, "TSS Descriptor in 64-bit mode".
  */
 import { hasBits } from "../exceptions/mode.ts";
 import type { Routine, SemanticsBuilder, Value } from "../semantics.ts";

@@ -1,7 +1,7 @@
 /**
  * The ways to another task that an instruction or an event takes: a TSS descriptor, a task gate, the previous task.
  *
- * Intel SDM Vol. 3A §7.3, "Task Switching"; §7.2.5, "Task-Gate Descriptor"; §7.4, "Task Linking".
+ * Intel SDM Vol. 3A §8.3, "Task Switching"; §8.2.5, "Task-Gate Descriptor"; §8.4, "Task Linking".
  */
 import { trSlots } from "../exceptions/delivery.ts";
 import type { SemanticsBuilder, Value } from "../semantics.ts";

@@ -4,7 +4,7 @@
  * Rare and long, so it is TypeScript over the state block, in two parts: {@link leaveTask} raises what belongs to the old
  * task, {@link enterTask} what belongs to the new one.
  *
- * Intel SDM Vol. 3A §7.2, "Task Management Data Structures"; §7.3, "Task Switching".
+ * Intel SDM Vol. 3A §8.2, "Task Management Data Structures"; §8.3, "Task Switching".
  */
 import type { ExceptionName } from "../semantics.ts";
 import { segmentSlots, slots, type Slot } from "../state/layout.ts";

@@ -1,7 +1,7 @@
 /**
  * Where the fields of a TSS lie.
  *
- * Intel SDM Vol. 3A §7.2.1, "Task-State Segment (TSS)"; §7.6, "16-Bit Task-State Segment (TSS)".
+ * Intel SDM Vol. 3A §8.2.1, "Task-State Segment (TSS)"; §8.6, "16-Bit Task-State Segment (TSS)".
  */
 
 /** A TSS of legacy modes. Offsets are in bytes. */

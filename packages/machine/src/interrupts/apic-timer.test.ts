@@ -1,4 +1,4 @@
-/** Intel SDM Vol. 3A §10.5.4.1, "TSC-Deadline Mode". */
+/** Intel SDM Vol. 3A §11.5.4.1, "TSC-Deadline Mode". */
 import { beforeEach, describe, expect, test } from "vitest";
 import { Timeline } from "../timeline.ts";
 import { LocalApic } from "./local-apic.ts";

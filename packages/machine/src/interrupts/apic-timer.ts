@@ -1,7 +1,7 @@
 /**
  * The timer of a local APIC: one-shot, periodic, or due at a value of the time-stamp counter.
  *
- * Intel SDM Vol. 3A §10.5.4, "APIC Timer"; §10.5.4.1, "TSC-Deadline Mode". It counts the bus clock, which is 1 GHz here:
+ * Intel SDM Vol. 3A §11.5.4, "APIC Timer"; §11.5.4.1, "TSC-Deadline Mode". It counts the bus clock, which is 1 GHz here:
  * one count per nanosecond at divisor 1.
  */
 import type { Timeline } from "../timeline.ts";

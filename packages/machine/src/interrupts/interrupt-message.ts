@@ -1,7 +1,7 @@
 /**
  * What travels to a local APIC: from an I/O APIC, from a device that writes it to memory, or from another processor.
  *
- * Intel SDM Vol. 3A §10.11.1, "Message Address Register Format"; §10.11.2, "Message Data Register Format".
+ * Intel SDM Vol. 3A §11.11.1, "Message Address Register Format"; §11.11.2, "Message Data Register Format".
  */
 
 /** Delivery modes that this machine's controllers send. */

@@ -1,4 +1,4 @@
-/** Intel SDM Vol. 3A §10.12, "Extended XAPIC (x2APIC)". */
+/** Intel SDM Vol. 3A §11.12, "Extended XAPIC (x2APIC)". */
 import { beforeEach, describe, expect, test } from "vitest";
 import { Timeline } from "../timeline.ts";
 import { LocalApic } from "./local-apic.ts";

@@ -1,7 +1,7 @@
 /**
  * The registers of a local APIC as model-specific registers, in x2APIC mode.
  *
- * Intel SDM Vol. 3A §10.12.1.2, "x2APIC Register Address Space" (the table of addresses); §10.12.1.3, "Reserved Bit
+ * Intel SDM Vol. 3A §11.12.1.2, "x2APIC Register Address Space" (the table of addresses); §11.12.1.3, "Reserved Bit
  * Checking".
  */
 
@@ -9,7 +9,7 @@ export const x2ApicFirstMsr = 0x800;
 export const x2ApicLastMsr = 0x8ff;
 /** Interrupt command, 64 bits; and the one that interrupts its own processor. */
 export const x2ApicCommand = 0x830;
-/** Bits 31:20, 17:16 and 13. §10.12.9, "ICR Operation in x2APIC Mode"; there is no delivery status. */
+/** Bits 31:20, 17:16 and 13. §11.12.9, "ICR Operation in x2APIC Mode"; there is no delivery status. */
 export const x2ApicCommandReserved = 0xfff3_2000n;
 export const x2ApicSelf = 0x83f;
 
@@ -59,7 +59,7 @@ export function x2ApicRegister(msr: number): X2ApicRegister | undefined {
   return single.get(msr);
 }
 
-/** The logical id follows from the id: a cluster of sixteen. §10.12.10.2, "Deriving Logical x2APIC ID from the Local x2APIC ID". */
+/** The logical id follows from the id: a cluster of sixteen. §11.12.10.2, "Deriving Logical x2APIC ID from the Local x2APIC ID". */
 export function logicalX2ApicId(id: number): number {
   return (((id >>> 4) << 16) | (1 << (id & 15))) >>> 0;
 }

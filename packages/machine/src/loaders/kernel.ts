@@ -148,7 +148,7 @@ export function loadKernel(
   }
 }
 
-/** IA32_MTRR_DEF_TYPE: enabled (bit 11), write-back. Intel SDM Vol. 3A §11.11.2.1, "IA32_MTRR_DEF_TYPE MSR". */
+/** IA32_MTRR_DEF_TYPE: enabled (bit 11), write-back. Intel SDM Vol. 3A §12.11.2.1, "IA32_MTRR_DEF_TYPE MSR". */
 const memoryIsWriteBack = 0x806n;
 
 /**
@@ -259,7 +259,7 @@ const largePage = 0x80;
 const gibibytes = 4;
 const tableEntries = 512;
 
-/** The first 4 GiB with 2 MiB pages, supervisor, writable, executable. SDM Vol. 3A §4.5, "4-Level Paging". */
+/** The first 4 GiB with 2 MiB pages, supervisor, writable, executable. SDM Vol. 3A §4.5, "4-Level Paging and 5-Level Paging". */
 function placeIdentityMap(memory: BootMemory): number {
   const directories = new ByteWriter(4096 * gibibytes);
   for (let page = 0; page < tableEntries * gibibytes; page += 1) {

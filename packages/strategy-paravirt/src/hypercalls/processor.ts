@@ -156,7 +156,7 @@ export function callbackOp(domain: Domain, call: CallArguments): CallResult {
 }
 
 const debugRegisters = [slots.dr0, slots.dr1, slots.dr2, slots.dr3] as const;
-/** DR7: reserved bits that read as zero and one, and general detect. SDM Vol. 3B §17.2.4, "Debug Control Register (DR7)". */
+/** DR7: reserved bits that read as zero and one, and general detect. SDM Vol. 3B §18.2.4, "Debug Control Register (DR7)". */
 const DR7_ZERO = 0xd800;
 const DR7_ONE = 0x400;
 const DR7_GENERAL_DETECT = 0x2000;

@@ -198,7 +198,7 @@ const cases: readonly KernelCase[] = [
   },
   {
     name: "a segment keeps the limit that protected mode gave it",
-    reference: 'Intel SDM Vol. 3A §9.9.2, "Switching Back to Real-Address Mode"',
+    reference: 'Intel SDM Vol. 3A §10.9.2, "Switching Back to Real-Address Mode"',
     text: `
       o32 lgdt cs:[gdtr]
       mov eax, cr0
@@ -243,7 +243,7 @@ const cases: readonly KernelCase[] = [
   },
   {
     name: "32-bit code and back",
-    reference: 'Intel SDM Vol. 3A §9.9.1, "Switching to Protected Mode"',
+    reference: 'Intel SDM Vol. 3A §10.9.1, "Switching to Protected Mode"',
     text: `
       o32 lgdt cs:[gdtr]
       mov eax, cr0

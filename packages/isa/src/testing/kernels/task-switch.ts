@@ -9,10 +9,10 @@ import {
 } from "./protected-mode.ts";
 import type { Kernel, KernelCase } from "./rom.ts";
 
-const SWITCH = 'Intel SDM Vol. 3A §7.3, "Task Switching"';
-const LINK = 'Intel SDM Vol. 3A §7.4, "Task Linking"';
-const GATE = 'Intel SDM Vol. 3A §7.2.5, "Task-Gate Descriptor"';
-const SMALL = 'Intel SDM Vol. 3A §7.6, "16-Bit Task-State Segment" (TSS)';
+const SWITCH = 'Intel SDM Vol. 3A §8.3, "Task Switching"';
+const LINK = 'Intel SDM Vol. 3A §8.4, "Task Linking"';
+const GATE = 'Intel SDM Vol. 3A §8.2.5, "Task-Gate Descriptor"';
+const SMALL = 'Intel SDM Vol. 3A §8.6, "16-Bit Task-State Segment (TSS)"';
 
 const { tss, otherTss: other } = PLACE;
 const AVAILABLE_32 = 0x89;

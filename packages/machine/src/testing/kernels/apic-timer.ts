@@ -11,8 +11,8 @@ import {
   write,
 } from "./board-kernel.ts";
 
-const TIMER = 'Intel SDM Vol. 3A §10.5.4, "APIC Timer"';
-const TABLE = 'Intel SDM Vol. 3A §10.5.1, "Local Vector Table"';
+const TIMER = 'Intel SDM Vol. 3A §11.5.4, "APIC Timer"';
+const TABLE = 'Intel SDM Vol. 3A §11.5.1, "Local Vector Table"';
 const VECTOR = 0x35;
 const PERIODIC = 0x2_0000;
 /** A count that no wait here reaches. */

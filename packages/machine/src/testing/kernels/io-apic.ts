@@ -18,7 +18,7 @@ import {
 const REGISTERS = 'Intel 82093AA §3.2, "IOAPIC Registers"';
 const SELECT = 'Intel 82093AA §3.1, "Memory Mapped Registers for Accessing IOAPIC Registers"';
 const TABLE = 'Intel 82093AA §3.2.4, "IOREDTBL[23:0]—I/O Redirection Table Registers"';
-const END_OF_INTERRUPT = 'Intel SDM Vol. 3A §10.8.5, "Signaling Interrupt Servicing Completion"';
+const END_OF_INTERRUPT = 'Intel SDM Vol. 3A §11.8.5, "Signaling Interrupt Servicing Completion"';
 
 /** The timer's pin, and the registers of its entry. */
 const PIN = 2;
@@ -187,7 +187,7 @@ const cases: readonly KernelCase[] = [
   },
   {
     name: "the trigger mode register has the level",
-    reference: 'Intel SDM Vol. 3A §10.8.4, "Interrupt Acceptance for Fixed Interrupts"',
+    reference: 'Intel SDM Vol. 3A §11.8.4, "Interrupt Acceptance for Fixed Interrupts"',
     text: `
       ${vector64(VECTOR, "handler")}
       ${LOWER}

@@ -18,20 +18,20 @@ import {
   write,
 } from "./board-kernel.ts";
 
-const LOCATION = 'Intel SDM Vol. 3A §10.4.4, "Local APIC Status and Location"';
-const IDENTITY = 'Intel SDM Vol. 3A §10.4.6, "Local APIC ID"';
+const LOCATION = 'Intel SDM Vol. 3A §11.4.4, "Local APIC Status and Location"';
+const IDENTITY = 'Intel SDM Vol. 3A §11.4.6, "Local APIC ID"';
 const DISABLED =
-  'Intel SDM Vol. 3A §10.4.7.2, "Local APIC State After It Has Been Software Disabled"';
-const VERSION = 'Intel SDM Vol. 3A §10.4.8, "Local APIC Version Register"';
-const VECTORS = 'Intel SDM Vol. 3A §10.5.2, "Valid Interrupt Vectors"';
-const ERRORS = 'Intel SDM Vol. 3A §10.5.3, "Error Handling"';
-const COMMAND = 'Intel SDM Vol. 3A §10.6.1, "Interrupt Command Register (ICR)"';
-const LOGICAL = 'Intel SDM Vol. 3A §10.6.2.2, "Logical Destination Mode"';
-const PRIORITY = 'Intel SDM Vol. 3A §10.8.3, "Interrupt, Task, and Processor Priority"';
-const PRIORITIES = 'Intel SDM Vol. 3A §10.8.3.1, "Task and Processor Priorities"';
-const ACCEPTANCE = 'Intel SDM Vol. 3A §10.8.4, "Interrupt Acceptance for Fixed Interrupts"';
-const SERVICE = 'Intel SDM Vol. 3A §10.8.5, "Signaling Interrupt Servicing Completion"';
-const CR8 = 'Intel SDM Vol. 3A §10.8.6.1, "Interaction of Task Priorities between CR8 and APIC"';
+  'Intel SDM Vol. 3A §11.4.7.2, "Local APIC State After It Has Been Software Disabled"';
+const VERSION = 'Intel SDM Vol. 3A §11.4.8, "Local APIC Version Register"';
+const VECTORS = 'Intel SDM Vol. 3A §11.5.2, "Valid Interrupt Vectors"';
+const ERRORS = 'Intel SDM Vol. 3A §11.5.3, "Error Handling"';
+const COMMAND = 'Intel SDM Vol. 3A §11.6.1, "Interrupt Command Register (ICR)"';
+const LOGICAL = 'Intel SDM Vol. 3A §11.6.2.2, "Logical Destination Mode"';
+const PRIORITY = 'Intel SDM Vol. 3A §11.8.3, "Interrupt, Task, and Processor Priority"';
+const PRIORITIES = 'Intel SDM Vol. 3A §11.8.3.1, "Task and Processor Priorities"';
+const ACCEPTANCE = 'Intel SDM Vol. 3A §11.8.4, "Interrupt Acceptance for Fixed Interrupts"';
+const SERVICE = 'Intel SDM Vol. 3A §11.8.5, "Signaling Interrupt Servicing Completion"';
+const CR8 = 'Intel SDM Vol. 3A §11.8.6.1, "Interaction of Task Priorities between CR8 and APIC"';
 
 const IA32_APIC_BASE = 0x1b;
 /** Present, writable, not cached. */
@@ -425,7 +425,7 @@ const errors: readonly KernelCase[] = [
   },
   {
     name: "the spurious vector is kept",
-    reference: 'Intel SDM Vol. 3A §10.9, "Spurious Interrupt"',
+    reference: 'Intel SDM Vol. 3A §11.9, "Spurious Interrupt"',
     text: read(APIC.spurious),
     expected: "0000013e",
   },

@@ -3,15 +3,15 @@ import { defaultProfile } from "@ringside/isa";
 import { type Kernel, type KernelCase } from "@ringside/isa/testing";
 import { awaitLog, boardKernel, END, MASKED, open } from "./board-kernel.ts";
 
-const ENABLING = 'Intel SDM Vol. 3A §10.12.1, "Detecting and Enabling x2APIC Mode"';
-const ADDRESSES = 'Intel SDM Vol. 3A §10.12.1.2, "x2APIC Register Address Space"';
-const RESERVED = 'Intel SDM Vol. 3A §10.12.1.3, "Reserved Bit Checking"';
-const STATES = 'Intel SDM Vol. 3A §10.12.5, "x2APIC State Transitions"';
-const COMMAND = 'Intel SDM Vol. 3A §10.12.9, "ICR Operation in x2APIC Mode"';
+const ENABLING = 'Intel SDM Vol. 3A §11.12.1, "Detecting and Enabling x2APIC Mode"';
+const ADDRESSES = 'Intel SDM Vol. 3A §11.12.1.2, "x2APIC Register Address Space"';
+const RESERVED = 'Intel SDM Vol. 3A §11.12.1.3, "Reserved Bit Checking"';
+const STATES = 'Intel SDM Vol. 3A §11.12.5, "x2APIC State Transitions"';
+const COMMAND = 'Intel SDM Vol. 3A §11.12.9, "ICR Operation in x2APIC Mode"';
 const IDENTITY =
-  'Intel SDM Vol. 3A §10.12.10.2, "Deriving Logical x2APIC ID from the Local x2APIC ID"';
-const SELF = 'Intel SDM Vol. 3A §10.12.11, "SELF IPI Register"';
-const DEADLINE = 'Intel SDM Vol. 3A §10.5.4.1, "TSC-Deadline Mode"';
+  'Intel SDM Vol. 3A §11.12.10.2, "Deriving Logical x2APIC ID from the Local x2APIC ID"';
+const SELF = 'Intel SDM Vol. 3A §11.12.11, "SELF IPI Register"';
+const DEADLINE = 'Intel SDM Vol. 3A §11.5.4.1, "TSC-Deadline Mode"';
 
 const BASE = 0x1b;
 const [DISABLED, XAPIC, BOTH, EXTENDED_ONLY] = [
@@ -135,7 +135,7 @@ const registers: readonly KernelCase[] = [
   },
   {
     name: "CR8 is bits 7:4 of the task priority",
-    reference: 'Intel SDM Vol. 3A §10.8.6.1, "Interaction of Task Priorities between CR8 and APIC"',
+    reference: 'Intel SDM Vol. 3A §11.8.6.1, "Interaction of Task Priorities between CR8 and APIC"',
     text: `mov eax, 6\nmov cr8, rax\n${get(MSR.taskPriority)}`,
     expected: "00000060",
   },
@@ -289,7 +289,7 @@ const deadlines: readonly KernelCase[] = [
 const switches: readonly KernelCase[] = [
   {
     name: "while it is disabled, CPUID does not report it",
-    reference: 'Intel SDM Vol. 3A §10.4.3, "Enabling or Disabling the Local APIC"',
+    reference: 'Intel SDM Vol. 3A §11.4.3, "Enabling or Disabling the Local APIC"',
     text: `
       ${set(BASE, DISABLED)}
       mov eax, 1
