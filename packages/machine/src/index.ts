@@ -50,7 +50,9 @@ export {
   type KernelEntry,
   type KernelFormat,
   type KernelImage,
+  takesModules,
 } from "./loaders/kernel.ts";
+export type { BootModule } from "./loaders/start-info.ts";
 export { unpackKernel } from "./loaders/unpack/unpack-kernel.ts";
 export { Machine, type MachineExit, type MachineOptions } from "./machine.ts";
 export type { EthernetLink, EthernetPort } from "./network/ethernet-link.ts";

@@ -1,5 +1,10 @@
 /** How a strategy that takes a whole host makes a machine: the checks first, then the core, nothing held on failure. */
-import { ImageError, maximumMemoryBytes, minimumMemoryBytes } from "@ringside/machine";
+import {
+  ImageError,
+  maximumMemoryBytes,
+  minimumMemoryBytes,
+  takesModules,
+} from "@ringside/machine";
 import { StrategyError } from "./error.ts";
 import type { Guest } from "./guest.ts";
 import type { Claim, Host } from "./host.ts";
@@ -80,7 +85,15 @@ function checkGuest(strategy: string, guest: Guest): void {
       `memoryBytes is ${memoryBytes}. Pass a multiple of 4096 from ${minimumMemoryBytes} to ${maximumMemoryBytes}.`,
     );
   }
-  if (guest.kind !== "program") return;
+  if (guest.kind === "kernel") {
+    const { format, modules = [] } = guest;
+    if (modules.length === 0 || takesModules(format)) return;
+    throw new StrategyError(
+      strategy,
+      "invalid-option",
+      `A kernel of the format "${format}" was given ${modules.length} modules, and takes an initrd alone. Pass none, or a kernel that takes them.`,
+    );
+  }
   const [program] = guest.argv;
   if (program === undefined || !guest.files.has(program)) {
     throw new StrategyError(

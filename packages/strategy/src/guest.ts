@@ -1,6 +1,6 @@
 /** What a virtual machine is asked to run: one program, or a whole kernel. */
 
-import type { Hardware } from "@ringside/machine";
+import type { BootModule, Hardware } from "@ringside/machine";
 
 /** One regular file that the guest sees. */
 export interface GuestFile {
@@ -55,6 +55,8 @@ export interface KernelGuest {
   /** ASCII, without a terminator. */
   readonly commandLine: string;
   readonly initrd?: Uint8Array;
+  /** Files beside the initrd, each with a string, for kernels whose format takes them: `multiboot`, `pvh`, `elf64`, `flat`. */
+  readonly modules?: readonly BootModule[];
   readonly memoryBytes: number;
   /** The whole PC with what is plugged in; the small board of the benchmarks without it. */
   readonly hardware?: Hardware;

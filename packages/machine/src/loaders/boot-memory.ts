@@ -4,6 +4,7 @@
  * The layout is that of a PC: conventional memory below 640 KiB, the firmware's hole up to 1 MiB, memory above.
  * What the loader itself writes lies in conventional memory, kernels load where they say, initrds at the top.
  */
+import { biosData, biosDataBase } from "./bios-data.ts";
 import { ImageError } from "./image-error.ts";
 
 /** What loaders write to; the physical memory of a host is one, a guest's mapped view another. */
@@ -98,6 +99,11 @@ export class BootMemory {
       );
     }
     this.#put(what, physical, bytes, memoryBytes);
+  }
+
+  /** Puts what a PC's firmware leaves in low memory, which is below everything that loaders place. */
+  placeBiosData(): void {
+    this.#target.write(biosDataBase, biosData(conventionalEnd));
   }
 
   /**

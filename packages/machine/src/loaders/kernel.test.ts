@@ -1,3 +1,4 @@
+import type { Hardware } from "../hardware.ts";
 import { describe, expect, test } from "vitest";
 import { BootMemory } from "./boot-memory.ts";
 import { ImageError } from "./image-error.ts";
@@ -152,6 +153,31 @@ describe("PVH", () => {
   });
 });
 
+test("modules are for kernels that take them", () => {
+  const modules = [{ bytes: new Uint8Array([7, 8]), commandLine: "a string" }];
+  const kernel = { commandLine: "", modules };
+  const memory = new Memory();
+  const entry = loadKernel(memory, memoryBytes, { ...kernel, image: elf64(), format: "elf64" });
+  if (entry.mode !== "long") throw new Error("expected long mode");
+  const u64 = (at: number): number => Number(memory.view.getBigUint64(at, true));
+  const list = u64(entry.rbx + 16);
+  expect([...memory.bytes.subarray(u64(list), u64(list) + u64(list + 8))]).toEqual([7, 8]);
+  expect(memory.text(u64(list + 16))).toBe("a string");
+  expect(() => {
+    loadKernel(memory, memoryBytes, { ...kernel, image: new Uint8Array(1), format: "bzimage" });
+  }).toThrow("bzimage: at offset 0x0 expected a kernel that takes modules");
+});
+
+test("a whole PC has a BIOS data area, which says where conventional memory ends", () => {
+  const word = (hardware?: Hardware): number[] => {
+    const memory = new Memory();
+    loadKernel(memory, memoryBytes, { image: elf64(), format: "elf64", commandLine: "", hardware });
+    return [0x400, 0x40e, 0x413].map((at) => memory.view.getUint16(at, true));
+  };
+  expect(word({})).toEqual([0x3f8, 0x9fc0, 639]);
+  expect(word()).toEqual([0xcccc, 0xcccc, 0xcccc]);
+});
+
 describe("multiboot", () => {
   /** Address fields, 8 bytes of code behind the header, loaded at 2 MiB. */
   function kernel(flags = 0x1_0003): Uint8Array {
@@ -187,6 +213,32 @@ describe("multiboot", () => {
     expect(u32(list + 4) - u32(list)).toBe(3);
     expect([...memory.bytes.subarray(u32(list), u32(list + 4))]).toEqual([1, 2, 3]);
     expect([u32(entry.ebx + 44), u32(u32(entry.ebx + 48))]).toEqual([4 * 24, 20]);
+  });
+
+  test("hands over several modules, each with its string, the initrd first", () => {
+    const memory = new Memory();
+    const entry = loadKernel(memory, memoryBytes, {
+      image: kernel(),
+      format: "multiboot",
+      commandLine: "",
+      initrd: new Uint8Array([1]),
+      modules: [
+        { bytes: new Uint8Array([2, 2]), commandLine: "console=hvc0" },
+        { bytes: new Uint8Array([3, 3, 3]), commandLine: "" },
+      ],
+    });
+    if (entry.mode !== "protected") throw new Error("expected protected mode");
+    const u32 = (at: number): number => memory.view.getUint32(at, true);
+    const list = u32(entry.ebx + 24);
+    const modules = Array.from({ length: u32(entry.ebx + 20) }, (_, index) => [
+      [...memory.bytes.subarray(u32(list + 16 * index), u32(list + 16 * index + 4))].join(""),
+      memory.text(u32(list + 16 * index + 8)),
+    ]);
+    expect(modules).toEqual([
+      ["1", ""],
+      ["22", "console=hvc0"],
+      ["333", ""],
+    ]);
   });
 
   test("is recognized by its header", () => {

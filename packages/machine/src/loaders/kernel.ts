@@ -14,7 +14,7 @@ import { ImageError } from "./image-error.ts";
 import { bootCodeSelector, bootDataSelector, entry64Offset, loadLinux } from "./linux.ts";
 import { isMultiboot, loadMultiboot } from "./multiboot.ts";
 import { loadSegments } from "./segments.ts";
-import { placeStartInfo } from "./start-info.ts";
+import { placeStartInfo, type BootModule } from "./start-info.ts";
 
 /**
  * - `elf64`: ELF64, entered in 64-bit mode at `e_entry`, a physical address, with a start info in RBX.
@@ -34,11 +34,18 @@ export type KernelFormat =
   | "bzimage32"
   | "xen-pv";
 
+/** Whether kernels of a format are handed files of any number; the others take an initrd at most. */
+export function takesModules(format: KernelFormat): boolean {
+  return ["elf64", "pvh", "multiboot", "flat"].includes(format);
+}
+
 export interface KernelImage {
   readonly image: Uint8Array;
   readonly format: KernelFormat;
   readonly commandLine: string;
   readonly initrd?: Uint8Array | undefined;
+  /** Files beside the initrd, for formats that {@link takesModules}. */
+  readonly modules?: readonly BootModule[] | undefined;
   /** What the machine has; with ACPI, its tables are written, too. */
   readonly hardware?: Hardware | undefined;
 }
@@ -88,7 +95,12 @@ export function loadKernel(
   memoryBytes: number,
   kernel: KernelImage,
 ): KernelEntry {
+  const { modules = [], format } = kernel;
+  if (modules.length > 0 && !takesModules(format)) {
+    throw new ImageError(format, 0, "a kernel that takes modules", "one that takes an initrd");
+  }
   const memory = new BootMemory(target, memoryBytes);
+  if (kernel.hardware !== undefined) memory.placeBiosData();
   const rsdp = placeAcpi(memory, kernel.hardware);
   switch (kernel.format) {
     case "elf64": {

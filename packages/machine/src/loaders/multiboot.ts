@@ -10,7 +10,7 @@ import { ByteWriter, terminated } from "./byte-writer.ts";
 import { parseElf } from "./elf.ts";
 import { ImageError } from "./image-error.ts";
 import { loadSegments } from "./segments.ts";
-import type { BootFiles } from "./start-info.ts";
+import { placeModules, type BootFiles } from "./start-info.ts";
 
 const headerMagic = 0x1bad_b002;
 /** The header lies within the first 8192 bytes, 32-bit aligned. */
@@ -115,12 +115,16 @@ const infoFlags = 0x1 | 0x4 | 0x8 | 0x40 | 0x200;
 
 function placeInfo(memory: BootMemory, files: BootFiles): number {
   const commandLine = memory.placeLow("command line", terminated(files.commandLine));
-  let modules = 0;
-  if (files.initrd !== undefined) {
-    const start = memory.placeHigh("module", files.initrd);
-    const list = new ByteWriter(16).u32(0, start).u32(4, start + files.initrd.length);
-    modules = memory.placeLow("module list", list.bytes);
-  }
+  // start, end, string, reserved.
+  const modules = placeModules(memory, files);
+  const list = new ByteWriter(16 * modules.length);
+  modules.forEach(({ base, sizeBytes, commandLine: string }, index) => {
+    list
+      .u32(16 * index, base)
+      .u32(16 * index + 4, base + sizeBytes)
+      .u32(16 * index + 8, string);
+  });
+  const listBase = modules.length === 0 ? 0 : memory.placeLow("module list", list.bytes);
   const map = new ByteWriter(24 * memory.map.length);
   memory.map.forEach(({ base, sizeBytes, type }, index) => {
     map
@@ -137,8 +141,8 @@ function placeInfo(memory: BootMemory, files: BootFiles): number {
     .u32(4, 639) // mem_lower, KiB below 640 KiB
     .u32(8, Math.floor((memory.memoryBytes - 0x10_0000) / 1024)) // mem_upper
     .u32(16, commandLine)
-    .u32(20, modules === 0 ? 0 : 1)
-    .u32(24, modules)
+    .u32(20, modules.length)
+    .u32(24, listBase)
     .u32(44, map.bytes.length)
     .u32(48, mapBase)
     .u32(64, name);

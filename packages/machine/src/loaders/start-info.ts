@@ -1,5 +1,5 @@
 /**
- * The `hvm_start_info` that a PVH kernel is handed: command line, initrd, memory map.
+ * The `hvm_start_info` that a PVH kernel is handed: command line, modules, memory map.
  *
  * Xen, xen/include/public/arch-x86/hvm/start_info.h, version 1.
  */
@@ -8,9 +8,37 @@ import { ByteWriter, terminated } from "./byte-writer.ts";
 
 const magic = 0x336e_c578;
 
+/** A file that lies in memory beside the kernel, and what the kernel is told of it. */
+export interface BootModule {
+  readonly bytes: Uint8Array;
+  /** ASCII. */
+  readonly commandLine: string;
+}
+
 export interface BootFiles {
   readonly commandLine: string;
+  /** The first module. */
   readonly initrd?: Uint8Array | undefined;
+  /** Those behind it. */
+  readonly modules?: readonly BootModule[] | undefined;
+}
+
+/** A module in its place; `commandLine` is the physical address of its string. */
+export interface PlacedModule {
+  readonly base: number;
+  readonly sizeBytes: number;
+  readonly commandLine: number;
+}
+
+/** Places a kernel's modules and their strings. An initrd has an empty one. */
+export function placeModules(memory: BootMemory, files: BootFiles): readonly PlacedModule[] {
+  const { initrd, modules = [] } = files;
+  const all = initrd === undefined ? modules : [{ bytes: initrd, commandLine: "" }, ...modules];
+  return all.map(({ bytes, commandLine }, index) => ({
+    base: memory.placeHigh(index === 0 && bytes === initrd ? "initrd" : `module ${index}`, bytes),
+    sizeBytes: bytes.length,
+    commandLine: memory.placeLow("module string", terminated(commandLine)),
+  }));
 }
 
 /**
@@ -21,13 +49,16 @@ export interface BootFiles {
 export function placeStartInfo(memory: BootMemory, files: BootFiles, rsdp: number): number {
   const commandLine = memory.placeLow("command line", terminated(files.commandLine));
 
-  let modules = 0;
-  if (files.initrd !== undefined) {
-    const base = memory.placeHigh("initrd", files.initrd);
-    // hvm_modlist_entry: paddr, size, cmdline_paddr, reserved.
-    const list = new ByteWriter(32).u64(0, base).u64(8, files.initrd.length);
-    modules = memory.placeLow("module list", list.bytes);
-  }
+  // hvm_modlist_entry: paddr, size, cmdline_paddr, reserved.
+  const modules = placeModules(memory, files);
+  const list = new ByteWriter(32 * modules.length);
+  modules.forEach(({ base, sizeBytes, commandLine: string }, index) => {
+    list
+      .u64(32 * index, base)
+      .u64(32 * index + 8, sizeBytes)
+      .u64(32 * index + 16, string);
+  });
+  const listBase = modules.length === 0 ? 0 : memory.placeLow("module list", list.bytes);
 
   // hvm_memmap_table_entry: addr, size, type, reserved.
   const map = new ByteWriter(24 * memory.map.length);
@@ -43,8 +74,8 @@ export function placeStartInfo(memory: BootMemory, files: BootFiles, rsdp: numbe
     .u32(0, magic)
     .u32(4, 1) // version
     .u32(8, 0) // flags
-    .u32(12, modules === 0 ? 0 : 1)
-    .u64(16, modules)
+    .u32(12, modules.length)
+    .u64(16, listBase)
     .u64(24, commandLine)
     .u64(32, rsdp)
     .u64(40, mapBase)
