@@ -76,7 +76,7 @@ export const invpcid: Instruction = {
     const namesPcid = m.lessThanUnsigned(kind, m.constant(INVALIDATE.ALL_WITH_GLOBAL));
     const isAddress = m.equal(kind, m.constant(INVALIDATE.ADDRESS));
     const lacksPcids = m.isFalse(hasBits(m, m.state(slots.cr4), CR4.PCIDE));
-    refuse(m.both(namesPcid, m.notEqual(m.and(pcid, m.constant(~0xfffn)), m.constant(0))));
+    refuse(m.notEqual(m.and(pcid, m.constant(~0xfffn)), m.constant(0)));
     refuse(m.both(namesPcid, m.both(lacksPcids, m.notEqual(pcid, m.constant(0)))));
     refuse(m.both(isAddress, m.isFalse(m.isCanonical(linear))));
     m.when(

@@ -106,7 +106,19 @@ const TABLE: ReadonlyMap<number, Msr> = new Map<number, Msr>([
       write: readOnly,
     },
   ],
-  [0x174, stored("IA32_SYSENTER_CS", slots.sysenterCs, fitsIn32Bits, "sep")],
+  [
+    0x174,
+    {
+      name: "IA32_SYSENTER_CS",
+      feature: "sep",
+      read: ({ state }) => state.get(slots.sysenterCs),
+      // Bits 63:32 are not used, which is not reserved.
+      write({ state }, value) {
+        state.set(slots.sysenterCs, BigInt.asUintN(32, value));
+        return true;
+      },
+    },
+  ],
   [0x175, stored("IA32_SYSENTER_ESP", slots.sysenterEsp, isCanonical, "sep")],
   [0x176, stored("IA32_SYSENTER_EIP", slots.sysenterEip, isCanonical, "sep")],
   // Fast strings cannot be switched off; writes are accepted, as those of unsupported bits are on most processors.

@@ -79,7 +79,7 @@ const bochs: Emulator = {
         display_library: rfb, options="timeout=0"
         romimage: file=${folder}/rom
         megs: 32
-        cpu: model=${kernel.processors?.bochs ?? "corei7_skylake_x"}, ips=50000000, reset_on_triple_fault=0
+        cpu: model=${kernel.processors?.bochs ?? "corei7_skylake_x"}, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=0
         com1: enabled=1, mode=null
         port_e9_hack: enabled=1
         log: ${folder}/log

@@ -6,10 +6,14 @@ import { exceptionPriority } from "./exception-priority.ts";
 import { gates } from "./gates.ts";
 import { interruptReturn } from "./interrupt-return.ts";
 import { longModeGates } from "./long-mode-gates.ts";
+import { longModePaging } from "./long-mode-paging.ts";
 import { paging } from "./paging.ts";
+import { processContext } from "./process-context.ts";
 import { realMode } from "./real-mode.ts";
 import type { Kernel } from "./rom.ts";
 import { segmentation } from "./segmentation.ts";
+import { systemCalls } from "./system-calls.ts";
+import { refusedModes, systemRegisters } from "./system-registers.ts";
 import { taskSwitch } from "./task-switch.ts";
 import { virtual8086Mode } from "./virtual-8086.ts";
 
@@ -22,6 +26,11 @@ export const kernels: readonly Kernel[] = [
   debug,
   alignment,
   paging,
+  longModePaging,
+  processContext,
+  systemCalls,
+  systemRegisters,
+  refusedModes,
   exceptionPriority,
   exceptionFrames,
   longModeGates,
