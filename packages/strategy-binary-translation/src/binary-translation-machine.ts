@@ -10,7 +10,7 @@ import { TranslationCore } from "./translation-core.ts";
 /** The host's processor: the guest's, and what SWAPGS in the cache takes. */
 const hostProfile: ProcessorProfile = {
   ...defaultProfile,
-  id: "ringside-v1-fsgsbase",
+  id: "x86-64-v2-fsgsbase",
   features: new Set([...defaultProfile.features, "fsgsbase"]),
 };
 

@@ -1,10 +1,12 @@
 /** What `ringside lockstep` does. */
+import { defaultProfile } from "@ringside/isa";
 import { bare } from "@ringside/strategy-bare";
 import { createMachine, kernelGuest } from "../boot/kernel-guest.ts";
 import type { LockstepOptions } from "../commands/lockstep.ts";
 import { CommandError, STATUS } from "../failure.ts";
 import { lockstep, type LockstepProgress } from "../lockstep/lockstep.ts";
 import { Qemu } from "../lockstep/qemu.ts";
+import { qemuCpu } from "../lockstep/qemu-cpu.ts";
 import { differenceReport } from "../lockstep/report.ts";
 import { runTo } from "../lockstep/run-to.ts";
 import { helperBytes, transplant } from "../lockstep/transplant.ts";
@@ -21,9 +23,11 @@ export async function runLockstep(options: LockstepOptions): Promise<void> {
   try {
     status.update("running up to the beginning");
     await runTo(machine, debug, options);
-    const { path, cpu } = { path: options.qemu, cpu: options.qemuCpu };
-    const memoryBytes = guest.memoryBytes + helperBytes;
-    await using qemu = await Qemu.start({ path, cpu, memoryBytes });
+    await using qemu = await Qemu.start({
+      path: options.qemu,
+      cpu: options.qemuCpu ?? qemuCpu(options.cpu ?? defaultProfile),
+      memoryBytes: guest.memoryBytes + helperBytes,
+    });
     status.update("putting the state into QEMU");
     await transplant(
       {

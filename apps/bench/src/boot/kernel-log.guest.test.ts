@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { defaultProfile } from "@ringside/isa";
 import { describe, expect, test } from "vitest";
 import { cannotRun, ringsideIn } from "../testing/ringside-process.ts";
+import { qemuCpu } from "../lockstep/qemu-cpu.ts";
 import { logDifferences } from "./kernel-log-differences.ts";
 
 const cached = (name: string): string =>
@@ -12,16 +13,6 @@ const cached = (name: string): string =>
 const kernel = cached("vmlinuz");
 const commandLine = "console=ttyS0 cryptomgr.notests panic=-1";
 const hasQemu = spawnSync("qemu-system-x86_64", ["--version"]).status === 0;
-
-/** Our processor, as QEMU's `-cpu` names it. TCG has no ARCH_CAPABILITIES, which only tells of absent faults. */
-function qemuCpu(): string {
-  const { vendor, family, model, stepping, brand, physicalAddressBits, features } = defaultProfile;
-  const identity = `vendor=${vendor},family=${family},model=${model},stepping=${stepping},model-id=${brand}`;
-  const flags = [...features]
-    .filter((feature) => feature !== "arch_capabilities")
-    .map((feature) => `+${feature.replaceAll("_", "-")}`);
-  return `base,${identity},phys-bits=${physicalAddressBits},level=7,xlevel=0x80000008,${flags.join(",")}`;
-}
 
 /** Lines without times, up to where the kernel finds no program to run; each as often as it is there. */
 function linesOf(log: string): ReadonlyMap<string, number> {
@@ -49,7 +40,16 @@ describe.skipIf(cannotRun || !hasQemu || !existsSync(kernel))(
       const qemu = spawnSync(
         "qemu-system-x86_64",
         [
-          ...["-machine", "pc", "-cpu", qemuCpu(), "-m", "256", "-icount", "shift=0,sleep=off"],
+          ...[
+            "-machine",
+            "pc",
+            "-cpu",
+            qemuCpu(defaultProfile),
+            "-m",
+            "256",
+            "-icount",
+            "shift=0,sleep=off",
+          ],
           ...["-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot"],
           ...["-kernel", kernel, "-append", commandLine],
         ],

@@ -1,6 +1,6 @@
 /** Options that all commands with a kernel share. */
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { processorProfiles, type ProcessorProfile } from "@ringside/isa";
+import { defaultProfile, processorProfiles, type ProcessorProfile } from "@ringside/isa";
 import { parseSize } from "../sizes.ts";
 
 const MEMORY_DEFAULT = "512M";
@@ -53,7 +53,7 @@ export function addKernelOptions(command: Command): Command {
     )
     .option(
       "--cpu <profile>",
-      `what the processor says it is: ${[...processorProfiles.keys()].join(", ")}`,
+      `what the processor says it is: ${[...processorProfiles.keys()].join(", ")} (default: ${defaultProfile.id})`,
       parseProfile,
     );
 }

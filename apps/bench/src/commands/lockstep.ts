@@ -8,7 +8,7 @@ export interface LockstepOptions extends Omit<KernelOptions, "strategy"> {
   readonly at?: bigint;
   readonly count: number;
   readonly qemu: string;
-  readonly qemuCpu: string;
+  readonly qemuCpu?: string;
 }
 
 const COUNT_DEFAULT = 10_000;
@@ -25,7 +25,7 @@ export function addLockstep(program: Command): void {
     .option("--at <address>", "then run up to this linear address", parseLinear)
     .option("--count <n>", "how many instructions are compared", parseUnits, COUNT_DEFAULT)
     .option("--qemu <program>", "QEMU", "qemu-system-x86_64")
-    .option("--qemu-cpu <model>", "its processor, as its -cpu takes it", "qemu64")
+    .option("--qemu-cpu <model>", "its processor, as its -cpu takes it (default: that of --cpu)")
     .addHelpText(
       "after",
       `

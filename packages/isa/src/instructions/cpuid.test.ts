@@ -52,7 +52,8 @@ describe("CPUID", () => {
       expect([bit, has(edx, bit)]).toEqual([bit, true]);
     for (const bit of [1, 7, 12, 14, 18, 21, 28])
       expect([bit, has(edx, bit)]).toEqual([bit, false]);
-    expect(ecx).toBe(1 << 13);
+    // SSE3, SSSE3, CMPXCHG16B, SSE4.1, SSE4.2, POPCNT.
+    expect(ecx).toBe((1 << 0) | (1 << 9) | (1 << 13) | (1 << 19) | (1 << 20) | (1 << 23));
     const [, , extendedEcx = 0, extendedEdx = 0] = ask(0x8000_0001);
     expect(extendedEcx).toBe(1);
     expect(extendedEdx).toBe((1 << 11) | (1 << 20) | (1 << 27) | (1 << 29));

@@ -31,16 +31,13 @@ export interface ProcessorProfile {
 /** Hertz of the TSC, of the core crystal and of the local APIC's timer: one tick is one unit of guest time. */
 export const TIMESTAMP_HERTZ = 1_000_000_000;
 
-/**
- * The default: x86-64-v1 and little more, as an Intel processor.
- *
- * Family 6, model 36H is an in-order processor that does not speculate, which is true of this one, too: operating
- * systems then switch no mitigation on.
- */
-export const defaultProfile: ProcessorProfile = {
-  id: "ringside-v1",
+/** The lowest level: what every system for x86-64 counts on, and what operating systems use where it is there. */
+const v1: ProcessorProfile = {
+  id: "x86-64-v1",
   vendor: "GenuineIntel",
   family: 6,
+  // An in-order processor that does not speculate, which is true of this one, too: operating systems then switch no
+  // mitigation on.
   model: 0x36,
   stepping: 1,
   brand: "Ringside x86-64-v1 processor @ 1.00GHz",
@@ -64,9 +61,7 @@ export const defaultProfile: ProcessorProfile = {
     "fxsr",
     "sse",
     "sse2",
-    "cx16",
     "arch_capabilities",
-    "lahf_lm",
     "syscall",
     "nx",
     "rdtscp",
@@ -74,10 +69,16 @@ export const defaultProfile: ProcessorProfile = {
   ]),
 };
 
-/** What x86-64-v2 adds to the default. */
-const V2_FEATURES = ["popcnt", "sse3", "ssse3", "sse4_1", "sse4_2"];
-/** What the default has beyond x86-64-v1. */
-const BEYOND_V1: ReadonlySet<string> = new Set(["cx16", "lahf_lm"]);
+/** What x86-64-v2 adds to x86-64-v1. */
+const V2_FEATURES = ["cx16", "lahf_lm", "popcnt", "sse3", "ssse3", "sse4_1", "sse4_2"];
+
+/** The default: x86-64-v2, the least that programs of today are built for, as an Intel processor. */
+export const defaultProfile: ProcessorProfile = {
+  ...v1,
+  id: "x86-64-v2",
+  brand: "Ringside x86-64-v2 processor @ 1.00GHz",
+  features: new Set([...v1.features, ...V2_FEATURES]),
+};
 
 /**
  * What operating systems alone use, beyond the default. x2apic, tsc_deadline_timer and mtrr need a machine that brings
@@ -98,28 +99,17 @@ const SYSTEM_FEATURES = [
 
 /**
  * Profiles by their ids: `x86-64-v1` and `x86-64-v2`, the levels of the System V ABI for x86-64 ("Micro-Architecture
- * Levels"), and the default, which lies between them. Features of the system are those of the default in these;
- * `x86-64-v2-system` has all others, too: protection of the kernel, PCIDs, large pages, timers, memory types.
+ * Levels"), of which the second is the default; `x86-64-v2-system` has all other features of the system, too: protection
+ * of the kernel, PCIDs, large pages, timers, memory types.
  */
 export const processorProfiles: ReadonlyMap<string, ProcessorProfile> = new Map(
   [
+    v1,
     defaultProfile,
     {
       ...defaultProfile,
-      id: "x86-64-v1",
-      features: new Set([...defaultProfile.features].filter((name) => !BEYOND_V1.has(name))),
-    },
-    {
-      ...defaultProfile,
-      id: "x86-64-v2",
-      brand: "Ringside x86-64-v2 processor @ 1.00GHz",
-      features: new Set([...defaultProfile.features, ...V2_FEATURES]),
-    },
-    {
-      ...defaultProfile,
       id: "x86-64-v2-system",
-      brand: "Ringside x86-64-v2 processor @ 1.00GHz",
-      features: new Set([...defaultProfile.features, ...V2_FEATURES, ...SYSTEM_FEATURES]),
+      features: new Set([...defaultProfile.features, ...SYSTEM_FEATURES]),
     },
   ].map((profile) => [profile.id, profile]),
 );
