@@ -4,9 +4,10 @@ import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { defaultProfile, processorProfiles } from "@ringside/isa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { initramfs } from "../guest-files/initramfs.ts";
-import { cannotRun, ringsideIn } from "../testing/ringside-process.ts";
+import { cannotRun, ringsideIn, type Ended } from "../testing/ringside-process.ts";
 
 const cached = (name: string): string =>
   fileURLToPath(new URL(`../../../../.cache/debian/${name}`, import.meta.url));
@@ -14,6 +15,7 @@ const isMissing = !["vmlinuz", "vmlinuz-generic", "busybox"].every((name) =>
   existsSync(cached(name)),
 );
 const quiet = "console=ttyS0 quiet cryptomgr.notests";
+const noAcpi = "acpi=off";
 
 describe.skipIf(cannotRun || isMissing)(
   "Debian's kernels (pnpm guest:linux and pnpm guest:busybox fetch them and a shell)",
@@ -28,33 +30,49 @@ describe.skipIf(cannotRun || isMissing)(
     });
     afterAll(() => rm(folder, { recursive: true, force: true }));
 
-    test.each([
-      ["vmlinuz", "bzimage", "", "ringside-v1"],
-      ["vmlinuz", "pvh", "acpi=off", "x86-64-v1"],
-      ["vmlinuz", "pvh", "", "x86-64-v2-system"],
-      ["vmlinuz-generic", "pvh", "", "x86-64-v1"],
-      // The generic kernel's own xz takes 4,500 million instructions: once is enough.
-      ["vmlinuz-generic", "bzimage", "acpi=off", "x86-64-v2"],
-    ] as const)(
-      "%s by %s %s on %s runs what is typed, and its end is the command's",
-      async (kernel, format, more, cpu) => {
-        const hasAcpi = more === "";
-        // Without ACPI nothing can switch the machine off: it halts.
-        const leave = hasAcpi ? "poweroff" : "halt -f";
-        const { status, stdout, stderr } = await ringsideIn(
-          folder,
-          [
-            ...["boot", "--kernel", cached(kernel), "--format", format],
-            ...["--initrd", "initrd", "--memory", "256M", "--cpu", cpu],
-            ...["--append", `${quiet} ${more}`, "--timeout", "500", "--stats"],
-          ],
-          { input: `echo $((6 * 7)) from $(uname -m)\ngrep -c ttyS /proc/interrupts\n${leave}\n` },
-        );
-        expect(stdout).toContain("42 from x86_64");
-        expect(stdout).toMatch(/^1\r$/mu);
-        expect(stderr).toMatch(/^instructions {2}[\d,]+ \(ring 0 /mu);
-        expect(status).toBe(0);
+    const boots = (kernel: string, flags: readonly string[], more: string): Promise<Ended> => {
+      // Without ACPI nothing can switch the machine off: it halts.
+      const leave = more === noAcpi ? "halt -f" : "poweroff";
+      return ringsideIn(
+        folder,
+        [
+          ...["boot", "--kernel", cached(kernel), "--initrd", "initrd", "--memory", "256M"],
+          ...["--append", `${quiet} ${more}`, "--timeout", "500", "--stats", ...flags],
+        ],
+        { input: `echo $((6 * 7)) from $(uname -m)\ngrep ttyS /proc/interrupts\n${leave}\n` },
+      );
+    };
+    const expectShell = ({ status, stdout, stderr }: Ended, more: string): void => {
+      expect({ status, stdout }).toMatchObject({ status: 0 });
+      expect(stdout).toContain("42 from x86_64");
+      expect(stdout).toMatch(more === noAcpi ? /XT-PIC.* ttyS0\r$/mu : /IO-APIC.* ttyS0\r$/mu);
+      expect(stdout.includes("Power down")).toBe(more !== noAcpi);
+      expect(stderr).toMatch(/^instructions {2}[\d,]+ \(ring 0 /mu);
+    };
+
+    // Every way in, with and without ACPI, as the processor that the command takes by itself and as the oldest.
+    const combinations = ["vmlinuz", "vmlinuz-generic"].flatMap((kernel) =>
+      ["bzimage", "pvh"].flatMap((format) =>
+        ["", noAcpi].flatMap((more) =>
+          ["the default", "x86-64-v1"].map((cpu) => ({ kernel, format, more, cpu })),
+        ),
+      ),
+    );
+    test.each(combinations)(
+      "$kernel by $format with '$more' on $cpu runs what is typed, and its end is the command's",
+      async ({ kernel, format, more, cpu }) => {
+        const flags = cpu === "the default" ? [] : ["--cpu", cpu];
+        expectShell(await boots(kernel, ["--format", format, ...flags], more), more);
       },
+      600_000,
+    );
+
+    const others = [...processorProfiles.keys()].filter(
+      (cpu) => cpu !== "x86-64-v1" && cpu !== defaultProfile.id,
+    );
+    test.each(others)(
+      "the kernel for clouds boots on %s, too",
+      async (cpu) => expectShell(await boots("vmlinuz", ["--format", "pvh", "--cpu", cpu], ""), ""),
       600_000,
     );
   },
