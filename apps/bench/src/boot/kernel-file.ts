@@ -1,5 +1,5 @@
 /** A kernel's file: what it is, and why it is none. */
-import { isBzImage, isElf, parseElf, ImageError } from "@ringside/machine";
+import { isBzImage, isElf, kernelFormatOf, parseElf, ImageError } from "@ringside/machine";
 import type { KernelFormat } from "@ringside/strategy";
 import { CommandError } from "../failure.ts";
 import { isBzImageIntact } from "./bzimage-checksum.ts";
@@ -23,9 +23,23 @@ const pvhNote = 18;
 const multibootMagic = 0x1bad_b002;
 /** The header lies in the first 8192 bytes (Multiboot Specification 0.6.96, section 3.1, "OS image format"). */
 const multibootSearchBytes = 8192;
-/** "ARM\x64" in the header of an AArch64 Image (Linux, Documentation/arm64/booting.rst). */
-const arm64Magic = 0x644d_5241;
-const arm64MagicOffset = 0x38;
+/**
+ * Magic numbers of kernels that are no ELF, 32 bits, little-endian. Linux, Documentation/arm64/booting.rst ("ARM\x64"),
+ * Documentation/riscv/boot-image-header.rst ("RSC\x05"), arch/arm/boot/compressed/head.S (zImage).
+ */
+const otherImages: readonly { offset: number; magic: number; architecture: string }[] = [
+  { offset: 0x38, magic: 0x644d_5241, architecture: "AArch64" },
+  { offset: 0x38, magic: 0x0543_5352, architecture: "RISC-V" },
+  { offset: 0x24, magic: 0x016f_2818, architecture: "ARM" },
+];
+
+/** What people unpack before they boot it. */
+const packings: readonly { name: string; magic: readonly number[] }[] = [
+  { name: "gzip", magic: [0x1f, 0x8b] },
+  { name: "xz", magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00] },
+  { name: "zstd", magic: [0x28, 0xb5, 0x2f, 0xfd] },
+  { name: "bzip2", magic: [0x42, 0x5a, 0x68] },
+];
 
 /**
  * How a kernel is entered, by what its file says.
@@ -38,18 +52,39 @@ export function kernelFormat(path: string, image: Uint8Array): KernelFormat {
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
   if (isElf(image)) return elfFormat(path, image, view);
   if (isBzImage(image)) {
-    if (isBzImageIntact(image) !== false) return "bzimage";
-    throw new CommandError(
-      `${path} is damaged: the checksum at its end does not fit its contents. Copy or download it again; with --format bzimage it is booted all the same.`,
-    );
+    requireIntact(path, image);
+    return bzImageFormat(path, image);
   }
   if (hasMultibootHeader(view)) return "multiboot";
-  if (view.byteLength >= arm64MagicOffset + 4) {
-    if (view.getUint32(arm64MagicOffset, true) === arm64Magic) throw foreign(path, "AArch64");
+  const other = otherImages.find(
+    ({ offset, magic }) => view.byteLength >= offset + 4 && view.getUint32(offset, true) === magic,
+  );
+  if (other !== undefined) throw foreign(path, other.architecture);
+  const packing = packings.find(({ magic }) => magic.every((byte, at) => image[at] === byte));
+  if (packing !== undefined) {
+    throw new CommandError(
+      `${path} is no kernel: it is something packed with ${packing.name}. Unpack it, and name what comes out.`,
+    );
   }
   throw new CommandError(
     `${path} is no kernel: expected a bzImage, an ELF (7f 45 4c 46) or a Multiboot header, found ${hex(image.subarray(0, 4))} at its beginning. Name the kernel's file, or say --format flat for bare code.`,
   );
+}
+
+/** @throws {CommandError} The file has a checksum, and it is wrong. */
+export function requireIntact(path: string, bzImage: Uint8Array): void {
+  if (isBzImageIntact(bzImage) !== false) return;
+  throw new CommandError(
+    `${path} is damaged: the checksum at its end does not fit its contents. Copy or download it again; with --format bzimage it is booted all the same.`,
+  );
+}
+
+function bzImageFormat(path: string, image: Uint8Array): KernelFormat {
+  try {
+    return kernelFormatOf(image) ?? "bzimage";
+  } catch (cause) {
+    throw damaged(path, cause);
+  }
 }
 
 function elfFormat(path: string, image: Uint8Array, view: DataView): KernelFormat {
@@ -68,9 +103,14 @@ function elfFormat(path: string, image: Uint8Array, view: DataView): KernelForma
       `${path} is no kernel: it is an ELF of ${bits} bits with neither a PVH note nor a Multiboot header, as programs are. Name the kernel's file${hint}.`,
     );
   } catch (cause) {
-    if (!(cause instanceof ImageError)) throw cause;
-    throw new CommandError(`${path} is damaged. ${cause.message}`, undefined, { cause });
+    throw damaged(path, cause);
   }
+}
+
+/** The same error, with the file's name where it is the file's fault. */
+export function damaged(path: string, cause: unknown): unknown {
+  if (!(cause instanceof ImageError)) return cause;
+  return new CommandError(`${path} is damaged. ${cause.message}`, undefined, { cause });
 }
 
 function foreign(path: string, architecture: string): CommandError {

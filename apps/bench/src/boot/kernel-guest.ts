@@ -1,5 +1,4 @@
 /** A kernel's files as the guest of a strategy, and the machine that boots it. */
-import { readFile } from "node:fs/promises";
 import {
   ImageError,
   isBzImage,
@@ -21,7 +20,8 @@ import type { KernelOptions } from "../commands/kernel-options.ts";
 import { CommandError } from "../failure.ts";
 import { hostBytesFor } from "../host-size.ts";
 import { checkInitrd } from "./initrd-file.ts";
-import { kernelFormat } from "./kernel-file.ts";
+import { readInput } from "./input-file.ts";
+import { damaged, kernelFormat, requireIntact } from "./kernel-file.ts";
 
 type FileOptions = Omit<KernelOptions, "strategy">;
 
@@ -60,11 +60,12 @@ function formatFor(strategy: Strategy, options: FileOptions, image: Uint8Array):
 /** The kernel itself, where a bzImage has it packed. */
 async function elfOf(path: string, file: Uint8Array): Promise<Uint8Array> {
   if (!isBzImage(file)) return file;
+  // Not every packing has a check of its own.
+  requireIntact(path, file);
   try {
     return await unpackKernel(file);
   } catch (cause) {
-    if (!(cause instanceof ImageError)) throw cause;
-    throw new CommandError(`${path} is damaged. ${cause.message}`, undefined, { cause });
+    throw damaged(path, cause);
   }
 }
 
@@ -104,26 +105,25 @@ export function createMachine(
     const processor = options.cpu === undefined ? {} : { processor: options.cpu };
     return { machine: strategy.create(host, guest, { ...createOptions, ...processor }), host };
   } catch (error) {
-    throw withFileName(error, options);
+    throw inWordsOfCommand(error, strategy, options);
   }
 }
 
 /** Loaders know what kind of file they read, and the command its name. */
-function withFileName(error: unknown, options: FileOptions): unknown {
-  if (!(error instanceof StrategyError) || !(error.cause instanceof ImageError)) return error;
+function inWordsOfCommand(error: unknown, strategy: Strategy, options: FileOptions): unknown {
+  if (!(error instanceof StrategyError)) return error;
+  if (error.code === "out-of-memory") {
+    return new CommandError(
+      `--memory ${options.memory / 2 ** 20}M is more than can be had, with what ${strategy.id} needs beside it. Give less.`,
+      undefined,
+      { cause: error },
+    );
+  }
+  if (!(error.cause instanceof ImageError)) return error;
   const { file, expected, message } = error.cause;
   const path = file === "initrd" ? (options.initrd ?? file) : options.kernel;
   const hint = expected.endsWith(" bytes of memory") ? " Give more --memory." : "";
   return new CommandError(`${path} cannot be booted. ${message}${hint}`, undefined, {
     cause: error,
   });
-}
-
-async function readInput(path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    throw new CommandError(`${path} cannot be read (${code}).`, undefined, { cause: error });
-  }
 }

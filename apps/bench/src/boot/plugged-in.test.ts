@@ -55,8 +55,14 @@ describe("what is plugged into a machine", () => {
         { disk: [{ path: "none.img", writable: false }] },
         "none.img cannot be opened as a disk image (ENOENT)",
       ],
-      [{ disk: [{ path: odd, writable: false }] }, `${odd} is no disk image. `],
-      [{ disk: [{ path: folder, writable: false }] }, `${folder} is no disk image. `],
+      [
+        { disk: [{ path: odd, writable: false }] },
+        `${odd} is no disk image: at offset 0x201 expected a multiple of 512`,
+      ],
+      [
+        { disk: [{ path: folder, writable: false }] },
+        `${folder} is no disk image: at offset 0x0 expected a file`,
+      ],
       [
         { share: [{ path: "nowhere", writable: false }] },
         "nowhere cannot be opened as a folder to share (ENOENT)",

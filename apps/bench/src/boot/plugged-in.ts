@@ -79,10 +79,15 @@ function opened<T>(path: string, what: string, open: () => T): T {
     return open();
   } catch (cause) {
     if (cause instanceof ImageError)
-      throw new CommandError(`${path} is no ${what}. ${cause.message}`, undefined, { cause });
+      throw new CommandError(`${path} is no ${what}: ${withoutFile(cause)}`, undefined, { cause });
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
     throw new CommandError(`${path} cannot be opened as a ${what} (${code}).`, undefined, {
       cause,
     });
   }
+}
+
+/** The file is named in front already. */
+function withoutFile({ file, message }: ImageError): string {
+  return message.startsWith(`${file}: `) ? message.slice(file.length + 2) : message;
 }

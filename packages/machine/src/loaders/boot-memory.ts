@@ -82,10 +82,13 @@ export class BootMemory {
       (entry) => entry.type === 1 && physical >= entry.base && end <= entry.base + entry.sizeBytes,
     );
     if (!usable) {
+      const inLargest = physical >= highBase && end <= maximumMemoryBytes;
       throw new ImageError(
         what,
         0,
-        `a place in the machine's ${this.memoryBytes} bytes of memory`,
+        inLargest
+          ? `a place in the machine's ${this.memoryBytes} bytes of memory`
+          : `a place in usable memory, below 0x${conventionalEnd.toString(16)} or from 0x${highBase.toString(16)} to 0x${maximumMemoryBytes.toString(16)}`,
         `0x${physical.toString(16)} to 0x${end.toString(16)}`,
       );
     }

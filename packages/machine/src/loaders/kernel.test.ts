@@ -251,6 +251,20 @@ describe("multiboot", () => {
     );
   });
 
+  test.each([
+    ["a load_addr behind the header", 0x10, 0x30_0000, "a load_addr that lies in the file"],
+    ["a load_addr far in front of it", 0x10, 0, "a load_addr that lies in the file"],
+    ["a load_end_addr in front of it", 0x14, 0x1000, "a load_end_addr behind load_addr"],
+    ["a load_end_addr behind the file", 0x14, 0xffff_ffff, "the part to load"],
+    ["a bss_end_addr in front of it", 0x18, 0x1000, "a bss_end_addr behind load_end_addr"],
+    ["a bss_end_addr behind all memory", 0x18, 0xffff_ffff, "a place in usable memory"],
+  ])("refuses %s", (_, field, value, message) => {
+    const bytes = kernel();
+    new DataView(bytes.buffer).setUint32(0x10 + field, value, true);
+    expect(() => load("multiboot", bytes)).toThrow(ImageError);
+    expect(() => load("multiboot", bytes)).toThrow(message);
+  });
+
   test("refuses a file without a header", () => {
     expect(() => load("multiboot", new Uint8Array(0x4000))).toThrow("a header with the magic");
   });
@@ -276,9 +290,9 @@ describe("malformed images", () => {
     [
       "a segment over the firmware's hole",
       elf64({ physical: 0xa_0000n }),
-      "a place in the machine's",
+      "a place in usable memory, below 0x9fc00 or from 0x100000",
     ],
-    ["a segment larger than memory", elf64({ memoryBytes: 2n ** 40n }), "a place in the machine's"],
+    ["a segment larger than memory", elf64({ memoryBytes: 2n ** 40n }), "to 0xc0000000"],
     ["a high entry", elf64({ entry: 0xffff_ffff_8010_0000n }), "a physical e_entry"],
   ])("%s is an error that says where", (_, image, message) => {
     expect(() => load("elf64", image)).toThrow(ImageError);

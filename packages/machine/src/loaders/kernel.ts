@@ -8,7 +8,7 @@ import { acpiTables } from "../acpi/tables.ts";
 import type { Hardware } from "../hardware.ts";
 import { BootMemory, firmwareBase, type BootTarget } from "./boot-memory.ts";
 import { ByteWriter } from "./byte-writer.ts";
-import { isBzImage } from "./bzimage.ts";
+import { isBzImage, parseBzImage } from "./bzimage.ts";
 import { isElf, parseElf, type Elf, type ElfNote } from "./elf.ts";
 import { ImageError } from "./image-error.ts";
 import { bootCodeSelector, bootDataSelector, entry64Offset, loadLinux } from "./linux.ts";
@@ -195,12 +195,12 @@ export function enterKernel(
 
 /**
  * What a kernel file is, by its magic numbers; undefined when it is none of the formats that have any. An ELF with a
- * PVH note is `pvh`, one with a Multiboot header `multiboot`.
+ * PVH note is `pvh`, one with a Multiboot header `multiboot`. A bzImage for 32-bit processors is `bzimage32`.
  *
- * @throws {ImageError} when it is a damaged ELF, or one for another architecture.
+ * @throws {ImageError} when it is a damaged ELF or bzImage, or one for another architecture.
  */
 export function kernelFormatOf(image: Uint8Array): Exclude<KernelFormat, "flat"> | undefined {
-  if (isBzImage(image)) return "bzimage";
+  if (isBzImage(image)) return parseBzImage(image).has64BitEntry ? "bzimage" : "bzimage32";
   if (!isElf(image)) return isMultiboot(image) ? "multiboot" : undefined;
   const elf = parseElf(image);
   if (pvhNoteOf(elf) !== undefined) return "pvh";

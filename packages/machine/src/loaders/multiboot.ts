@@ -87,6 +87,9 @@ function loadByAddresses(memory: BootMemory, file: ByteReader, header: number): 
       `0x${loadAddress.toString(16)}`,
     );
   }
+  if (loadEnd !== 0 && loadEnd < loadAddress) {
+    throw file.error(header + 20, "a load_end_addr behind load_addr", `0x${loadEnd.toString(16)}`);
+  }
   const fileBytes = loadEnd === 0 ? file.bytes.length - offset : loadEnd - loadAddress;
   const bytes = file.slice(offset, fileBytes, "the part to load");
   const memoryBytes = bssEnd === 0 ? fileBytes : bssEnd - loadAddress;

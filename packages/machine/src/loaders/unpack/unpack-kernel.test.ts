@@ -112,10 +112,13 @@ describe("the kernel in a bzImage", () => {
     );
   });
 
-  test("with a flipped bit anywhere is an error under xz, which has a checksum", async () => {
-    const payload = bytesOf(packed.xz);
+  test.each([
+    ["xz", bytesOf(packed.xz), size],
+    ["gzip", bytesOf(packed.gzip), []],
+  ])("with a flipped bit anywhere is an error under %s, which has a checksum", async (...row) => {
+    const [, payload, trailer] = row;
     for (let at = 20; at < payload.length - 40; at += 37) {
-      const image = bzImage(payload, size);
+      const image = bzImage(payload, trailer);
       image[1024 + at] = (image[1024 + at] ?? 0) ^ 0x10;
       await expect(unpackKernel(image)).rejects.toThrow(ImageError);
     }
@@ -124,6 +127,19 @@ describe("the kernel in a bzImage", () => {
   test("packed with something else is an error that shows how it begins", async () => {
     const image = bzImage(Uint8Array.of(0x42, 0x5a, 0x68, 0x39, 0, 0, 0, 0), size);
     await expect(unpackKernel(image)).rejects.toThrow("found the bytes 42 5a 68 39");
+  });
+
+  test("of which nothing is there is an error", async () => {
+    await expect(unpackKernel(bzImage(new Uint8Array(), []))).rejects.toThrow("found nothing");
+  });
+
+  test("that unpacks to far more than it says is an error, and does not take the room", async () => {
+    const { gzipSync } = await import("fflate");
+    const bomb = gzipSync(new Uint8Array(200 << 20));
+    new DataView(bomb.buffer, bomb.byteOffset).setUint32(bomb.length - 4, 1000, true);
+    await expect(unpackKernel(bzImage(bomb, []))).rejects.toThrow(
+      "more than the 1000 bytes that it says",
+    );
   });
 
   test("that says it is enormous is an error", async () => {

@@ -9,6 +9,7 @@ import { ByteReader } from "../byte-reader.ts";
 import { parseBzImage } from "../bzimage.ts";
 import { isElf } from "../elf.ts";
 import { ImageError } from "../image-error.ts";
+import { isGzip, unpackGzip } from "./gzip.ts";
 import { isLz4Legacy, unpackLz4Legacy } from "./lz4.ts";
 import { isXz, unpackXz } from "./xz.ts";
 
@@ -25,15 +26,7 @@ interface Format {
 }
 
 const formats: readonly Format[] = [
-  {
-    name: "gzip",
-    recognizes: (packed) => packed[0] === 0x1f && packed[1] === 0x8b,
-    trailerBytes: 0,
-    async unpack(packed, outputBytes) {
-      const { gunzipSync } = await import("fflate");
-      return gunzipSync(packed, { out: new Uint8Array(outputBytes) });
-    },
-  },
+  { name: "gzip", recognizes: isGzip, trailerBytes: 0, unpack: unpackGzip },
   { name: "xz", recognizes: isXz, trailerBytes: sizeBytes, unpack: unpackXz },
   { name: "lz4", recognizes: isLz4Legacy, trailerBytes: sizeBytes, unpack: unpackLz4Legacy },
   {
@@ -42,7 +35,7 @@ const formats: readonly Format[] = [
     trailerBytes: sizeBytes,
     async unpack(packed, outputBytes) {
       const { decompress } = await import("fzstd");
-      return decompress(packed, new Uint8Array(outputBytes));
+      return decompress(packed, incomparable(new Uint8Array(outputBytes)));
     },
   },
 ];
@@ -64,7 +57,9 @@ export async function unpackKernel(image: Uint8Array): Promise<Uint8Array> {
     throw file.error(
       start,
       `a kernel packed with ${formats.map(({ name }) => name).join(", ")}`,
-      `the bytes ${Array.from(packed.subarray(0, 4), (byte) => byte.toString(16)).join(" ")}`,
+      packed.length === 0
+        ? "nothing"
+        : `the bytes ${Array.from(packed.subarray(0, 4), (byte) => byte.toString(16)).join(" ")}`,
     );
   }
   const end = start + packed.length;
@@ -94,6 +89,11 @@ export async function unpackKernel(image: Uint8Array): Promise<Uint8Array> {
     throw damaged(start, format.name, `${kernel.length} bytes instead of ${outputBytes}`);
   }
   return kernel;
+}
+
+/** The library asks whether its output equals 1, for which an array would spell out all its bytes first. */
+function incomparable(output: Uint8Array): Uint8Array {
+  return Object.defineProperty(output, Symbol.toPrimitive, { value: () => Number.NaN });
 }
 
 function damaged(offset: number, format: string, why: string, cause?: unknown): ImageError {
