@@ -1,67 +1,22 @@
 /* entry.S: from every vector to event(), and back; and to CPL 3. */
+#include "event-path.h"
 #include "layout.h"
 
     .text
     .globl stubs
     .balign 16
 stubs:
-vector = 0
-    .rept 96
-    .balign 16
-    .if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17)
-    pushq $0
-    .endif
-    pushq $vector
-    jmp common
-vector = vector + 1
-    .endr
+    vector_stubs 96
 
 common:
-    push %rax
-    push %rbx
-    push %rcx
-    push %rdx
-    push %rsi
-    push %rdi
-    push %rbp
-    push %r8
-    push %r9
-    push %r10
-    push %r11
-    push %r12
-    push %r13
-    push %r14
-    push %r15
-    cld
-    mov %rsp, %rdi
-    call event
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %r11
-    pop %r10
-    pop %r9
-    pop %r8
-    pop %rbp
-    pop %rdi
-    pop %rsi
-    pop %rdx
-    pop %rcx
-    pop %rbx
-    pop %rax
+    call_event
     add $16, %rsp
     iretq
 
 /* enter_user(rip, rsp, rflags, argument, cs): argument in RDI; comes back when leave_user() is called. */
     .globl enter_user
 enter_user:
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    save_callers
     mov %rsp, kernel_stack(%rip)
     pushq $USER_SS
     push %rsi
@@ -80,12 +35,7 @@ leave_user:
     popf
     mov $KERNEL_SS, %eax        /* the change of level left none */
     mov %eax, %ss
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+    restore_callers
     ret
 
 /* SYSCALL: what it left in RCX, R11 and RFLAGS, then back by SYSRET with R11 as RFLAGS. */

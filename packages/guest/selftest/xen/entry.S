@@ -4,6 +4,7 @@
  * At RSP lie RCX, R11, for some exceptions an error code, then what IRET would pop. The frame built here is struct
  * frame of report.h.
  */
+#include "../event-path.h"
 #include "layout.h"
 #include "xen.h"
 
@@ -11,68 +12,27 @@
     .globl stubs
     .balign 16
 stubs:
-vector = 0
-    .rept 50
-    .balign 16
+.macro take_rcx_r11
     pop %rcx
     pop %r11
-    .if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17)
-    pushq $0
-    .endif
-    pushq $vector
-    jmp common
-vector = vector + 1
-    .endr
+.endm
+    vector_stubs 50, take_rcx_r11
 
     .globl entry_syscall
 entry_syscall:
-    pop %rcx
-    pop %r11
+    take_rcx_r11
     pushq $0
     pushq $0x40                 /* VECTOR_SYSCALL */
     jmp common
 
     .globl entry_upcall
 entry_upcall:
-    pop %rcx
-    pop %r11
+    take_rcx_r11
     pushq $0
     pushq $0x41                 /* VECTOR_UPCALL */
 
 common:
-    push %rax
-    push %rbx
-    push %rcx
-    push %rdx
-    push %rsi
-    push %rdi
-    push %rbp
-    push %r8
-    push %r9
-    push %r10
-    push %r11
-    push %r12
-    push %r13
-    push %r14
-    push %r15
-    cld
-    mov %rsp, %rdi
-    call event
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %r11
-    pop %r10
-    pop %r9
-    pop %r8
-    pop %rbp
-    pop %rdi
-    pop %rsi
-    pop %rdx
-    pop %rcx
-    pop %rbx
-    pop %rax
+    call_event
     mov %rcx, (%rsp)            /* over the vector */
     push %r11
     push %rax
@@ -85,12 +45,7 @@ common:
 /* enter_user(rip, rsp, rflags, argument): argument in RDI; comes back when leave_user() is called. */
     .globl enter_user
 enter_user:
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    save_callers
     mov %rsp, kernel_rsp(%rip)
     pushq $FLAT_KERNEL_SS
     push %rsi
@@ -112,12 +67,7 @@ leave_user:
     mov kernel_rsp(%rip), %rsp
     pushq $2
     popf
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+    restore_callers
     ret
 
 /* What runs in user mode, on a page of its own. INT3 is the way back. */
