@@ -19,7 +19,6 @@ const {
 } = fields;
 
 /** Added to an injection's information, whose valid bit an exit has cleared. */
-const VALID = 0x8000_0000;
 
 export class AbandonedEvents {
   readonly #context: ExtensionContext;
@@ -102,7 +101,7 @@ export class AbandonedEvents {
       return isShort ? TYPE.SOFTWARE_EXCEPTION : TYPE.SOFTWARE_INTERRUPT;
     }
     const information = draft.low(VM_ENTRY_INTERRUPTION_INFORMATION);
-    const injected = interruption(VALID + information);
+    const injected = interruption(information);
     return injected.vector === vector ? injected.type : TYPE.SOFTWARE_INTERRUPT;
   }
 

@@ -3,13 +3,13 @@
  *
  * Intel SDM Vol. 3C §27.3.1, "Checks on the Guest State Area".
  */
-import { isCanonical } from "@ringside/isa";
+import { CR0, CR4, EFER, isCanonical, RFLAGS } from "@ringside/isa";
 import { CR0_FIXED, cr4Fixed } from "./capabilities.ts";
 import { ENTRY_CONTROL, PIN, SECONDARY } from "./controls.ts";
 import { isPat, type EntryCheck, type EntryView } from "./entry-check.ts";
 import type { FieldKey } from "./fields.ts";
 import { isFixed } from "./host-checks.ts";
-import { interruption, TYPE } from "./interruption.ts";
+import { BLOCKING, interruption, TYPE } from "./interruption.ts";
 import { isLongGuest, segmentChecks } from "./segment-checks.ts";
 
 const REGISTERS =
@@ -20,22 +20,11 @@ const NON_REGISTER = 'Intel SDM Vol. 3C §27.3.1.5, "Checks on Guest Non-Registe
 const PDPTES =
   'Intel SDM Vol. 3C §27.3.1.6, "Checks on Guest Page-Directory-Pointer-Table Entries"';
 
-const CR0_PE = 1n;
-const CR0_PG = 0x8000_0000n;
-const CR4_PAE = 0x20n;
-const CR4_PCIDE = 0x2_0000n;
-const EFER_LME = 0x100n;
-const EFER_LMA = 0x400n;
-const FLAG_TF = 0x100n;
-const FLAG_IF = 0x200n;
-const FLAG_VM = 0x2_0000n;
 const DEBUGCTL_BTF = 2n;
 /** LBR and BTF; what else there is reports branches and freezes counters, which this processor has none of. */
 const DEBUGCTL_ALLOWED = 3n;
 const PENDING_BS = 0x4000n;
 
-/** Bits of the interruptibility state. */
-const BLOCKING = { STI: 1, MOV_SS: 2, SMI: 4, NMI: 8 } as const;
 /** Activity states. Intel SDM Vol. 3C §25.4.2, "Guest Non-Register State". */
 const ACTIVITY = { ACTIVE: 0, HLT: 1 } as const;
 
@@ -69,7 +58,7 @@ const registers: readonly EntryCheck[] = [
       "not set a bit that VMX operation does not support, and set NE, and PE and PG in a guest that is not unrestricted",
     holds(view) {
       const { mustBeOne, mayBeOne } = CR0_FIXED;
-      const freed = view.isUnrestricted ? CR0_PE | CR0_PG : 0n;
+      const freed = view.isUnrestricted ? CR0.PE | CR0.PG : 0n;
       return isFixed(view.get("GUEST_CR0"), { mustBeOne: mustBeOne & ~freed, mayBeOne });
     },
   },
@@ -79,7 +68,7 @@ const registers: readonly EntryCheck[] = [
     reference: REGISTERS,
     expected: "set PE while it sets PG",
     holds: (view) =>
-      (view.get("GUEST_CR0") & CR0_PG) === 0n || (view.get("GUEST_CR0") & CR0_PE) !== 0n,
+      (view.get("GUEST_CR0") & CR0.PG) === 0n || (view.get("GUEST_CR0") & CR0.PE) !== 0n,
   },
   {
     name: "guest-cr4-fixed-bits",
@@ -103,14 +92,14 @@ const registers: readonly EntryCheck[] = [
     expected: "set PAE (and CR0 PG) in an IA-32e mode guest",
     holds: (view) =>
       !isLongGuest(view) ||
-      ((view.get("GUEST_CR0") & CR0_PG) !== 0n && (view.get("GUEST_CR4") & CR4_PAE) !== 0n),
+      ((view.get("GUEST_CR0") & CR0.PG) !== 0n && (view.get("GUEST_CR4") & CR4.PAE) !== 0n),
   },
   {
     name: "legacy-guest-pcide",
     field: "GUEST_CR4",
     reference: REGISTERS,
     expected: "have PCIDE 0 outside IA-32e mode",
-    holds: (view) => isLongGuest(view) || (view.get("GUEST_CR4") & CR4_PCIDE) === 0n,
+    holds: (view) => isLongGuest(view) || (view.get("GUEST_CR4") & CR4.PCIDE) === 0n,
   },
   {
     name: "guest-cr3-width",
@@ -144,7 +133,7 @@ const registers: readonly EntryCheck[] = [
     expected: "have its reserved bits zero while it is loaded",
     holds: (view) =>
       !loadsEfer(view) ||
-      (view.get("GUEST_IA32_EFER") & ~(view.context.eferAllowed | EFER_LMA)) === 0n,
+      (view.get("GUEST_IA32_EFER") & ~(view.context.eferAllowed | EFER.LMA)) === 0n,
   },
   {
     name: "guest-efer-lma",
@@ -152,7 +141,7 @@ const registers: readonly EntryCheck[] = [
     reference: REGISTERS,
     expected: "have LMA equal to the IA-32e mode guest control while it is loaded",
     holds: (view) =>
-      !loadsEfer(view) || ((view.get("GUEST_IA32_EFER") & EFER_LMA) !== 0n) === isLongGuest(view),
+      !loadsEfer(view) || ((view.get("GUEST_IA32_EFER") & EFER.LMA) !== 0n) === isLongGuest(view),
   },
   {
     name: "guest-efer-lme",
@@ -160,9 +149,9 @@ const registers: readonly EntryCheck[] = [
     reference: REGISTERS,
     expected: "have LME equal to LMA while it is loaded and CR0.PG is 1",
     holds(view) {
-      if (!loadsEfer(view) || (view.get("GUEST_CR0") & CR0_PG) === 0n) return true;
+      if (!loadsEfer(view) || (view.get("GUEST_CR0") & CR0.PG) === 0n) return true;
       const efer = view.get("GUEST_IA32_EFER");
-      return ((efer & EFER_LME) !== 0n) === ((efer & EFER_LMA) !== 0n);
+      return ((efer & EFER.LME) !== 0n) === ((efer & EFER.LMA) !== 0n);
     },
   },
 ];
@@ -212,7 +201,7 @@ const instructionPointer: readonly EntryCheck[] = [
     reference: RIP,
     expected: "have VM 0 in an IA-32e mode guest and outside protected mode",
     holds: (view) =>
-      (view.get("GUEST_RFLAGS") & FLAG_VM) === 0n ||
+      (view.get("GUEST_RFLAGS") & RFLAGS.VM) === 0n ||
       (!isLongGuest(view) && (view.get("GUEST_CR0") & 1n) !== 0n),
   },
   {
@@ -221,7 +210,7 @@ const instructionPointer: readonly EntryCheck[] = [
     reference: RIP,
     expected: "have IF 1 when an external interrupt is injected",
     holds: (view) =>
-      !injects(view, TYPE.EXTERNAL_INTERRUPT) || (view.get("GUEST_RFLAGS") & FLAG_IF) !== 0n,
+      !injects(view, TYPE.EXTERNAL_INTERRUPT) || (view.get("GUEST_RFLAGS") & RFLAGS.IF) !== 0n,
   },
 ];
 
@@ -294,7 +283,7 @@ const nonRegister: readonly EntryCheck[] = [
     field: "GUEST_INTERRUPTIBILITY_STATE",
     reference: NON_REGISTER,
     expected: "have blocking by STI 0 while RFLAGS.IF is 0",
-    holds: (view) => !blocks(view, BLOCKING.STI) || (view.get("GUEST_RFLAGS") & FLAG_IF) !== 0n,
+    holds: (view) => !blocks(view, BLOCKING.STI) || (view.get("GUEST_RFLAGS") & RFLAGS.IF) !== 0n,
   },
   {
     name: "interruptibility-injected-interrupt",
@@ -346,7 +335,7 @@ const nonRegister: readonly EntryCheck[] = [
         view.number("GUEST_ACTIVITY_STATE") === ACTIVITY.HLT;
       if (!isHeld) return true;
       const steps =
-        (view.get("GUEST_RFLAGS") & FLAG_TF) !== 0n &&
+        (view.get("GUEST_RFLAGS") & RFLAGS.TF) !== 0n &&
         (view.get("GUEST_IA32_DEBUGCTL") & DEBUGCTL_BTF) === 0n;
       return ((view.get("GUEST_PENDING_DEBUG_EXCEPTIONS") & PENDING_BS) !== 0n) === steps;
     },
@@ -392,8 +381,8 @@ const pointers: readonly EntryCheck[] = PDPTE_FIELDS.map((field, index) => ({
   qualification: 2n,
   holds(view) {
     const isPae =
-      (view.get("GUEST_CR0") & CR0_PG) !== 0n &&
-      (view.get("GUEST_CR4") & CR4_PAE) !== 0n &&
+      (view.get("GUEST_CR0") & CR0.PG) !== 0n &&
+      (view.get("GUEST_CR4") & CR4.PAE) !== 0n &&
       !isLongGuest(view);
     if (!isPae) return true;
     const table = Number(view.get("GUEST_CR3") & 0xffff_ffe0n);

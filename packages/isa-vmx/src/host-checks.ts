@@ -4,7 +4,7 @@
  * Intel SDM Vol. 3C §27.2.2, "Checks on Host Control Registers, MSRs, and SSP"; §27.2.3, "Checks on Host Segment and
  * Descriptor-Table Registers"; §27.2.4, "Checks Related to Address-Space Size".
  */
-import { isCanonical } from "@ringside/isa";
+import { CR4, EFER, isCanonical } from "@ringside/isa";
 import { CR0_FIXED, cr4Fixed, type FixedBits } from "./capabilities.ts";
 import { ENTRY_CONTROL, EXIT_CONTROL } from "./controls.ts";
 import { isPat, type EntryCheck, type EntryView } from "./entry-check.ts";
@@ -14,11 +14,6 @@ const REGISTERS = 'Intel SDM Vol. 3C §27.2.2, "Checks on Host Control Registers
 const SEGMENTS =
   'Intel SDM Vol. 3C §27.2.3, "Checks on Host Segment and Descriptor-Table Registers"';
 const ADDRESS_SPACE = 'Intel SDM Vol. 3C §27.2.4, "Checks Related to Address-Space Size"';
-
-const EFER_LME = 0x100n;
-const EFER_LMA = 0x400n;
-const CR4_PAE = 0x20n;
-const CR4_PCIDE = 0x2_0000n;
 
 /** Whether a value has the bits that VMX operation fixes. */
 export function isFixed(value: bigint, { mustBeOne, mayBeOne }: FixedBits): boolean {
@@ -91,7 +86,7 @@ export const hostChecks: readonly EntryCheck[] = [
     expected: "have its reserved bits zero while it is loaded",
     holds: (view) =>
       !view.control("VM_EXIT_CONTROLS", EXIT_CONTROL.LOAD_EFER) ||
-      (view.get("HOST_IA32_EFER") & ~(view.context.eferAllowed | EFER_LMA)) === 0n,
+      (view.get("HOST_IA32_EFER") & ~(view.context.eferAllowed | EFER.LMA)) === 0n,
   },
   {
     name: "host-efer-long-mode",
@@ -100,8 +95,8 @@ export const hostChecks: readonly EntryCheck[] = [
     expected: "have LMA and LME equal to the host address-space size control while it is loaded",
     holds(view) {
       if (!view.control("VM_EXIT_CONTROLS", EXIT_CONTROL.LOAD_EFER)) return true;
-      const both = isLongHost(view) ? EFER_LMA | EFER_LME : 0n;
-      return (view.get("HOST_IA32_EFER") & (EFER_LMA | EFER_LME)) === both;
+      const both = isLongHost(view) ? EFER.LMA | EFER.LME : 0n;
+      return (view.get("HOST_IA32_EFER") & (EFER.LMA | EFER.LME)) === both;
     },
   },
   ...SELECTORS.map((field): EntryCheck => ({
@@ -157,14 +152,14 @@ export const hostChecks: readonly EntryCheck[] = [
     field: "HOST_CR4",
     reference: ADDRESS_SPACE,
     expected: "have PCIDE 0 while the host address-space size is 0",
-    holds: (view) => isLongHost(view) || (view.get("HOST_CR4") & CR4_PCIDE) === 0n,
+    holds: (view) => isLongHost(view) || (view.get("HOST_CR4") & CR4.PCIDE) === 0n,
   },
   {
     name: "host-cr4-pae",
     field: "HOST_CR4",
     reference: ADDRESS_SPACE,
     expected: "have PAE 1 while the host address-space size is 1",
-    holds: (view) => !isLongHost(view) || (view.get("HOST_CR4") & CR4_PAE) !== 0n,
+    holds: (view) => !isLongHost(view) || (view.get("HOST_CR4") & CR4.PAE) !== 0n,
   },
   {
     name: "host-rip",

@@ -23,6 +23,14 @@ export {
 export { ENTRY_CONTROL, EXIT_CONTROL, PIN, PRIMARY, SECONDARY } from "./controls.ts";
 export { ENTRY_FAILURE, EXIT, exitName } from "./exit-reasons.ts";
 export {
+  BLOCKING,
+  interruption,
+  interruptionOf,
+  TYPE as INTERRUPTION_TYPE,
+  VALID as INTERRUPTION_VALID,
+  type Interruption,
+} from "./interruption.ts";
+export {
   capabilityMsrs,
   CAPABILITY_MSR,
   EPT_VPID,

@@ -24,7 +24,11 @@ export const TYPE = {
   OTHER: 7,
 } as const;
 
-const VALID = 0x8000_0000;
+/** Bits of the interruptibility state. Intel SDM Vol. 3C §25.4.2, "Guest Non-Register State". */
+export const BLOCKING = { STI: 1, MOV_SS: 2, SMI: 4, NMI: 8 } as const;
+
+/** Information of at least this is of a valid event. */
+export const VALID = 0x8000_0000;
 const ERROR_CODE = 0x800;
 
 export interface Interruption {

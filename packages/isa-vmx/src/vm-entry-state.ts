@@ -5,6 +5,7 @@
  */
 import {
   CR0,
+  EFER,
   segmentSlots,
   slots,
   type ExtensionContext,
@@ -14,6 +15,7 @@ import type { VmxCapabilities } from "./capabilities.ts";
 import { ENTRY_CONTROL, PRIMARY, SECONDARY } from "./controls.ts";
 import { FieldTransfer, type FieldPlace, type StateWords } from "./field-transfer.ts";
 import { fieldOf, fields, type FieldKey } from "./fields.ts";
+import { BLOCKING } from "./interruption.ts";
 import type { Vmcs } from "./vmcs.ts";
 import { EPT_MODE, vmx } from "./vmx-state.ts";
 
@@ -36,12 +38,17 @@ const {
 export const CR0_KEPT: bigint = CR0.CD | CR0.NW | CR0.ET;
 /** Access rights without reserved bits. */
 const RIGHTS_MASK = 0x1_f0ff;
-const CR0_PG = 0x8000_0000;
-const EFER_LMA = 0x400n;
-const EFER_LME = 0x100n;
 /** DR7: bits 15:14, 12 and 11 read as 0, bit 10 as 1. */
 const DR7_CLEARED = 0xd800n;
 const DR7_SET = 0x400n;
+
+const LMA_LOW = Number(EFER.LMA);
+const PG_LOW = Number(CR0.PG);
+
+/** Whether the processor is in IA-32e mode. */
+export function isLongMode(state: ProcessorState): boolean {
+  return (state.getNumber(slots.efer) & LMA_LOW) !== 0;
+}
 
 const SEGMENT_NAMES = ["ES", "CS", "SS", "DS", "FS", "GS", "LDTR", "TR"] as const;
 
@@ -108,14 +115,16 @@ export function loadGuestState(context: ExtensionContext, words: StateWords, vmc
   if ((entry & ENTRY_CONTROL.LOAD_EFER) !== 0) state.set(slots.efer, vmcs.read(GUEST_IA32_EFER));
   else {
     // LMA is as the control says; LME follows it where paging is on.
-    const changed = (vmcs.low(GUEST_CR0) & CR0_PG) === 0 ? EFER_LMA : EFER_LMA | EFER_LME;
+    const changed = (vmcs.low(GUEST_CR0) & PG_LOW) === 0 ? EFER.LMA : EFER.LMA | EFER.LME;
     state.set(slots.efer, (state.efer & ~changed) | (isLong ? changed : 0n));
   }
   if ((entry & ENTRY_CONTROL.LOAD_PAT) !== 0) state.set(slots.pat, vmcs.read(GUEST_IA32_PAT));
   state.rflags = vmcs.read(GUEST_RFLAGS);
   const blocking = vmcs.low(GUEST_INTERRUPTIBILITY_STATE);
-  state.setNumber(slots.interruptShadow, (blocking & 1) !== 0 ? 1 : (blocking & 2) !== 0 ? 2 : 0);
-  state.setNumber(slots.nmiBlocked, (blocking & 8) !== 0 ? 1 : 0);
+  // The processor numbers its shadows as these bits.
+  const shadow = blocking & BLOCKING.STI || blocking & BLOCKING.MOV_SS;
+  state.setNumber(slots.interruptShadow, shadow);
+  state.setNumber(slots.nmiBlocked, (blocking & BLOCKING.NMI) !== 0 ? 1 : 0);
   state.setNumber(slots.halted, vmcs.low(GUEST_ACTIVITY_STATE) === 1 ? 1 : 0);
   context.setPrivilegeLevel(ring((vmcs.low(GUEST_SS_ACCESS_RIGHTS) >> 5) & 3));
 }

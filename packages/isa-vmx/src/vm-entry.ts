@@ -12,7 +12,7 @@ import { ERROR } from "./instruction-errors.ts";
 import { interruption, TYPE } from "./interruption.ts";
 import { loadMsrs } from "./msr-areas.ts";
 import { loadHostState } from "./vm-exit-state.ts";
-import { loadControls, loadGuestState, watchesWindows } from "./vm-entry-state.ts";
+import { isLongMode, loadControls, loadGuestState, watchesWindows } from "./vm-entry-state.ts";
 import type { Vmcs } from "./vmcs.ts";
 import type { EntryFailure, EntryResult } from "./vmx-control.ts";
 import { TAG_VPIDS } from "./vmx-operation.ts";
@@ -32,7 +32,6 @@ const {
 } = fields;
 
 const ENTERED: EntryResult = { kind: "entered" };
-const EFER_LMA = 0x400;
 /** Pending debug exceptions: bits of DR6, and one that says that an enabled breakpoint is among them. */
 const PENDING_STEP = 0x4000;
 const PENDING_CAUSES = 0x400f;
@@ -115,7 +114,7 @@ export class VmEntry {
   #viewOf(vmcs: Vmcs): EntryView {
     const { context, rootMode, capabilities, operation } = this.#parts;
     const { state } = context;
-    const rootIsLong = rootMode === "monitor" || (state.getNumber(slots.efer) & EFER_LMA) !== 0;
+    const rootIsLong = rootMode === "monitor" || isLongMode(state);
     if (this.#view?.vmcs === vmcs && this.#view.rootIsLong === rootIsLong) return this.#view;
     this.#entryContext ??= {
       capabilities,

@@ -5,6 +5,8 @@
  */
 import {
   CR0,
+  CR4,
+  EFER,
   segmentSlots,
   slots,
   type ExtensionContext,
@@ -13,7 +15,7 @@ import {
 import { ENTRY_CONTROL, EXIT_CONTROL } from "./controls.ts";
 import { fields, type FieldKey } from "./fields.ts";
 import type { StateWords } from "./field-transfer.ts";
-import { CR0_KEPT, PLAIN_GUEST_STATE, saveRights } from "./vm-entry-state.ts";
+import { CR0_KEPT, isLongMode, PLAIN_GUEST_STATE, saveRights } from "./vm-entry-state.ts";
 import type { Vmcs, VmcsDraft } from "./vmcs.ts";
 
 const {
@@ -44,15 +46,10 @@ const {
   VM_EXIT_CONTROLS,
 } = fields;
 
-const EFER_LMA = 0x400n;
-const EFER_LMA_LOW = 0x400;
 /** Pending debug exceptions: BS and B3 to B0 as in DR6, and bit 12, an enabled breakpoint. */
 const PENDING_CAUSES = 0x400f;
 const BREAKPOINTS = 0xf;
 const ENABLED_BREAKPOINT = 0x1000;
-const EFER_LME = 0x100n;
-const CR4_PAE = 0x20n;
-const CR4_PCIDE = 0x2_0000n;
 const UNUSABLE = 0x1_0000;
 
 /**
@@ -86,8 +83,7 @@ export function saveGuestState(
   );
   state.setNumber(slots.pendingDebug, 0);
   const entry = draft.low(VM_ENTRY_CONTROLS) & ~ENTRY_CONTROL.IA32E_MODE_GUEST;
-  const isLong = (state.getNumber(slots.efer) & EFER_LMA_LOW) !== 0;
-  draft.set(VM_ENTRY_CONTROLS, entry | (isLong ? ENTRY_CONTROL.IA32E_MODE_GUEST : 0));
+  draft.set(VM_ENTRY_CONTROLS, entry | (isLongMode(state) ? ENTRY_CONTROL.IA32E_MODE_GUEST : 0));
 }
 
 const HOST_SEGMENTS: readonly (readonly [number, FieldKey, FieldKey | undefined])[] = [
@@ -113,12 +109,12 @@ export function loadHostState(context: ExtensionContext, vmcs: Vmcs): void {
   state.set(slots.cr0, (vmcs.read(HOST_CR0) & ~CR0_KEPT) | (state.cr0 & CR0_KEPT) | CR0.ET);
   state.set(slots.cr3, vmcs.read(HOST_CR3));
   const cr4 = vmcs.read(HOST_CR4);
-  state.set(slots.cr4, isLong ? cr4 | CR4_PAE : cr4 & ~CR4_PCIDE);
+  state.set(slots.cr4, isLong ? cr4 | CR4.PAE : cr4 & ~CR4.PCIDE);
   state.set(slots.dr7, 0x400n);
   state.set(slots.sysenterCs, vmcs.read(HOST_IA32_SYSENTER_CS));
   state.set(slots.sysenterEsp, vmcs.read(HOST_IA32_SYSENTER_ESP));
   state.set(slots.sysenterEip, vmcs.read(HOST_IA32_SYSENTER_EIP));
-  const long = EFER_LMA | EFER_LME;
+  const long = EFER.LMA | EFER.LME;
   if (exits(EXIT_CONTROL.LOAD_EFER)) state.set(slots.efer, vmcs.read(HOST_IA32_EFER));
   else state.set(slots.efer, (state.efer & ~long) | (isLong ? long : 0n));
   if (exits(EXIT_CONTROL.LOAD_PAT)) state.set(slots.pat, vmcs.read(HOST_IA32_PAT));

@@ -10,7 +10,7 @@ import { AbandonedEvents } from "./abandoned-event.ts";
 import { EXIT_CONTROL, PIN } from "./controls.ts";
 import { EXIT } from "./exit-reasons.ts";
 import { hasInstructionDetail, instructionDetail } from "./instruction-information.ts";
-import { interruptionOf, TYPE } from "./interruption.ts";
+import { interruptionOf, TYPE, VALID } from "./interruption.ts";
 import { storeMsrs } from "./msr-areas.ts";
 import { loadHostState, saveGuestState } from "./vm-exit-state.ts";
 import { clearControls } from "./vm-entry-state.ts";
@@ -41,7 +41,6 @@ const DEBUG_CAUSES = 0x600fn;
 /** Vectors that are not faults: RF is not saved for them. */
 const NOT_FAULTS: ReadonlySet<number> = new Set([1, 2, 3, 4, 8, 18]);
 const IO_STRING = 0x10;
-const VALID = 0x8000_0000;
 /** Bit 12 of the interruption information and of an EPT violation's qualification: NMI unblocking due to IRET. */
 const NMI_UNBLOCKING = 0x1000;
 

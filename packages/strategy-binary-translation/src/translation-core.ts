@@ -1,7 +1,7 @@
 /**
  * How a guest runs by binary translation: what stands between its processor and the host's, made anew at each boot.
  */
-import { defaultProfile, type Instruction, type ProcessorState } from "@ringside/isa";
+import { defaultProfile, RFLAGS, type Instruction, type ProcessorState } from "@ringside/isa";
 import {
   InstructionEmulator,
   shadowFrames,
@@ -24,7 +24,6 @@ import { Monitor } from "./monitor.ts";
 import type { StepResult } from "./monitor-options.ts";
 import { SensitiveWatch, type SilentInstruction } from "./trap-and-emulate/sensitive-watch.ts";
 
-const interruptFlag = 0x200n;
 const resume: GuestStep = { kind: "resume" };
 
 export interface TranslationCoreOptions extends Pick<
@@ -78,7 +77,7 @@ export class TranslationCore implements VirtualPcCore {
   }
 
   get listens(): boolean {
-    return (this.#booted.cpu.state.rflags & interruptFlag) !== 0n;
+    return (this.#booted.cpu.state.rflags & RFLAGS.IF) !== 0n;
   }
 
   registers(): Registers {

@@ -3,25 +3,18 @@
  *
  * Intel SDM Vol. 3C §27.6, "Event Injection".
  */
-import type { ProcessorState } from "@ringside/isa";
-import { PRIMARY } from "@ringside/isa-vmx";
+import { RFLAGS, VECTOR, type ProcessorState } from "@ringside/isa";
+import {
+  BLOCKING,
+  interruption,
+  INTERRUPTION_TYPE,
+  interruptionOf,
+  PRIMARY,
+} from "@ringside/isa-vmx";
 import type { InterruptController } from "@ringside/machine";
 import type { VirtualInterrupts } from "@ringside/hypervisor";
 import type { Vmcs } from "./vmcs.ts";
-
-const valid = 0x8000_0000;
-const hasErrorCode = 0x800;
-const typeMask = 7 << 8;
-const types = { interrupt: 0, nmi: 2 << 8, exception: 3 << 8 } as const;
-/** Software interrupts and exceptions, INT1 among them: their instruction's length is needed again. */
-const firstSoftwareType = 4;
-
-const interruptFlag = 0x200n;
-/** Interruptibility state: blocking by STI or MOV SS; by NMI. */
-const shadows = 3;
-const blockedByNmi = 8;
-
-export const pageFault = 14;
+import { shadows } from "./vtx-cpu.ts";
 
 /** An exception that the guest is to see. */
 export interface GuestFault {
@@ -60,28 +53,27 @@ export class Events {
 
   /** The guest's next entry delivers an exception. */
   raise({ vector, errorCode, linear }: GuestFault): void {
-    if (vector === pageFault && linear !== undefined) this.#physical.cr2 = linear;
-    let information = valid + types.exception + vector;
-    if (errorCode !== undefined) {
-      information += hasErrorCode;
-      this.#vmcs.write("VM_ENTRY_EXCEPTION_ERROR_CODE", errorCode);
-    }
-    this.#inject(information);
+    if (vector === VECTOR.PF && linear !== undefined) this.#physical.cr2 = linear;
+    const hasErrorCode = errorCode !== undefined;
+    if (hasErrorCode) this.#vmcs.write("VM_ENTRY_EXCEPTION_ERROR_CODE", errorCode);
+    this.#inject(interruptionOf(INTERRUPTION_TYPE.HARDWARE_EXCEPTION, vector, hasErrorCode));
   }
 
   /** An event whose delivery an exit interrupted is delivered again. SDM Vol. 3C §28.2.4, "Information for VM Exits During Event Delivery". */
   redeliver(vectoring: number): void {
-    if ((vectoring & hasErrorCode) !== 0) {
+    const { type, hasErrorCode } = interruption(vectoring);
+    if (hasErrorCode) {
       const errorCode = this.#vmcs.read("IDT_VECTORING_ERROR_CODE");
       this.#vmcs.write("VM_ENTRY_EXCEPTION_ERROR_CODE", errorCode);
     }
-    if (((vectoring >> 8) & 7) >= firstSoftwareType) {
+    // Software interrupts and exceptions, INT1 among them: their instruction's length is needed again.
+    if (type >= INTERRUPTION_TYPE.SOFTWARE_INTERRUPT) {
       const length = this.#vmcs.read("EXIT_INSTRUCTION_LENGTH");
       this.#vmcs.write("VM_ENTRY_INSTRUCTION_LENGTH", length);
     }
-    if ((vectoring & typeMask) === types.nmi) {
+    if (type === INTERRUPTION_TYPE.NMI) {
       const blocked = this.#vmcs.readNumber("GUEST_INTERRUPTIBILITY_STATE");
-      this.#vmcs.write("GUEST_INTERRUPTIBILITY_STATE", blocked & ~blockedByNmi);
+      this.#vmcs.write("GUEST_INTERRUPTIBILITY_STATE", blocked & ~BLOCKING.NMI);
     }
     // Bit 12 is undefined in the one field and reserved in the other.
     this.#inject((vectoring & ~0x1000) >>> 0);
@@ -101,11 +93,11 @@ export class Events {
 
   #next(): number {
     const blocked = this.#vmcs.readNumber("GUEST_INTERRUPTIBILITY_STATE");
-    const enabled = (this.#vmcs.read("GUEST_RFLAGS") & interruptFlag) !== 0n;
+    const enabled = (this.#vmcs.read("GUEST_RFLAGS") & RFLAGS.IF) !== 0n;
     const event = this.#interrupts.take({
       interruptsEnabled: enabled && !this.#occupied,
       shadowed: (blocked & shadows) !== 0 || this.#occupied,
-      nmiBlocked: (blocked & blockedByNmi) !== 0,
+      nmiBlocked: (blocked & BLOCKING.NMI) !== 0,
     });
     switch (event.kind) {
       case "none":
@@ -113,10 +105,10 @@ export class Events {
       case "window":
         return event.for === "nmi" ? PRIMARY.NMI_WINDOW_EXITING : PRIMARY.INTERRUPT_WINDOW_EXITING;
       case "nmi":
-        this.#inject(valid + types.nmi + 2);
+        this.#inject(interruptionOf(INTERRUPTION_TYPE.NMI, VECTOR.NMI, false));
         break;
       case "interrupt":
-        this.#inject(valid + types.interrupt + event.vector);
+        this.#inject(interruptionOf(INTERRUPTION_TYPE.EXTERNAL_INTERRUPT, event.vector, false));
     }
     // What waits behind it needs a window of its own.
     return this.#interrupts.isPending ? PRIMARY.INTERRUPT_WINDOW_EXITING : 0;

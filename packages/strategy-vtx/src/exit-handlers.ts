@@ -10,7 +10,7 @@ import type {
   InstructionEmulator,
   ProcessorIdentity,
 } from "@ringside/hypervisor";
-import { EXIT, exitName, type VmExit } from "@ringside/isa-vmx";
+import { EXIT, exitName, INTERRUPTION_VALID, type VmExit } from "@ringside/isa-vmx";
 import type { Events } from "./events.ts";
 import type { Paging } from "./paging.ts";
 import type { Vmcs } from "./vmcs.ts";
@@ -32,7 +32,6 @@ export interface ExitContext {
 }
 
 const resume: GuestStep = { kind: "resume" };
-const vectoringValid = 0x8000_0000;
 /** I/O qualification, SDM Vol. 3C, table "Exit Qualification for I/O Instructions". */
 const ioSize = 7;
 const ioIn = 8;
@@ -48,7 +47,7 @@ export function handleExit(context: ExitContext, exit: VmExit): GuestStep {
 
 /** True when the IDT-vectoring information field holds an event. */
 export function isVectoring(vectoring: number): boolean {
-  return vectoring >= vectoringValid;
+  return vectoring >= INTERRUPTION_VALID;
 }
 
 function handle(context: ExitContext, exit: VmExit): GuestStep {

@@ -4,7 +4,7 @@
  */
 import type { GuestStep, ShadowMmu } from "@ringside/hypervisor";
 import { CR0, defaultProfile, VECTOR, type ProcessorState } from "@ringside/isa";
-import { EXIT, PRIMARY } from "@ringside/isa-vmx";
+import { EXIT, interruption, INTERRUPTION_TYPE, PRIMARY } from "@ringside/isa-vmx";
 import { blockNmis, nmiUnblocked, noRamForDelivery } from "./ept-paging.ts";
 import { changeControls, emulate, isVectoring, type ExitContext } from "./exit-handlers.ts";
 import type { Paging, PagingControls } from "./paging.ts";
@@ -19,7 +19,6 @@ const accessType = 0x30;
 const movFrom = 0x10;
 const rsp = 4;
 /** Type of a vectored event: a hardware exception. */
-const hardwareException = 3;
 
 export class ShadowPaging implements Paging {
   readonly kind = "shadow";
@@ -161,10 +160,9 @@ function raise(
     readonly linear: bigint;
   },
 ): GuestStep {
-  const first =
-    isVectoring(vectoring) && ((vectoring >> 8) & 7) === hardwareException
-      ? vectoring & 0xff
-      : undefined;
+  const { isValid, type, vector } = interruption(vectoring);
+  const isException = isValid && type === INTERRUPTION_TYPE.HARDWARE_EXCEPTION;
+  const first = isException ? vector : undefined;
   if (first === VECTOR.DF) return { kind: "crashed", why: "Triple fault." };
   if (first === VECTOR.PF) events.raise({ vector: VECTOR.DF, errorCode: 0, linear: fault.linear });
   else events.raise(fault);

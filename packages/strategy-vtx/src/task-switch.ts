@@ -5,19 +5,16 @@
  */
 import { SEGMENTS, segmentSlots, type VirtualEvent } from "@ringside/isa";
 import type { GuestStep } from "@ringside/hypervisor";
+import { interruption, INTERRUPTION_TYPE } from "@ringside/isa-vmx";
 import type { ExitContext } from "./exit-handlers.ts";
 
 const resume: GuestStep = { kind: "resume" };
-const valid = 0x8000_0000;
-const hasErrorCode = 0x800;
-/** Interruption types. */
-const [externalInterrupt, nmi, hardwareException] = [0, 2, 3] as const;
 const taskRegister = segmentSlots(SEGMENTS.indexOf("tr")).selector;
 
 /** An instruction of the guest, or an event that met a task gate, switches tasks. */
 export function switchTask(context: ExitContext): GuestStep {
   const vectoring = context.vmcs.readNumber("IDT_VECTORING_INFORMATION");
-  return vectoring >= valid ? deliver(context, vectoring) : execute(context);
+  return interruption(vectoring).isValid ? deliver(context, vectoring) : execute(context);
 }
 
 function execute({ cpu, emulator, events, vmcs }: ExitContext): GuestStep {
@@ -44,18 +41,18 @@ function deliver({ cpu, emulator, vmcs, physical }: ExitContext, vectoring: numb
 }
 
 function eventOf(vectoring: number, errorCode: number, linear: bigint): VirtualEvent {
-  const vector = vectoring & 0xff;
-  switch ((vectoring >> 8) & 7) {
-    case externalInterrupt:
+  const { vector, type, hasErrorCode } = interruption(vectoring);
+  switch (type) {
+    case INTERRUPTION_TYPE.EXTERNAL_INTERRUPT:
       return { kind: "external", vector };
-    case nmi:
+    case INTERRUPTION_TYPE.NMI:
       return { kind: "nmi", vector };
-    case hardwareException:
+    case INTERRUPTION_TYPE.HARDWARE_EXCEPTION:
       return {
         kind: "exception",
         vector,
         linear,
-        ...((vectoring & hasErrorCode) === 0 ? {} : { errorCode }),
+        ...(hasErrorCode ? { errorCode } : {}),
       };
     default:
       return { kind: "software", vector };

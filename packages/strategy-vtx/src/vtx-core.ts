@@ -4,7 +4,7 @@
  * The life of an exit: the processor saves the guest and says why it stopped; a handler does what the guest could not;
  * what waits for the guest is injected; VMRESUME.
  */
-import { defaultProfile, VirtualProcessor, type ProcessorExit } from "@ringside/isa";
+import { defaultProfile, RFLAGS, VirtualProcessor, type ProcessorExit } from "@ringside/isa";
 import {
   InstructionEmulator,
   ProcessorIdentity,
@@ -37,7 +37,6 @@ import { primaryControls, writeControls, writeMsrBitmap } from "./vmcs-setup.ts"
 import { Vmcs } from "./vmcs.ts";
 import { VtxCpu } from "./vtx-cpu.ts";
 
-const interruptFlag = 0x200n;
 const resume: GuestStep = { kind: "resume" };
 /** Offset of the task priority in a virtual-APIC page. */
 const vtprOffset = 0x80;
@@ -214,7 +213,7 @@ export class VtxCore implements VirtualPcCore {
 
     const step = handleExit(this.#booted, exit);
     if (step.kind === "halted") {
-      this.#haltedOpen = (this.#vmcs.read("GUEST_RFLAGS") & interruptFlag) !== 0n;
+      this.#haltedOpen = (this.#vmcs.read("GUEST_RFLAGS") & RFLAGS.IF) !== 0n;
     }
     return step;
   }

@@ -13,7 +13,7 @@ import {
   type SegmentName,
 } from "@ringside/isa";
 import type { VirtualCpu } from "@ringside/hypervisor";
-import type { FieldKey, VmxCapabilities } from "@ringside/isa-vmx";
+import { BLOCKING, type FieldKey, type VmxCapabilities } from "@ringside/isa-vmx";
 import type { TranslationControls } from "@ringside/strategy";
 import type { Paging } from "./paging.ts";
 import { cr0HeldBits, cr4Fixed, entryControls } from "./vmcs-setup.ts";
@@ -23,7 +23,7 @@ import type { Vmcs } from "./vmcs.ts";
 const longCode = 0x2000;
 const userFlags = 3;
 /** Blocking by STI and by MOV SS, in the interruptibility state. */
-const shadows = 3;
+export const shadows: number = BLOCKING.STI | BLOCKING.MOV_SS;
 
 /** What lies in the physical processor's registers and in no VMCS, beside a program's own registers. */
 const liveSlots = [
@@ -83,8 +83,7 @@ export class VtxCpu implements VirtualCpu {
     const vmcs = this.#vmcs;
     const length = vmcs.read("EXIT_INSTRUCTION_LENGTH");
     vmcs.write("GUEST_RIP", BigInt.asUintN(64, vmcs.read("GUEST_RIP") + length));
-    const blocked = vmcs.readNumber("GUEST_INTERRUPTIBILITY_STATE");
-    if ((blocked & shadows) !== 0) vmcs.write("GUEST_INTERRUPTIBILITY_STATE", blocked & ~shadows);
+    this.#endShadows();
   }
 
   load(state: ProcessorState): void {
@@ -120,8 +119,7 @@ export class VtxCpu implements VirtualCpu {
     this.#storeControl("CR4", state.cr4, cr4Fixed);
     // Turning paging on or off enters or leaves IA-32e mode.
     if (state.efer !== this.#efer) this.#storeEfer(state.efer);
-    const blocked = vmcs.readNumber("GUEST_INTERRUPTIBILITY_STATE");
-    if ((blocked & shadows) !== 0) vmcs.write("GUEST_INTERRUPTIBILITY_STATE", blocked & ~shadows);
+    this.#endShadows();
   }
 
   /** The same with all that a task switch reads and changes. */
@@ -171,6 +169,13 @@ export class VtxCpu implements VirtualCpu {
     vmcs.write("GUEST_INTERRUPTIBILITY_STATE", 0);
     vmcs.write("GUEST_PENDING_DEBUG_EXCEPTIONS", 0);
     this.store(state);
+  }
+
+  /** An instruction is over, and with it what the one before held back. */
+  #endShadows(): void {
+    const blocked = this.#vmcs.readNumber("GUEST_INTERRUPTIBILITY_STATE");
+    if ((blocked & shadows) === 0) return;
+    this.#vmcs.write("GUEST_INTERRUPTIBILITY_STATE", blocked & ~shadows);
   }
 
   #storeEfer(efer: bigint): void {

@@ -1,11 +1,10 @@
 /** Sets the processor to where a domain begins. Xen, tools/libs/guest/xg_dom_x86.c, vcpu_x86_64. */
-import { slots, type ProcessorState } from "@ringside/isa";
+import { CR4, slots, type ProcessorState } from "@ringside/isa";
 import { frameBytes } from "@ringside/machine";
 import { FLAT_CODE_SELECTOR, FLAT_DATA_SELECTOR } from "../abi/domain.ts";
 import { DESCRIPTOR_PAGES, GDT_LINEAR } from "../memory/xen-area.ts";
 import type { DomainStart } from "./domain-builder.ts";
 
-const CR4_PGE = 0x80n;
 /** Xen's page attribute table: WB, WT, UC-, UC, WC, WP, UC, UC. */
 const XEN_PAT = 0x0000_0501_0007_0406n;
 const UNUSABLE = 0x1_0000;
@@ -29,6 +28,6 @@ export function enterDomain(state: ProcessorState, start: DomainStart): void {
   state.setNumber(slots.idtrLimit, 0);
   state.set(slots.pat, XEN_PAT);
   // Pages of programs are global, so that they stay in the TLB on the way into the guest's kernel and back.
-  state.setControl("cr4", state.cr4 | CR4_PGE);
+  state.setControl("cr4", state.cr4 | CR4.PGE);
   state.rsi = start.startInfo;
 }
