@@ -1,8 +1,9 @@
 /**
- * What documents show of the command's output: the text between two comments.
+ * What documents show of the command's output and of the guest kernel: the text between two comments.
  *
  *     <!-- explained: pgfault vtx:shadow -->     what `ringside compare --explain` says of one strategy
  *     <!-- printed: trap-and-emulate -->         what `ringside` prints with these arguments
+ *     <!-- ported: machine_idle -->              functions of the guest kernel in both its builds, as a difference
  *     (a block of text, written by this tool)
  *     <!-- end -->
  */
@@ -15,18 +16,32 @@ export interface Shown {
   readonly text: (printed: string) => string;
 }
 
-const block = /<!-- (explained|printed): ([^>]*?) -->\n[^]*?<!-- end -->/gu;
+const block = /<!-- (explained|printed|ported): ([^>]*?) -->\n[^]*?<!-- end -->/gu;
 
-/** The document with each block as `printedBy` has it. */
-export function withOutput(
-  document: string,
-  printedBy: (args: readonly string[]) => string,
-): string {
+/** Where blocks take their text from. */
+export interface Sources {
+  /** What `ringside` prints with these arguments. */
+  readonly printedBy: (args: readonly string[]) => string;
+  /** A function of the guest kernel in both its builds. */
+  readonly portedBy: (name: string) => string;
+}
+
+/** The document with each block as its source has it. */
+export function withOutput(document: string, sources: Sources): string {
   return document.replaceAll(block, (_, kind: string, words: string) => {
-    const { args, text } = shownBy(kind, argumentsOf(words));
-    const shown = text(printedBy(args)).trimEnd();
-    return `<!-- ${kind}: ${words} -->\n\n\`\`\`text\n${shown}\n\`\`\`\n\n<!-- end -->`;
+    const [language, text] = blockText(kind, argumentsOf(words), sources);
+    return `<!-- ${kind}: ${words} -->\n\n\`\`\`${language}\n${text}\n\`\`\`\n\n<!-- end -->`;
   });
+}
+
+function blockText(
+  kind: string,
+  words: readonly string[],
+  { printedBy, portedBy }: Sources,
+): readonly [language: string, text: string] {
+  if (kind === "ported") return ["diff", words.map(portedBy).join("\n\n")];
+  const { args, text } = shownBy(kind, words);
+  return ["text", text(printedBy(args)).trimEnd()];
 }
 
 /** Words between blanks; those between quotes are one argument. */

@@ -1,5 +1,6 @@
 /**
- * `pnpm check:explained`: what a document shows of the command's output is what the command prints.
+ * `pnpm check:explained`: what a document shows of the command's output is what the command prints, and what it shows of
+ * the guest kernel is what the kernel has.
  *
  * Runs `ringside` for every block of docs/ and compares, line by line.
  *
@@ -11,6 +12,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { withOutput } from "./explained-blocks.ts";
+import { portedFunction } from "./ported-function.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const { values } = parseArgs({ options: { write: { type: "boolean", default: false } } });
@@ -19,7 +21,7 @@ const outputs = new Map<string, string>();
 let old = 0;
 for (const path of globSync("docs/**/*.md", { cwd: root }).toSorted()) {
   const document = readFileSync(join(root, path), "utf8");
-  const wanted = withOutput(document, printedBy);
+  const wanted = withOutput(document, { printedBy, portedBy });
   if (wanted === document) continue;
   if (values.write) {
     writeFileSync(join(root, path), wanted);
@@ -45,6 +47,15 @@ function printedBy(args: readonly string[]): string {
   if (status !== 0) throw new Error(`ringside ${key} ended with status ${status}:\n${stderr}`);
   outputs.set(key, stdout);
   return stdout;
+}
+
+function portedBy(name: string): string {
+  return portedFunction(name, kernelSources("native"), kernelSources("xen"));
+}
+
+function kernelSources(build: string): readonly string[] {
+  const paths = globSync(`packages/guest/kernel/arch/${build}/*.c`, { cwd: root }).toSorted();
+  return paths.map((path) => readFileSync(join(root, path), "utf8"));
 }
 
 function firstDifference(document: string, wanted: string): string {

@@ -5,14 +5,14 @@ describe("differences from the manual", () => {
   test("are collected from comments, wrapped lines included", () => {
     const text = "// Differs from the SDM: one thing\n// in two lines.\nconst a = 1;\n";
     expect(manualDifferences([{ path: "src/a.ts", text }])).toBe(
-      "- one thing in two lines. ([src/a.ts](src/a.ts))\n",
+      "- One thing in two lines. ([src/a.ts](src/a.ts))\n",
     );
   });
 
   test("end with the comment block they stand in", () => {
     const text = "/**\n * Differs from the SDM: only this.\n */\nconst a = 1;\n";
     expect(manualDifferences([{ path: "src/a.ts", text }])).toBe(
-      "- only this. ([src/a.ts](src/a.ts))\n",
+      "- Only this. ([src/a.ts](src/a.ts))\n",
     );
   });
 

@@ -19,7 +19,8 @@ export function manualDifferences(sources: readonly Source[]): string | undefine
           .replace(/\s*\*\/.*/su, "")
           .replace(/\n\s*(?:\/\/|\*) ?/gu, " ")
           .trim();
-        return `- ${sentence} ([${path}](${path}))\n`;
+        const item = sentence.charAt(0).toUpperCase() + sentence.slice(1);
+        return `- ${item} ([${path}](${path}))\n`;
       },
     ),
   );

@@ -4,7 +4,7 @@
  * Intel SDM Vol. 3A, chapter "Advanced Programmable Interrupt Controller (APIC)"; section titles are cited at
  * the registers.
  *
- * Differs from the SDM: the base cannot be moved.
+ * Differs from the SDM: the registers of the local APIC stay at their first address; IA32_APIC_BASE does not move them.
  */
 import type { MmioRegion } from "@ringside/isa";
 import type { Timeline } from "../timeline.ts";
