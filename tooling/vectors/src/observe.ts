@@ -51,12 +51,12 @@ function faultOf(seen: Observation, encoding: PlannedEncoding | undefined): Exce
 }
 
 /**
- * Whether an instruction's SIGFPE is #MF: always for x87, and for MMX with an exception pending, which comes first.
+ * Whether an instruction's SIGFPE is #MF: always for x87 and FWAIT, and for MMX with an exception pending, which comes first.
  * Intel SDM Vol. 3A §13.5.1, "Effect of MMX Instructions on Pending x87 Floating-Point Exceptions".
  */
 function tellsPendingX87({ area, key }: PlannedEncoding, { registers }: Observation): boolean {
   const isPending = (registers.statusWord & EXCEPTION_SUMMARY) !== 0;
-  return area === "x87" || (isPending && /\bmm\d?\b|^emms /u.test(key));
+  return area === "x87" || key.startsWith("fwait ") || (isPending && /\bmm\d?\b|^emms /u.test(key));
 }
 
 function resultOf(seen: Observation, fault: Exception | undefined): VectorResult {

@@ -175,14 +175,15 @@ export class RegisterStack {
   }
 
   /**
-   * Pushes what an instruction loads.
+   * Pushes what an instruction loads. A denormal is pushed even when that exception is not masked.
+   * Intel SDM Vol. 2A, "FLD—Load Floating-Point Value".
    *
    * @param flags Exceptions of the load itself.
    */
   push(value: bigint, flags = 0): void {
     this.setConditions(0, C1);
     const full = !this.isEmpty(7);
-    if (!(full ? this.overflow() : this.raise(flags))) return;
+    if (!(full ? this.overflow() : this.raise(flags) || flags === DENORMAL)) return;
     this.rotate(-1);
     this.set(0, full ? INDEFINITE : value);
   }
