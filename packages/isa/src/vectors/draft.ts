@@ -8,6 +8,7 @@ import {
   FS_BASE,
   initialRegisters,
   READ_ONLY_ADDRESS,
+  READ_ONLY_BYTES,
   type Patch,
   type Registers,
 } from "./machine.ts";
@@ -17,8 +18,15 @@ import type { Random } from "./random.ts";
 export type Site =
   | "data"
   | "unmapped"
+  /** Across the boundary of two pages of data. */
+  | "crossing"
+  /** Across the end of the data: nothing is mapped behind it. */
   | "straddling"
+  /** Across the beginning of the data: nothing is mapped before it. */
+  | "entering"
   | "read-only"
+  /** Across the end of the page that can only be read: nothing is mapped behind it. */
+  | "read-only-end"
   | "not-canonical"
   | "misaligned"
   /** In the lowest 64 KiB, which 16-bit addresses reach. Nothing is mapped there. */
@@ -93,11 +101,18 @@ export class Draft {
   /** A place for `bytes` bytes. */
   place(site: Site, bytes: number, alignment: number): bigint {
     const { random } = this;
+    const half = Math.max(bytes >> 1, 1);
     switch (site) {
       case "unmapped":
         return BigInt(DATA_ADDRESS + DATA_BYTES + 16 * random.below(16));
+      case "crossing":
+        return BigInt(DATA_ADDRESS + 0x1000 - 1 - random.below(Math.max(bytes - 1, 1)));
       case "straddling":
-        return BigInt(DATA_ADDRESS + DATA_BYTES - Math.max(bytes >> 1, 1));
+        return BigInt(DATA_ADDRESS + DATA_BYTES - half);
+      case "entering":
+        return BigInt(DATA_ADDRESS - half);
+      case "read-only-end":
+        return BigInt(READ_ONLY_ADDRESS + READ_ONLY_BYTES - half);
       case "read-only":
         return BigInt(READ_ONLY_ADDRESS + 16 * random.below(64));
       case "not-canonical":

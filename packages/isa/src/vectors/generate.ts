@@ -10,7 +10,7 @@ import type { Pattern, PlacedOperand } from "../decoder/pattern.ts";
 import { Draft, type Site } from "./draft.ts";
 import { CODE_ADDRESS, type VectorInput } from "./machine.ts";
 import { doubleValue, extendedValue, integerValue, Random, seedOf, singleValue } from "./random.ts";
-import { shapeAfter, shapeBefore } from "./shape.ts";
+import { isX87, shapeAfter, shapeBefore } from "./shape.ts";
 import { UNRECORDED, UNRECORDED_OPERANDS } from "./unrecorded.ts";
 
 /** The name of a row in vector files. */
@@ -37,12 +37,15 @@ export function whyUnrecorded(pattern: Pattern): string | undefined {
 const SITES: readonly Site[] = [
   ...Array.from({ length: 8 }, () => "data" as const),
   "unmapped",
+  "crossing",
   "straddling",
+  "entering",
   "read-only",
+  "read-only-end",
 ];
 const REGISTER_VECTORS = 12;
 /** The same in 32-bit code, for rows that exist in both. */
-const SITES_32: readonly Site[] = ["data", "data", "unmapped", "low"];
+const SITES_32: readonly Site[] = ["data", "data", "crossing", "unmapped", "low"];
 const REGISTER_VECTORS_32 = 2;
 /** Tries before a row counts as one that cannot be encoded with the operands drawn. */
 const TRIES = 64;
@@ -212,10 +215,15 @@ function drawMemory(
   const { random } = draft;
   const bytes = Math.max(bits / 8, 1);
   // Some places do not exist for all: one byte cannot straddle, and only 64-bit code has addresses that are not canonical.
-  const possible = site === "straddling" && bytes === 1 ? "data" : site;
+  const isAcross =
+    site === "crossing" ||
+    site === "straddling" ||
+    site === "entering" ||
+    site === "read-only-end";
+  const possible = isAcross && bytes === 1 ? "data" : site;
   const aligned = bits === 128 ? 16 : 1;
   const linear = draft.place(possible, bytes, aligned);
-  const inData = possible === "data" || possible === "misaligned";
+  const inData = possible === "data" || possible === "crossing" || possible === "misaligned";
   if (inData && bits > 0) draft.store(linear, bytes, memoryValue(pattern, bits, random));
   if (operand.place === "moffs") return { type: "memory", bits, displacement: linear };
   return possible === "low" && draft.mode === 32
@@ -236,10 +244,6 @@ function memoryValue(pattern: Pattern, bits: number, random: Random): bigint {
   );
   if (usesVectors) return BigInt.asUintN(bits, vectorValue(pattern, random));
   return integerValue(random, bits);
-}
-
-export function isX87(pattern: Pattern): boolean {
-  return pattern.map === 0 && pattern.opcode >= 0xd8 && pattern.opcode <= 0xdf;
 }
 
 /** 128 bits of what the instruction works on, by its name. */

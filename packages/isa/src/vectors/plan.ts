@@ -4,8 +4,9 @@
 import { parsePattern, type Pattern } from "../decoder/pattern.ts";
 import { instructions } from "../instructions/index.ts";
 import { uncompared, type Uncompared } from "./compare.ts";
-import { encodingKey, generateInputs, isX87, whyUnrecorded } from "./generate.ts";
+import { encodingKey, generateInputs, whyUnrecorded } from "./generate.ts";
 import type { VectorInput } from "./machine.ts";
+import { isX87 } from "./shape.ts";
 
 /** Files that vectors are kept in. */
 export type VectorArea = "integer" | "sse" | "x87";

@@ -43,12 +43,16 @@ const BEFORE: readonly (readonly [RegExp, Shape])[] = [
   [/^monitor$|^mwait$/u, (draft) => implied(draft, RAX, RCX, RDX)],
 ];
 
+/** Whether a row is of the x87: the escape opcodes, and FWAIT. */
+export function isX87(pattern: Pattern): boolean {
+  return pattern.map === 0 && ((pattern.opcode & 0xf8) === 0xd8 || pattern.mnemonic === "fwait");
+}
+
 /** Sets what a row needs before its operands are drawn. */
 export function shapeBefore(pattern: Pattern, draft: Draft): void {
   for (const [mnemonics, shape] of BEFORE)
     if (mnemonics.test(pattern.mnemonic)) shape(draft, pattern);
-  if (pattern.map === 0 && pattern.opcode >= 0xd8 && pattern.opcode <= 0xdf)
-    shapeX87(draft, pattern);
+  if (isX87(pattern)) shapeX87(draft, pattern);
   const usesMmx = pattern.operands.some(({ pattern: operand }) => operand.register?.kind === "mmx");
   if (usesMmx || pattern.mnemonic === "emms") draft.registers.tags = 0xff;
   const usesVectors = pattern.operands.some(
@@ -131,22 +135,52 @@ function shapeProducts(draft: Draft, pattern: Pattern): void {
   }
 }
 
-function shapeString(draft: Draft): void {
+const ELEMENT_BYTES: Readonly<Record<string, number>> = { b: 1, w: 2, d: 4, q: 8 };
+
+function shapeString(draft: Draft, pattern: Pattern): void {
   const { random } = draft;
+  const bytes = ELEMENT_BYTES[pattern.mnemonic.at(-1) ?? ""] ?? 1;
+  const isDown = random.oneIn(3);
+  if (isDown) draft.registers.flags |= 0x400n;
   draft.set(RSI, inData(draft) + BigInt(random.below(8)));
   draft.set(RDI, inData(draft) + 0x400n + BigInt(random.below(8)));
-  draft.set(RCX, random.pick([0n, 1n, 2n, 3n, 0x100n]));
+  draft.set(RCX, random.pick([0n, 1n, 2n, 3n, 9n, 0x100n]));
   draft.set(RAX, integerValue(random, draft.mode));
-  if (random.oneIn(3)) draft.registers.flags |= 0x400n;
-  if (random.oneIn(10)) draft.set(RDI, BigInt(DATA_ADDRESS + DATA_BYTES - 1));
+  // Some elements before either of them leaves the data, or crosses into the next page.
+  if (random.oneIn(4)) draft.set(RDI, nearAnEdge(random, bytes, isDown));
+  if (random.oneIn(8)) draft.set(RSI, nearAnEdge(random, bytes, isDown));
   const rsi = draft.registers.general[RSI] ?? 0n;
   const rdi = draft.registers.general[RDI] ?? 0n;
-  // Equal now and then, for the comparisons.
-  if (random.oneIn(2) && rdi < BigInt(DATA_ADDRESS + DATA_BYTES - 8)) {
-    const value = random.bits(64);
-    draft.store(rsi, 8, value);
-    draft.store(rdi, 8, random.oneIn(2) ? value : (draft.registers.general[RAX] ?? 0n));
+  // Equal elements now and then, so that comparisons go on.
+  if (random.oneIn(2)) {
+    const element = BigInt.asUintN(8 * bytes, draft.registers.general[RAX] ?? 0n);
+    const other = random.oneIn(2) ? element : random.bits(8 * bytes);
+    storeRun(draft, rdi, element, { bytes, isDown });
+    storeRun(draft, rsi, other, { bytes, isDown });
   }
+}
+
+/** Elements that a string instruction meets from `linear` on, where the data has room for them. */
+function storeRun(
+  draft: Draft,
+  linear: bigint,
+  element: bigint,
+  { bytes, isDown }: { readonly bytes: number; readonly isDown: boolean },
+): void {
+  const count = 1 + draft.random.below(6);
+  for (let index = 0; index < count; index += 1) {
+    const at = Number(linear) + (isDown ? -index : index) * bytes;
+    if (at >= DATA_ADDRESS && at + bytes <= DATA_ADDRESS + DATA_BYTES)
+      draft.store(BigInt(at), bytes, element);
+  }
+}
+
+/** Up to three elements away from where the data ends in the direction of a string, or from its second page. */
+function nearAnEdge(random: Random, bytes: number, isDown: boolean): bigint {
+  const distance = bytes * random.below(4) + random.below(bytes);
+  const middle = DATA_ADDRESS + DATA_BYTES / 2;
+  if (isDown) return BigInt(random.pick([DATA_ADDRESS, middle]) + distance);
+  return BigInt(random.pick([DATA_ADDRESS + DATA_BYTES, middle]) - distance - 1);
 }
 
 function shapeXlat(draft: Draft): void {
