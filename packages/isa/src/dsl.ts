@@ -53,6 +53,8 @@ export interface Instruction {
   readonly classification?: Classification;
   /** String instructions: the REP prefixes that mean something. One execution of the semantics is one iteration. */
   readonly repeatable?: "rep" | "repe-repne";
+  /** What is checked before the count of a REP prefix, and so even when that is zero, and again in each iteration. */
+  readonly precondition?: (m: SemanticsBuilder) => void;
   /** The address size is part of the meaning (string instructions, LOOP, JCXZ). */
   readonly addressSized?: boolean;
   /** Ends a decoded run: the next instruction may not follow (transfers, mode changes, HLT). */

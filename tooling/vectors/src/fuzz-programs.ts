@@ -25,7 +25,12 @@ export interface Processors {
 }
 
 /** What became of a program on both. */
-export interface ProgramReport {
+export interface ProgramReport extends Findings {
+  /** What the processor underneath did. */
+  readonly theirs: VectorResult;
+}
+
+interface Findings {
   /** Lines that say what differs; none when nothing does. */
   readonly found: readonly string[];
   /** What to keep of it: the first instruction that differs when it does so alone, else the program as far as needed. */
@@ -50,9 +55,11 @@ export async function fuzzProgram(
 ): Promise<ProgramReport | undefined> {
   const whole = await compare(program, processors);
   if (whole === undefined) return undefined;
-  if (whole.found.length === 0) return { found: [], regression: regressionOf(program, whole) };
+  const { theirs } = whole;
+  if (whole.found.length === 0)
+    return { theirs, found: [], regression: regressionOf(program, whole) };
   const { found, regression } = await firstDifference(program, processors);
-  return { found: [whole.found.join("; "), ...found], regression };
+  return { theirs, found: [whole.found.join("; "), ...found], regression };
 }
 
 function regressionOf({ input }: Program, { theirs, last }: Comparison): Regression | undefined {
@@ -78,7 +85,7 @@ async function compare(
 }
 
 /** About the shortest beginning of a program that differs, its last instruction as a line of a vector file. */
-async function firstDifference(program: Program, processors: Processors): Promise<ProgramReport> {
+async function firstDifference(program: Program, processors: Processors): Promise<Findings> {
   let before: VectorResult | undefined;
   for (const [position, { code, encoding }] of program.steps.entries()) {
     const beginning = firstSteps(program, position + 1);

@@ -11,6 +11,7 @@
  *     --programs N   programs in each round (default 2000; 0 for none)
  *     --program N    this program of each round alone, and no single instructions
  *     --rows TEXT    rows whose key matches this regular expression
+ *     --coverage     at the end, how many programs reached theirs, and how often they executed each row
  *     --add          adds what differs to packages/isa/vectors/regressions.txt, with what the processor underneath did:
  *                    of each row the first; and with --program that program, whether it still differs or not
  */
@@ -22,10 +23,12 @@ import {
   ReplayMachine,
   type PlannedEncoding,
 } from "@ringside/isa/testing";
+import { Coverage } from "./coverage.ts";
 import { fuzzProgram } from "./fuzz-programs.ts";
 import { buildHarness, HarnessProcess } from "./harness-process.ts";
 import { observe } from "./observe.ts";
-import { canBeFollowed, ingredients, planProgram } from "./program.ts";
+import { canBeFollowed, ingredients } from "./ingredient.ts";
+import { planProgram } from "./plan-program.ts";
 import { addRegression, type Regression } from "./regressions.ts";
 
 const UNDEFINED_OPCODE = 6;
@@ -40,6 +43,7 @@ const { values } = parseArgs({
     program: { type: "string" },
     rows: { type: "string", default: "" },
     add: { type: "boolean", default: false },
+    coverage: { type: "boolean", default: false },
   },
 });
 const first = wholeNumber("--round", values.round, 0);
@@ -55,6 +59,7 @@ const plan = recordingPlan().filter(
 );
 using harness = new HarnessProcess(buildHarness());
 const added = new Set<string>();
+const coverage = new Coverage(plan);
 let compared = 0;
 let comparedPrograms = 0;
 let differing = 0;
@@ -65,6 +70,7 @@ for (let round = first; round < first + rounds; round += 1) {
     `round ${round}: ${compared} instructions and ${comparedPrograms} programs compared, ${differing} differ`,
   );
 }
+if (values.coverage) console.log(coverage.lines().join("\n"));
 process.exitCode = differing === 0 ? 0 : 1;
 
 async function fuzzPrograms(round: number): Promise<void> {
@@ -80,6 +86,7 @@ async function fuzzPrograms(round: number): Promise<void> {
     if (report === undefined) continue;
     comparedPrograms += 1;
     const { found, regression } = report;
+    coverage.program(program, report.theirs);
     if (found.length > 0 || onlyProgram !== undefined) add(regression);
     if (found.length === 0) continue;
     differing += 1;
@@ -95,6 +102,7 @@ async function fuzz(encoding: PlannedEncoding, round: number): Promise<void> {
     if (theirs.fault?.vector === UNDEFINED_OPCODE && ours.fault?.vector !== UNDEFINED_OPCODE)
       continue;
     compared += 1;
+    coverage.instruction(theirs);
     const found = differences(ours, theirs, encoding.except);
     if (found.length === 0) continue;
     differing += 1;

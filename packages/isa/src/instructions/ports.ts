@@ -84,6 +84,11 @@ export const output: Instruction = {
   },
 };
 
+/** Recorded processors ask for the right to use the port even when a REP prefix counts zero. */
+function mayUsePort(m: SemanticsBuilder, bytes: PortBytes): void {
+  m.call(checkPorts, m.register(RDX, 16), m.constant(bytes));
+}
+
 function stringInput(bytes: PortBytes, encodings: readonly Encoding[]): Instruction {
   return {
     mnemonic: "ins",
@@ -93,9 +98,9 @@ function stringInput(bytes: PortBytes, encodings: readonly Encoding[]): Instruct
     repeatable: "rep",
     addressSized: true,
     encodings,
+    precondition: (m) => mayUsePort(m, bytes),
     semantics(m) {
       const port = m.register(RDX, 16);
-      m.call(checkPorts, port, m.constant(bytes));
       const linear = destinationAddress(m);
       // A read of a port can have effects, so the fault comes first.
       m.probeWrite(linear, bytes);
@@ -115,9 +120,9 @@ function stringOutput(bytes: PortBytes, encodings: readonly Encoding[]): Instruc
     repeatable: "rep",
     addressSized: true,
     encodings,
+    precondition: (m) => mayUsePort(m, bytes),
     semantics(m) {
       const port = m.register(RDX, 16);
-      m.call(checkPorts, port, m.constant(bytes));
       portWrite(m, port, bytes, m.load(sourceAddress(m), bytes));
       advance(m, RSI, bytes);
       recheckWhenPending(m);

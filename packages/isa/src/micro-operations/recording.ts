@@ -10,15 +10,22 @@ export type Prologue = (m: SemanticsBuilder, ...operands: Operand[]) => void;
 /** Records one form: its semantics, wrapped into the loop of a REP prefix where it has one, with `prologues` in front. */
 export function recordForm(form: Form, prologues: readonly Prologue[] = []): Recording {
   const recorder = new Recorder({ kind: "form", form });
+  const { precondition, semantics } = form.instruction;
   const run = (): void => {
     for (const prologue of prologues) prologue(recorder, ...form.operands);
-    const meaning = (): void => form.instruction.semantics(recorder, ...form.operands);
+    const meaning = (): void => {
+      if (form.repeat === "none") precondition?.(recorder);
+      semantics(recorder, ...form.operands);
+    };
     if (form.instruction.counted === true)
       recorder.countWhenRetired(`instructions.${form.instruction.mnemonic}`, meaning);
     else meaning();
   };
   if (form.repeat === "none") run();
-  else recordRepetition(recorder, form, run);
+  else {
+    precondition?.(recorder);
+    recordRepetition(recorder, form, run);
+  }
   return recorder.finish();
 }
 

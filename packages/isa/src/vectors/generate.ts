@@ -216,10 +216,7 @@ function drawMemory(
   const bytes = Math.max(bits / 8, 1);
   // Some places do not exist for all: one byte cannot straddle, and only 64-bit code has addresses that are not canonical.
   const isAcross =
-    site === "crossing" ||
-    site === "straddling" ||
-    site === "entering" ||
-    site === "read-only-end";
+    site === "crossing" || site === "straddling" || site === "entering" || site === "read-only-end";
   const possible = isAcross && bytes === 1 ? "data" : site;
   const aligned = bits === 128 ? 16 : 1;
   const linear = draft.place(possible, bytes, aligned);

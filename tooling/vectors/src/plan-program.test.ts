@@ -1,10 +1,12 @@
 import { decode, isDecodeFault } from "@ringside/isa";
 import { CODE_ADDRESS, recordingPlan, ReplayMachine } from "@ringside/isa/testing";
 import { describe, expect, test } from "vitest";
-import { encodingAt, firstSteps, ingredients, planProgram } from "./program.ts";
+import { ingredients } from "./ingredient.ts";
+import { planProgram } from "./plan-program.ts";
+import { encodingAt, firstSteps } from "./program.ts";
 
 const plan = recordingPlan().filter(({ key }) =>
-  /^(?:add|mul|shl|adc|jb|setc|pushfq?) /u.test(key),
+  /^(?:add|mul|shl|adc|jb|jmp|call|ret|loop|setc|pushfq?|popfq?) /u.test(key),
 );
 const pool = ingredients(plan, 1, new ReplayMachine());
 const seeds = Array.from({ length: 50 }, (_, seed) => seed);
@@ -31,13 +33,34 @@ describe("A random program", () => {
     },
   );
 
-  test("jumps at its end alone, and forward", () => {
+  test("goes forward alone, to the beginning of an instruction with its preparation, or to its end", () => {
+    let transfers = 0;
     for (const seed of seeds) {
-      const { steps } = planProgram(pool, seed);
-      const jumps = steps.filter(({ encoding }) => encoding?.key.startsWith("jb ") === true);
-      expect(jumps.filter((step) => step !== steps.at(-1))).toEqual([]);
-      for (const { code } of jumps) expect(code.at(-1)).toBe(0x10);
+      const { input, steps } = planProgram(pool, seed);
+      const addresses = new Set([input.code.length]);
+      let at = 0;
+      for (const { code } of steps) {
+        addresses.add(at);
+        at += code.length;
+      }
+      let offset = 0;
+      for (const { code, encoding } of steps) {
+        offset += code.length;
+        if (!/ rel(?:8|32)$/u.test(encoding?.key ?? "")) continue;
+        const decoded = decode(input.code, offset - code.length, { mode: input.mode });
+        const distance = isDecodeFault(decoded) ? -1 : Number(decoded.relative);
+        expect(distance).toBeGreaterThanOrEqual(0);
+        expect(addresses).toContain(offset + distance);
+        transfers += 1;
+      }
     }
+    expect(transfers).toBeGreaterThan(0);
+  });
+
+  test("ends, whatever it calls and returns to", () => {
+    const machine = new ReplayMachine();
+    for (const seed of seeds)
+      expect(() => machine.executeProgram(planProgram(pool, seed).input)).not.toThrow();
   });
 
   test("knows its instructions by address, and can be cut behind each", () => {
