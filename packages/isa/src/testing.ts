@@ -37,7 +37,7 @@ export {
   type VectorResult,
 } from "./vectors/machine.ts";
 export { recordingPlan, type PlannedEncoding, type VectorArea } from "./vectors/plan.ts";
-export { Random } from "./vectors/random.ts";
+export { Random, seedOf } from "./vectors/random.ts";
 export {
   formatRecordedFile,
   parseRecordedFile,

@@ -12,6 +12,7 @@ import {
 } from "@ringside/isa/testing";
 import type { HarnessProcess } from "./harness-process.ts";
 import { observe, observeProgram } from "./observe.ts";
+import { explain, type ProcessorDifference } from "./processor-differences.ts";
 import { encodingAt, firstSteps, type Program } from "./program.ts";
 import type { Regression } from "./regressions.ts";
 
@@ -35,9 +36,12 @@ interface Findings {
   readonly found: readonly string[];
   /** What to keep of it: the first instruction that differs when it does so alone, else the program as far as needed. */
   readonly regression: Regression | undefined;
+  /** What explains the first instruction that differs; what came after it was not compared. */
+  readonly known?: ProcessorDifference;
 }
 
 interface Comparison {
+  readonly ours: VectorResult;
   readonly theirs: VectorResult;
   readonly found: readonly string[];
   /** The row of the last instruction that was reached. */
@@ -58,7 +62,8 @@ export async function fuzzProgram(
   const { theirs } = whole;
   if (whole.found.length === 0)
     return { theirs, found: [], regression: regressionOf(program, whole) };
-  const { found, regression } = await firstDifference(program, processors);
+  const { found, regression, known } = await firstDifference(program, processors);
+  if (known !== undefined) return { theirs, found: [], regression: undefined, known };
   return { theirs, found: [whole.found.join("; "), ...found], regression };
 }
 
@@ -81,7 +86,7 @@ async function compare(
     theirs.fault === undefined
       ? program.steps.findLast(({ encoding }) => encoding !== undefined)?.encoding
       : encodingAt(program, theirs.rip);
-  return { theirs, found: differences(ours, theirs, last?.except ?? NOTHING), last };
+  return { ours, theirs, found: differences(ours, theirs, last?.except ?? NOTHING), last };
 }
 
 /** About the shortest beginning of a program that differs, its last instruction as a line of a vector file. */
@@ -95,8 +100,12 @@ async function firstDifference(program: Program, processors: Processors): Promis
         found: ["An instruction is missing now, and was not before."],
         regression: undefined,
       };
-    const { theirs, found } = compared;
+    const { ours, theirs, found } = compared;
     if (found.length > 0) {
+      const state = before ?? { registers: program.input.registers, memory: [] };
+      const known =
+        encoding === undefined ? undefined : explain({ encoding, before: state, ours, theirs });
+      if (known !== undefined) return { found: [], regression: undefined, known };
       const lines = [
         `instruction ${position + 1} of ${program.steps.length}: ${found.join("; ")}`,
         `whole: ${formatVector({ input: beginning.input, result: theirs })}`,
@@ -107,8 +116,8 @@ async function firstDifference(program: Program, processors: Processors): Promis
       const alone = {
         mode: input.mode,
         code,
-        registers: before?.registers ?? input.registers,
-        memory: [...input.memory, ...(before?.memory ?? [])],
+        registers: state.registers,
+        memory: [...input.memory, ...state.memory],
       };
       const single = await compareAlone(encoding, alone, processors);
       const differs = single.found.length > 0;

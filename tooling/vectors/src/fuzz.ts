@@ -23,12 +23,14 @@ import {
   ReplayMachine,
   type PlannedEncoding,
 } from "@ringside/isa/testing";
+import { variedInputs } from "./varied-inputs.ts";
 import { Coverage } from "./coverage.ts";
 import { fuzzProgram } from "./fuzz-programs.ts";
 import { buildHarness, HarnessProcess } from "./harness-process.ts";
 import { observe } from "./observe.ts";
 import { canBeFollowed, ingredients } from "./ingredient.ts";
 import { planProgram } from "./plan-program.ts";
+import { explain, type ProcessorDifference } from "./processor-differences.ts";
 import { addRegression, type Regression } from "./regressions.ts";
 
 const UNDEFINED_OPCODE = 6;
@@ -60,6 +62,7 @@ const plan = recordingPlan().filter(
 using harness = new HarnessProcess(buildHarness());
 const added = new Set<string>();
 const coverage = new Coverage(plan);
+const met = new Map<ProcessorDifference, number>();
 let compared = 0;
 let comparedPrograms = 0;
 let differing = 0;
@@ -70,6 +73,8 @@ for (let round = first; round < first + rounds; round += 1) {
     `round ${round}: ${compared} instructions and ${comparedPrograms} programs compared, ${differing} differ`,
   );
 }
+for (const [{ name, reference }, times] of met)
+  console.log(`${times} times, as processors may differ: ${name} (${reference})`);
 if (values.coverage) console.log(coverage.lines().join("\n"));
 process.exitCode = differing === 0 ? 0 : 1;
 
@@ -85,7 +90,8 @@ async function fuzzPrograms(round: number): Promise<void> {
     const report = await fuzzProgram(program, { harness, machine });
     if (report === undefined) continue;
     comparedPrograms += 1;
-    const { found, regression } = report;
+    const { found, regression, known } = report;
+    if (known !== undefined) meet(known);
     coverage.program(program, report.theirs);
     if (found.length > 0 || onlyProgram !== undefined) add(regression);
     if (found.length === 0) continue;
@@ -95,7 +101,7 @@ async function fuzzPrograms(round: number): Promise<void> {
 }
 
 async function fuzz(encoding: PlannedEncoding, round: number): Promise<void> {
-  for (const input of encoding.inputs(round)) {
+  for (const input of variedInputs(encoding, round)) {
     const theirs = await observe(encoding, input, harness);
     const ours = machine.execute(input);
     // The processor underneath lacks the instruction: nothing to compare with.
@@ -105,11 +111,22 @@ async function fuzz(encoding: PlannedEncoding, round: number): Promise<void> {
     coverage.instruction(theirs);
     const found = differences(ours, theirs, encoding.except);
     if (found.length === 0) continue;
+    const before = { registers: input.registers, memory: [] };
+    const known = explain({ encoding, before, ours, theirs });
+    if (known !== undefined) {
+      meet(known);
+      continue;
+    }
     differing += 1;
     const line = formatVector({ input, result: theirs });
     add({ key: encoding.key, line });
     console.log(`round ${round}, ${encoding.key}: ${found.join("; ")}\n  ${line}`);
   }
+}
+
+/** Counts a difference between processors. */
+function meet(known: ProcessorDifference): void {
+  met.set(known, (met.get(known) ?? 0) + 1);
 }
 
 /** Adds a difference to the corpus; of each row one, because the others mostly have the same cause. */

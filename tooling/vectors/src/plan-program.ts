@@ -26,8 +26,8 @@ const CMP_AL_IMM8 = 0x3c;
 const PUSH_IMM = 0x68;
 const OPERAND_SIZE_PREFIX = 0x66;
 const RIP_BASE = -2;
-/** Bits that POPF gets: any but TF, which would end the program, AC and ID, which Linux does not let the recorder take back. */
-const POPPED_FLAGS = 0x1_4ed7n;
+/** Bits that POPF gets: any but TF, which would end the program, and ID, which Linux does not let the recorder take back. */
+const POPPED_FLAGS = 0x5_4ed7n;
 
 /**
  * The program of a seed.
@@ -155,7 +155,7 @@ class ProgramBuilder {
   }
 
   #pushFlags(isNarrow: boolean): Uint8Array {
-    const flags = this.#random.bits(17) & POPPED_FLAGS;
+    const flags = this.#random.bits(19) & POPPED_FLAGS;
     return isNarrow
       ? Uint8Array.of(OPERAND_SIZE_PREFIX, PUSH_IMM, ...littleEndian(flags, 2))
       : Uint8Array.of(PUSH_IMM, ...littleEndian(flags, 4));
@@ -168,8 +168,9 @@ function resolve({ code, bytes, to, from }: Reference, starts: readonly number[]
     const start = starts[Math.min(position, starts.length - 1)] ?? 0;
     return from === undefined ? CODE_ADDRESS + start : start - from;
   };
+  const most = bytes === 1 ? LONGEST_SHORT_JUMP : Number.POSITIVE_INFINITY;
   let position = to;
-  while (bytes === 1 && valueAt(position) > LONGEST_SHORT_JUMP) position -= 1;
+  while (valueAt(position) > most) position -= 1;
   code.set(littleEndian(BigInt(valueAt(position)), bytes), code.length - bytes);
 }
 

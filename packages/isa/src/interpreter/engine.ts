@@ -7,7 +7,7 @@
 import type { Decoder, Form } from "../decoder/decoded.ts";
 import { decoderFor } from "../decoder/decoder.ts";
 import { deliverRoutine, deliverSoftwareInterrupt } from "../exceptions/deliver.ts";
-import { updateMode } from "../exceptions/mode.ts";
+import { setAccessMasks, updateMode } from "../exceptions/mode.ts";
 import { EXCEPTION_VECTORS, setsErrorCode } from "../exceptions/vectors.ts";
 import { floatingPointHelpers } from "../floating-point/index.ts";
 import type { ProcessorExtension } from "../extension.ts";
@@ -55,6 +55,8 @@ const readFlags: Routine = engineRoutine("readFlags", [], "i32", (m) => {
 
 const writeFlags: Routine = engineRoutine("writeFlags", [], "i32", (m) => {
   m.writeFlagsRegister(m.state(slots.scratch0), m.constant(-1n));
+  // EFLAGS.AC is part of what an access may do.
+  setAccessMasks(m);
   return m.constantI32(0);
 });
 

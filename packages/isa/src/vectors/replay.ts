@@ -5,6 +5,7 @@ import { HostMemory } from "../memory/host-memory.ts";
 import { instructions } from "../instructions/index.ts";
 import { Processor } from "../processor.ts";
 import { defaultProfile, type ProcessorProfile } from "../profile/profile.ts";
+import { CR0 } from "../profile/registers.ts";
 import { slots, X87_OFFSET } from "../state/layout.ts";
 import {
   CODE_ADDRESS,
@@ -145,6 +146,8 @@ export class ReplayMachine {
     const { state } = this.#processor;
     const { registers } = input;
     state.enterLongMode({ cpl: 3, cr3: TABLES.pml4, rip: BigInt(CODE_ADDRESS), rsp: 0n });
+    // As Linux has it: EFLAGS.AC decides about alignment.
+    state.set(slots.cr0, state.get(slots.cr0) | CR0.AM);
     const is64 = input.mode === 64;
     const flat = { base: 0n, limit: 0xffff_ffff };
     state.setSegment("cs", {
