@@ -4,7 +4,7 @@
  * The instruction is executed on a virtual processor that has no memory but these two bytes, so that the answers are
  * those of the instruction table and not a second list.
  */
-import { VirtualProcessor, type ProcessorProfile } from "@ringside/isa";
+import { noAccessors, VirtualProcessor, type ProcessorProfile } from "@ringside/isa";
 
 export interface CpuidAnswer {
   readonly eax: number;
@@ -21,23 +21,15 @@ export class ProcessorIdentity {
 
   /** @param readMsr The guest's registers outside the core; some features are reported only as these allow. */
   constructor(profile: ProcessorProfile, readMsr: (index: number) => bigint | undefined) {
-    const nothing = (): void => {};
     this.#processor = new VirtualProcessor({
       profile,
       accessors: {
+        ...noAccessors,
         readPhysical(physical, bytes) {
           for (let at = 0; at < bytes.length; at += 1) {
             bytes[at] = code[physical + at - codeBase] ?? 0;
           }
         },
-        writePhysical: nothing,
-        readPort: () => 0,
-        writePort: nothing,
-        readTaskPriority: () => 0,
-        writeTaskPriority: nothing,
-        invalidatePage: nothing,
-        flushTlb: nothing,
-        now: () => 0,
         readMsr,
         writeMsr: () => false,
       },

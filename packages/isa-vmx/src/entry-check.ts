@@ -1,4 +1,5 @@
 /** What the checks of VM entry share: how one is written, and what it looks at. */
+import { isCanonical } from "@ringside/isa";
 import type { VmxCapabilities } from "./capabilities.ts";
 import { SECONDARY } from "./controls.ts";
 import { FIELDS, fieldOf, type FieldKey, type VmcsField } from "./fields.ts";
@@ -137,4 +138,15 @@ export function isPat(value: bigint): boolean {
     if (type > 7n || type === 2n || type === 3n) return false;
   }
   return true;
+}
+
+/** That a field holds a canonical address. */
+export function canonical(name: string, field: FieldKey, reference: string): EntryCheck {
+  return {
+    name,
+    field,
+    reference,
+    expected: "contain a canonical address",
+    holds: (view) => isCanonical(view.get(field)),
+  };
 }

@@ -6,7 +6,7 @@
 import { CR0, CR4, EFER, isCanonical, RFLAGS } from "@ringside/isa";
 import { CR0_FIXED, cr4Fixed } from "./capabilities.ts";
 import { ENTRY_CONTROL, PIN, SECONDARY } from "./controls.ts";
-import { isPat, type EntryCheck, type EntryView } from "./entry-check.ts";
+import { canonical, isPat, type EntryCheck, type EntryView } from "./entry-check.ts";
 import type { FieldKey } from "./fields.ts";
 import { isFixed } from "./host-checks.ts";
 import { BLOCKING, interruption, TYPE } from "./interruption.ts";
@@ -38,16 +38,6 @@ const injects = (view: EntryView, type: number): boolean =>
   injected(view).isValid && injected(view).type === type;
 const blocks = (view: EntryView, bits: number): boolean =>
   (view.number("GUEST_INTERRUPTIBILITY_STATE") & bits) !== 0;
-
-function canonical(name: string, field: FieldKey, reference: string): EntryCheck {
-  return {
-    name,
-    field,
-    reference,
-    expected: "contain a canonical address",
-    holds: (view) => isCanonical(view.get(field)),
-  };
-}
 
 const registers: readonly EntryCheck[] = [
   {

@@ -7,7 +7,7 @@
 import { CR4, EFER, isCanonical } from "@ringside/isa";
 import { CR0_FIXED, cr4Fixed, type FixedBits } from "./capabilities.ts";
 import { ENTRY_CONTROL, EXIT_CONTROL } from "./controls.ts";
-import { isPat, type EntryCheck, type EntryView } from "./entry-check.ts";
+import { canonical, isPat, type EntryCheck, type EntryView } from "./entry-check.ts";
 import type { FieldKey } from "./fields.ts";
 
 const REGISTERS = 'Intel SDM Vol. 3C §27.2.2, "Checks on Host Control Registers, MSRs, and SSP"';
@@ -22,16 +22,6 @@ export function isFixed(value: bigint, { mustBeOne, mayBeOne }: FixedBits): bool
 
 const isLongHost = (view: EntryView): boolean =>
   view.control("VM_EXIT_CONTROLS", EXIT_CONTROL.HOST_ADDRESS_SPACE_SIZE);
-
-function canonical(name: string, field: FieldKey, reference: string): EntryCheck {
-  return {
-    name,
-    field,
-    reference,
-    expected: "contain a canonical address",
-    holds: (view) => isCanonical(view.get(field)),
-  };
-}
 
 const SELECTORS: readonly FieldKey[] = [
   "HOST_ES_SELECTOR",

@@ -135,6 +135,7 @@ export {
   type Disassembler,
   type DisassembleOptions,
 } from "./disassembler/disassembler.ts";
+export { noAccessors } from "./services/no-accessors.ts";
 export {
   VirtualProcessor,
   type DeliveryResult,

@@ -4,7 +4,13 @@
  * The life of an exit: the processor saves the guest and says why it stopped; a handler does what the guest could not;
  * what waits for the guest is injected; VMRESUME.
  */
-import { defaultProfile, RFLAGS, VirtualProcessor, type ProcessorExit } from "@ringside/isa";
+import {
+  defaultProfile,
+  noAccessors,
+  RFLAGS,
+  VirtualProcessor,
+  type ProcessorExit,
+} from "@ringside/isa";
 import {
   InstructionEmulator,
   ProcessorIdentity,
@@ -24,7 +30,6 @@ import {
 } from "@ringside/isa-vmx";
 import { enterKernel, frameBytes, loadKernel } from "@ringside/machine";
 import type { KernelMachineOptions, Registers, TranslationControls } from "@ringside/strategy";
-import { noAccessors } from "./no-accessors.ts";
 import { EptPaging } from "./ept-paging.ts";
 import { EptTables } from "./ept-tables.ts";
 import { Events } from "./events.ts";

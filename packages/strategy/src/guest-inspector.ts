@@ -1,5 +1,5 @@
 /** A look at a guest: its registers and, through its own page tables, its memory. Counts no work and leaves no trace. */
-import { VirtualProcessor, type ProcessorState } from "@ringside/isa";
+import { noAccessors, VirtualProcessor, type ProcessorState } from "@ringside/isa";
 import { frameBytes } from "@ringside/machine";
 import type { Registers } from "./exit.ts";
 import type { Inspector } from "./virtual-machine.ts";
@@ -78,23 +78,15 @@ export class GuestInspector implements Inspector {
   }
 
   #makeWalker(): VirtualProcessor {
-    const nothing = (): void => {};
     return new VirtualProcessor({
       accessors: {
+        // A walk would set accessed bits, and a look must not.
+        ...noAccessors,
         readPhysical: (gpa, bytes) => {
           const { memory } = this.#guest;
           if (memory.isRam(gpa)) bytes.set(memory.peek(gpa, bytes.length));
           else bytes.fill(0);
         },
-        // A walk would set accessed bits, and a look must not.
-        writePhysical: nothing,
-        readPort: () => 0,
-        writePort: nothing,
-        readTaskPriority: () => 0,
-        writeTaskPriority: nothing,
-        invalidatePage: nothing,
-        flushTlb: nothing,
-        now: () => 0,
       },
     });
   }

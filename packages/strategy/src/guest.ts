@@ -1,6 +1,5 @@
 /** What a virtual machine is asked to run: one program, or a whole kernel. */
-
-import type { BootModule, Hardware } from "@ringside/machine";
+import type { BootModule, Hardware, KernelFormat } from "@ringside/machine";
 
 /** One regular file that the guest sees. */
 export interface GuestFile {
@@ -28,24 +27,6 @@ export interface ProgramGuest {
   /** Memory of the machine or, where the kernel is shared, the limit of the program and its children. */
   readonly memoryBytes: number;
 }
-
-/**
- * - `elf64`: an ELF64 executable, entered in 64-bit mode at `e_entry` with identity-mapped memory and a start info.
- * - `pvh`: an ELF with a PVH note (type 18, "Xen"), entered in 32-bit protected mode without paging.
- * - `multiboot`: Multiboot 1 (version 0.6.96).
- * - `flat`: bytes placed at 1 MiB and entered there in 64-bit mode, like `elf64`.
- * - `bzimage`: a bzImage of Linux, entered by its 64-bit boot protocol; it decompresses itself.
- * - `bzimage32`: the same by the 32-bit boot protocol.
- * - `xen-pv`: an ELF64 with Xen's notes, entered by a hypervisor as a paravirtual domain; a bare machine cannot.
- */
-export type KernelFormat =
-  | "elf64"
-  | "pvh"
-  | "multiboot"
-  | "flat"
-  | "bzimage"
-  | "bzimage32"
-  | "xen-pv";
 
 /** A kernel that gets a machine of its own. */
 export interface KernelGuest {

@@ -19,6 +19,7 @@ export { countAt, countsBetween, countTree, type Counts, type CountTree } from "
 export { createExclusive, refuseProcessor, type ExclusiveOrder } from "./create-exclusive.ts";
 export { createKernelMachine, type KernelMachineOrder } from "./create-kernel-machine.ts";
 export type { DebugHit, Watchpoint } from "@ringside/isa";
+export type { KernelFormat } from "@ringside/machine";
 export type { Debugger, DebugStops } from "./debugger.ts";
 export { ProcessorDebugger, type DebuggedMachine } from "./processor-debugger.ts";
 export { StrategyError, type StrategyErrorCode } from "./error.ts";
@@ -30,7 +31,7 @@ export {
   type ProgramStatus,
   type Registers,
 } from "./exit.ts";
-export type { Guest, GuestFile, KernelFormat, KernelGuest, ProgramGuest } from "./guest.ts";
+export type { Guest, GuestFile, KernelGuest, ProgramGuest } from "./guest.ts";
 export {
   GuestInspector,
   shownRegisters,

@@ -63,6 +63,18 @@ function survives(subject: Subject, attack: KernelGuest, ends: readonly string[]
 /** Skips what faulted: the handler goes on at the next label, whose address is in RBX. */
 const skip = "handler: mov [rsp], rbx\niretq";
 
+/** The next of 64-bit numbers, in R8 (George Marsaglia, "Xorshift RNGs", 2003); changes R9. */
+const nextRandom = `
+      mov r9, r8
+      shl r9, 13
+      xor r8, r9
+      mov r9, r8
+      shr r9, 7
+      xor r8, r9
+      mov r9, r8
+      shl r9, 17
+      xor r8, r9`;
+
 /** Instructions of VT-x as bytes, since only a processor with that extension knows them by name. */
 const vmx: Readonly<Record<string, string>> = {
   vmcall: "0x0f, 0x01, 0xc1",
@@ -135,15 +147,7 @@ const attacks: readonly (readonly [what: string, source: string, ends: readonly 
       mov ecx, 20000
       mov r8, 88172645463325252
     again:
-      mov r9, r8
-      shl r9, 13
-      xor r8, r9
-      mov r9, r8
-      shr r9, 7
-      xor r8, r9
-      mov r9, r8
-      shl r9, 17
-      xor r8, r9
+      ${nextRandom}
       mov edx, r8d
       and edx, 0x7ff
       cmp edx, 0xf0
@@ -167,15 +171,7 @@ const attacks: readonly (readonly [what: string, source: string, ends: readonly 
       mov r10d, 20000
       mov r8, 88172645463325252
     again:
-      mov r9, r8
-      shl r9, 13
-      xor r8, r9
-      mov r9, r8
-      shr r9, 7
-      xor r8, r9
-      mov r9, r8
-      shl r9, 17
-      xor r8, r9
+      ${nextRandom}
       mov ecx, r8d
       and ecx, 0xc0000fff
       cmp ecx, 0xc0000080

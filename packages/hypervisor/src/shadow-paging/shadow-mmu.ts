@@ -9,7 +9,7 @@
  * CR0.WP is always 1 in hardware; a guest that has it 0 gets supervisor-only writable shadows. Large pages are
  * splintered into 4 KiB. For guests in IA-32e mode.
  */
-import { slots, VirtualProcessor, type HostMemory } from "@ringside/isa";
+import { noAccessors, slots, VirtualProcessor, type HostMemory } from "@ringside/isa";
 import type { TranslationControls } from "@ringside/strategy";
 import type { GuestMemory } from "../guest-memory.ts";
 import type { MonitorWork } from "../monitor-work.ts";
@@ -413,9 +413,9 @@ export class ShadowMmu {
 
   /** Walks the guest's tables by the processor's own rules. */
   #makeWalker(): VirtualProcessor {
-    const nothing = (): void => {};
     return new VirtualProcessor({
       accessors: {
+        ...noAccessors,
         readPhysical: (gpa, bytes) => {
           this.#work.add("tableReads");
           if (this.#guest.isRam(gpa)) bytes.set(this.#guest.peek(gpa, bytes.length));
@@ -425,13 +425,6 @@ export class ShadowMmu {
         writePhysical: (gpa, bytes) => {
           if (this.#guest.isRam(gpa)) this.#guest.write(gpa, bytes);
         },
-        readPort: () => 0,
-        writePort: nothing,
-        readTaskPriority: () => 0,
-        writeTaskPriority: nothing,
-        invalidatePage: nothing,
-        flushTlb: nothing,
-        now: () => 0,
       },
     });
   }

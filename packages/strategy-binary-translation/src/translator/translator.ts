@@ -161,20 +161,22 @@ export class Translator {
   }
 
   #stopFor(unit: UnitBuilder, guestRip: bigint): void {
-    unit.boundary(guestRip);
-    unit.instructions.push({
-      guestRip,
-      bytes: new Uint8Array(0),
-      offset: unit.offset,
-      treatment: "callout",
-      isRepeated: false,
-      why: "the guest has a breakpoint here",
-    });
+    this.#standIn(unit, guestRip, "the guest has a breakpoint here");
     unit.callout({ kind: "breakpoint", guestRip });
   }
 
   /** Bytes that are no instruction: whoever executes them says which fault that is. */
   #callOutForNothing(unit: UnitBuilder, guestRip: bigint): void {
+    this.#standIn(
+      unit,
+      guestRip,
+      "no instruction, or not all of it can be fetched: the hypervisor finds the fault",
+    );
+    unit.callout({ kind: "emulate", guestRip, mnemonic: "undefined", code: undefined });
+  }
+
+  /** The callout that follows is all that there is of the guest's code. */
+  #standIn(unit: UnitBuilder, guestRip: bigint, why: string): void {
     unit.boundary(guestRip);
     unit.instructions.push({
       guestRip,
@@ -182,9 +184,8 @@ export class Translator {
       offset: unit.offset,
       treatment: "callout",
       isRepeated: false,
-      why: "no instruction, or not all of it can be fetched: the hypervisor finds the fault",
+      why,
     });
-    unit.callout({ kind: "emulate", guestRip, mnemonic: "undefined", code: undefined });
   }
 
   #treatmentOf(

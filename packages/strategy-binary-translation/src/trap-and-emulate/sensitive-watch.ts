@@ -6,6 +6,7 @@
  * are compared: registers, flags, segments and memory.
  */
 import {
+  noAccessors,
   registerName,
   SEGMENTS,
   slots,
@@ -99,10 +100,10 @@ export class SensitiveWatch {
   constructor(options: SensitiveWatchOptions) {
     this.#o = options;
     const { devices, memory, profile, now } = options;
-    const nothing = (): void => {};
     this.#reference = new VirtualProcessor({
       profile,
       accessors: {
+        ...noAccessors,
         readPhysical: (gpa, bytes) => {
           if (memory.isRam(gpa)) bytes.set(memory.peek(gpa, bytes.length));
           else bytes.fill(0xff);
@@ -113,12 +114,7 @@ export class SensitiveWatch {
         writePhysical: (gpa, bytes) => {
           for (const [at, byte] of bytes.entries()) this.#written.set(gpa + at, byte);
         },
-        readPort: () => 0,
-        writePort: nothing,
         readTaskPriority: () => devices.board.interrupts.readTaskPriority(),
-        writeTaskPriority: nothing,
-        invalidatePage: nothing,
-        flushTlb: nothing,
         now,
       },
     });

@@ -6,7 +6,7 @@
  * The copy is executed in ring 0, which can read Xen's own pages: so only instructions that read no memory but the one
  * place that they write are done for the guest.
  */
-import { slots, VirtualProcessor } from "@ringside/isa";
+import { noAccessors, slots, VirtualProcessor } from "@ringside/isa";
 import { frameBytes } from "@ringside/machine";
 import type { Domain } from "../domain.ts";
 import { TYPE } from "../memory/frame-table.ts";
@@ -53,18 +53,12 @@ export class WritableTables {
 
   constructor(domain: Domain) {
     this.#domain = domain;
-    const nothing = (): void => {};
     this.#virtual = new VirtualProcessor({
       profile: domain.processor.profile,
       accessors: {
+        ...noAccessors,
         readPhysical: (physical, bytes) => this.#read(physical, bytes),
         writePhysical: (physical, bytes) => this.#write(physical, bytes),
-        readPort: () => 0,
-        writePort: nothing,
-        readTaskPriority: () => 0,
-        writeTaskPriority: nothing,
-        invalidatePage: nothing,
-        flushTlb: nothing,
         now: () => domain.clock.now,
       },
     });
