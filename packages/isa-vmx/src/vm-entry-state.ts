@@ -100,13 +100,14 @@ function ring(level: number): 0 | 1 | 2 | 3 {
  * Loads the guest's registers. The TLB is the caller's, and so is updating what follows from them.
  *
  * Differs from the SDM: IA32_DEBUGCTL is checked and not loaded, for there is no such register; nor are the PDPTEs of PAE
- * paging, which walks read from memory.
+ * paging, which the first walk behind an entry reads from memory.
  */
 export function loadGuestState(context: ExtensionContext, words: StateWords, vmcs: Vmcs): void {
   const { state } = context;
   const entry = vmcs.low(VM_ENTRY_CONTROLS);
   const isLong = (entry & ENTRY_CONTROL.IA32E_MODE_GUEST) !== 0;
   PLAIN_GUEST_STATE.load(vmcs.words, words);
+  state.set(slots.pdptesOf, 0n);
   loadRights(vmcs.words, words);
   state.set(slots.cr0, (vmcs.read(GUEST_CR0) & ~CR0_KEPT) | (state.cr0 & CR0_KEPT) | CR0.ET);
   if ((entry & ENTRY_CONTROL.LOAD_DEBUG_CONTROLS) !== 0) {

@@ -101,6 +101,8 @@ export interface Routine {
   /** Whether it may raise an exception; callers then stop after it when it did. */
   readonly raises: boolean;
   readonly body: (m: SemanticsBuilder, ...parameters: Value[]) => Value | void;
+  /** The routine of the same name whose place this one takes among an engine's own: calls of that one reach this one. */
+  readonly replaces?: Routine;
 }
 
 /**

@@ -95,6 +95,7 @@ export class VtxCpu implements VirtualCpu {
     const controls = this.translationControls();
     state.set(slots.cr0, controls.cr0);
     state.set(slots.cr3, controls.cr3);
+    state.set(slots.pdptesOf, 0n);
     state.set(slots.cr4, controls.cr4);
     state.set(slots.dr7, vmcs.read("GUEST_DR7"));
     state.set(slots.pat, vmcs.read("GUEST_IA32_PAT"));

@@ -170,6 +170,7 @@ export class ShadowMmu {
     const { state } = this.#walker;
     state.set(slots.cr0, controls.cr0);
     state.set(slots.cr3, controls.cr3);
+    state.set(slots.pdptesOf, 0n);
     state.set(slots.cr4, controls.cr4);
     state.setControl("efer", controls.efer);
     this.#walking = true;

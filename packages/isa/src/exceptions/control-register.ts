@@ -6,6 +6,7 @@
  * Mode".
  */
 import { CR0, CR0_DEFINED, CR4, EFER } from "../profile/registers.ts";
+import { loadPointers } from "../paging/page-directory-pointers.ts";
 import { ATTRIBUTES } from "../segmentation/attributes.ts";
 import type { Routine, SemanticsBuilder, Value } from "../semantics.ts";
 import { segmentSlots, slots } from "../state/layout.ts";
@@ -14,6 +15,9 @@ import { hasBits, isLongMode, updateMode } from "./mode.ts";
 /** Flags of CR0 and CR4 that the TLB's tags depend on, or that change how tables are read. */
 const CR0_TRANSLATION = CR0.PG | CR0.PE | CR0.WP;
 const CR4_TRANSLATION = CR4.PGE | CR4.PSE | CR4.PAE | CR4.SMEP | CR4.SMAP | CR4.PCIDE;
+/** Flags whose change loads the PDPTE registers. Intel SDM Vol. 3A §4.4.1, "PDPTE Registers". */
+const CR0_POINTERS = CR0.CD | CR0.NW | CR0.PG;
+const CR4_POINTERS = CR4.PAE | CR4.PGE | CR4.PSE | CR4.SMEP;
 /** Bits 11:0 of CR3. */
 const PCID = 0xfffn;
 /** Bit 63 of a value written to CR3. */
@@ -47,6 +51,11 @@ export const writeCr0: Routine = {
     const lacksPae = m.isZero(m.and(cr4, m.constant(CR4.PAE)));
     raiseWhen(m.both(entersLongMode, m.either(lacksPae, isLongCode)));
 
+    const isLong = m.either(isLongMode(m), entersLongMode);
+    const usesPae = m.both(m.both(isPagingOn, m.isFalse(lacksPae)), m.isFalse(isLong));
+    const reloads = hasBits(m, m.xor(old, value), CR0_POINTERS);
+    m.when(m.both(usesPae, reloads), () => m.call(loadPointers, m.state(slots.cr3)));
+
     const efer = m.state(slots.efer);
     m.when(entersLongMode, () => m.setState(slots.efer, m.or(efer, m.constant(EFER.LMA))));
     m.when(m.isFalse(isPagingOn), () => m.setState(slots.efer, m.and(efer, m.constant(~EFER.LMA))));
@@ -74,6 +83,7 @@ export const writeCr3: Routine = {
     const written = m.and(value, kept);
     const reserved = m.or(m.state(slots.physicalReserved), m.constant(0xfff0_0000_0000_0000n));
     m.raiseWhen(m.both(isLongMode(m), m.and(written, reserved)), "GP", m.constant(0));
+    m.when(usesPaePaging(m, m.state(slots.cr4)), () => m.call(loadPointers, written));
     m.setState(slots.cr3, written);
     m.helper("flushTlb", [m.toI32(m.constant(0))]);
   },
@@ -97,11 +107,21 @@ export const writeCr4: Routine = {
     const hasPcid = hasBits(m, m.state(slots.cr3), PCID);
     const isTooEarly = m.either(m.isFalse(isLongMode(m)), hasPcid);
     m.raiseWhen(m.both(beginsPcids, isTooEarly), "GP", m.constant(0));
+    const reloads = hasBits(m, m.xor(old, value), CR4_POINTERS);
+    m.when(m.both(usesPaePaging(m, value), reloads), () =>
+      m.call(loadPointers, m.state(slots.cr3)),
+    );
     m.setState(slots.cr4, value);
     flushWhen(m, hasBits(m, m.xor(old, value), CR4_TRANSLATION), 1);
     m.call(updateMode);
   },
 };
+
+/** True with a CR4 and the present CR0 and EFER. */
+function usesPaePaging(m: SemanticsBuilder, cr4: Value): Value {
+  const isPaging = hasBits(m, m.state(slots.cr0), CR0.PG);
+  return m.both(m.both(isPaging, hasBits(m, cr4, CR4.PAE)), m.isFalse(isLongMode(m)));
+}
 
 function flushWhen(m: SemanticsBuilder, condition: Value, includingGlobal: 0 | 1): void {
   m.when(condition, () => m.helper("flushTlb", [m.toI32(m.constant(includingGlobal))]));

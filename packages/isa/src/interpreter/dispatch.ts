@@ -272,7 +272,7 @@ function recordRoutines(
   const add = (routine: Routine): void => {
     const known = elsewhere.get(routine.name) ?? found.get(routine.name);
     if (known !== undefined) {
-      if (known.routine !== routine)
+      if (known.routine !== routine && known.routine.replaces !== routine)
         throw new RangeError(`Two routines are called ${routine.name}.`);
       return;
     }

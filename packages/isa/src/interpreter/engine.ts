@@ -13,7 +13,8 @@ import { floatingPointHelpers } from "../floating-point/index.ts";
 import type { ProcessorExtension } from "../extension.ts";
 import type { HelperContext } from "../helpers.ts";
 import { instructions } from "../instructions/index.ts";
-import { twoStageWalk } from "../paging/two-stage-walk.ts";
+import { loadPointers } from "../paging/page-directory-pointers.ts";
+import { twoStagePointerLoad, twoStageWalk } from "../paging/two-stage-walk.ts";
 import { walkRoutine } from "../paging/walk.ts";
 import type { Prologue } from "../micro-operations/recording.ts";
 import type { ProcessorProfile } from "../profile/profile.ts";
@@ -62,6 +63,7 @@ const writeFlags: Routine = engineRoutine("writeFlags", [], "i32", (m) => {
 
 const SHARED: readonly Routine[] = [
   walkRoutine,
+  loadPointers,
   settleRing,
   setPrivilegeLevel,
   updateMode,
@@ -127,13 +129,18 @@ export function compile(
   const [secondStage, another] = extensions.flatMap((extension) => extension.secondStage ?? []);
   if (another !== undefined)
     throw new RangeError("Two extensions have a second stage of translation. Use one of them.");
-  const routines = ROUTINES[model].map((routine) =>
-    routine === walkRoutine && secondStage !== undefined ? twoStageWalk(secondStage) : routine,
-  );
+  const routines = ROUTINES[model].map((routine) => behind(routine, secondStage));
   const interpreter = buildInterpreter(decoder, routines, model, prologuesOf);
   const made = { decoder, interpreter };
   compiled.set(key, made);
   return made;
+}
+
+/** What a routine is where there is a second stage: those that read paging structures read them through it. */
+function behind(routine: Routine, secondStage: Routine | undefined): Routine {
+  if (secondStage === undefined) return routine;
+  if (routine === walkRoutine) return twoStageWalk(secondStage);
+  return routine === loadPointers ? twoStagePointerLoad(secondStage) : routine;
 }
 
 /** A compiled interpreter bound to a memory and to helpers. */

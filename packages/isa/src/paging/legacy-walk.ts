@@ -2,7 +2,6 @@
  * Page walks outside IA-32e mode: 32-bit paging and PAE paging.
  *
  * Intel SDM Vol. 3A §4.3, "32-Bit Paging"; §4.4, "PAE Paging".
- * Differs from the SDM: the four PDPTEs of PAE paging are read in every walk; the processor loads them with CR3.
  */
 import { CR4 } from "../profile/registers.ts";
 import type { Condition, SemanticsBuilder, Value } from "../semantics.ts";
@@ -11,9 +10,8 @@ import { ENTRY, ENTRY_ADDRESS, PAGE_FAULT } from "./entry.ts";
 import type { EntryAccess, EntryPlace } from "./entry-access.ts";
 import { raisePageFault } from "./fault.ts";
 import { finishWalk } from "./leaf.ts";
+import { pointerOf, reservedBits } from "./page-directory-pointers.ts";
 
-/** Bits of a PDPTE of PAE paging that are reserved: 2:1, 8:5 and 63:52. */
-const PAE_PDPTE_RESERVED = 0xfff0_0000_0000_01e6n;
 /** XD is the only flag above bit 51 of a PAE entry; the others are reserved. */
 const PAE_ENTRY_RESERVED = 0x7ff0_0000_0000_0000n;
 
@@ -42,12 +40,8 @@ function walkPae(m: SemanticsBuilder, entries: EntryAccess, linear: Value, acces
   };
   const reserved = m.or(m.state(slots.entryReserved), m.constant(PAE_ENTRY_RESERVED));
 
-  const tablePhysical = m.and(m.state(slots.cr3), m.constant(0xffff_ffe0n));
-  const pdpte = entries.read(
-    m,
-    entries.locate(m, m.or(tablePhysical, indexOf(m, linear, 30, 0x3n, 3))),
-  );
-  check(pdpte, m.or(m.state(slots.physicalReserved), m.constant(PAE_PDPTE_RESERVED)));
+  const pdpte = pointerOf(m, entries, linear);
+  check(pdpte, reservedBits(m));
 
   const pdePlace = entries.locate(
     m,

@@ -7,6 +7,7 @@
 import type { Routine } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
 import type { EntryAccess } from "./entry-access.ts";
+import { loadPointers, pointerLoad } from "./page-directory-pointers.ts";
 import { ACCESS_TABLE, ACCESS_WRITE } from "./tag.ts";
 import { pageWalk } from "./walk.ts";
 
@@ -22,7 +23,38 @@ const WRITE_DENIED = 1n;
  * @param secondStage Gives the host's page and its denials for a guest-physical address and a kind of access; may raise.
  */
 export function twoStageWalk(secondStage: Routine): Routine {
-  const entries: EntryAccess = {
+  const entries = twoStageEntries(secondStage);
+  const firstStage = pageWalk("walkFirstStage", entries);
+  return {
+    name: "walk",
+    parameters: ["i64", "i64"],
+    result: "i64",
+    raises: true,
+    body(m, ...[linear, access]) {
+      if (linear === undefined || access === undefined)
+        throw new RangeError("A page walk takes two parameters.");
+      // For the second stage, should it leave: which linear address is being translated.
+      m.setState(slots.walkLinear, linear);
+      const first = m.call(firstStage, linear, access);
+      const guest = m.or(
+        m.and(first, m.constant(~PAGE_OFFSET)),
+        m.and(linear, m.constant(PAGE_OFFSET)),
+      );
+      const host = m.call(secondStage, guest, access);
+      const denied = m.or(m.and(host, m.constant(DENIALS)), m.and(first, m.constant(PAGE_OFFSET)));
+      return m.or(m.and(host, m.constant(~PAGE_OFFSET)), denied);
+    },
+  };
+}
+
+/** Makes the load of the PDPTE registers of a processor with a second stage. */
+export function twoStagePointerLoad(secondStage: Routine): Routine {
+  return { ...pointerLoad(twoStageEntries(secondStage)), replaces: loadPointers };
+}
+
+/** Paging structures whose addresses the second stage translates. */
+function twoStageEntries(secondStage: Routine): EntryAccess {
+  return {
     locate(m, physical) {
       m.count("walkReferences");
       const page = m.call(secondStage, physical, m.constant(ACCESS_TABLE));
@@ -43,27 +75,6 @@ export function twoStageWalk(secondStage: Routine): Routine {
         m.call(secondStage, physical, m.constant(ACCESS_TABLE | ACCESS_WRITE));
       });
       m.storePhysical(m.and(host, m.constant(~WRITE_DENIED)), entry);
-    },
-  };
-  const firstStage = pageWalk("walkFirstStage", entries);
-  return {
-    name: "walk",
-    parameters: ["i64", "i64"],
-    result: "i64",
-    raises: true,
-    body(m, ...[linear, access]) {
-      if (linear === undefined || access === undefined)
-        throw new RangeError("A page walk takes two parameters.");
-      // For the second stage, should it leave: which linear address is being translated.
-      m.setState(slots.walkLinear, linear);
-      const first = m.call(firstStage, linear, access);
-      const guest = m.or(
-        m.and(first, m.constant(~PAGE_OFFSET)),
-        m.and(linear, m.constant(PAGE_OFFSET)),
-      );
-      const host = m.call(secondStage, guest, access);
-      const denied = m.or(m.and(host, m.constant(DENIALS)), m.and(first, m.constant(PAGE_OFFSET)));
-      return m.or(m.and(host, m.constant(~PAGE_OFFSET)), denied);
     },
   };
 }

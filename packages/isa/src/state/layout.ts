@@ -94,6 +94,8 @@ export function registerOffset(number: number): number {
  */
 export const MTRR_OFFSET = 0x1d00;
 export const MTRR_BYTES = 0x100;
+/** The last 32 of these bytes, which no range register takes. */
+const PDPTES_OFFSET = 0x1de0;
 
 export const XMM_OFFSET = 0x400;
 export const X87_OFFSET = 0x500;
@@ -188,6 +190,8 @@ export type SlotName =
   | "eferAllowed"
   | "hugePageReserved"
   | "walkLinear"
+  | "pdptes"
+  | "pdptesOf"
   | "xmm"
   | "x87";
 
@@ -344,6 +348,11 @@ export const slots: Readonly<Record<SlotName, Slot>> = {
 
   /** Linear address of the page walk in progress, where there is a second stage of translation. */
   walkLinear: slot(0x378, 8),
+
+  /** The four PDPTE registers of PAE paging, 8 bytes each. */
+  pdptes: slot(PDPTES_OFFSET, 8),
+  /** The CR3 that they were loaded from, with bit 0 set; 0 makes the next walk load them. */
+  pdptesOf: slot(0x3a0, 8),
 
   // 0x400 to 0x4ff: XMM0-15, 16 bytes each. 0x500 to 0x57f: physical x87 registers R0-R7, 16 bytes each (10 used).
   xmm: slot(XMM_OFFSET, 16),

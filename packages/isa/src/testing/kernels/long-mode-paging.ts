@@ -359,6 +359,9 @@ const levels: readonly KernelCase[] = [
   },
 ];
 
+/** In the large page as well. */
+const FURTHER = 0x50_0000;
+
 /** Two pages: the one in which an access begins, and the next. */
 function pair(first: number, second: number): string {
   return `
@@ -496,7 +499,7 @@ const forgetting: readonly KernelCase[] = [
       ${RELOAD}
       mov eax, [${0x40_0000 + data}]
       mov dword ptr [${directory + 16}], 0
-      invlpg [${0x50_0000}]
+      invlpg [${FURTHER}]
       at: mov eax, [${0x40_0000 + data}]`,
     expected: fault(0),
   },

@@ -5,6 +5,7 @@ import type { Kernel, KernelCase } from "./rom.ts";
 
 const SMALL = 'Intel SDM Vol. 3A §4.3, "32-Bit Paging"';
 const PAE = 'Intel SDM Vol. 3A §4.4, "PAE Paging"';
+const POINTERS = 'Intel SDM Vol. 3A §4.4.1, "PDPTE Registers"';
 const RIGHTS = 'Intel SDM Vol. 3A §4.6, "Access Rights"';
 const FAULT = 'Intel SDM Vol. 3A §4.7, "Page-Fault Exceptions"';
 const FLAGS = 'Intel SDM Vol. 3A §4.8, "Accessed and Dirty Flags"';
@@ -14,6 +15,10 @@ const table = directory + 0x1000;
 const pointers = directory + 0x2000;
 const wideDirectory = directory + 0x3000;
 const wideTable = directory + 0x4000;
+const farDirectory = directory + 0x5000;
+const farTable = directory + 0x6000;
+/** The page behind the second pointer of PAE paging. */
+const FAR = 0x4000_0000;
 /** The page that cases are about, and the frame behind it. */
 const PAGE = 0x80_0000;
 const FRAME = 0x1_0000;
@@ -21,7 +26,9 @@ const [PRESENT, WRITABLE, USER, ACCESSED, DIRTY, LARGE] = [1, 2, 4, 0x20, 0x40, 
 const ALL = PRESENT | WRITABLE | USER;
 
 const CR0_WP = 0x1_0000;
-const [CR4_PSE, CR4_PAE, CR4_SMEP, CR4_SMAP] = [0x10, 0x20, 0x10_0000, 0x20_0000] as const;
+const [CR4_PSE, CR4_PAE, CR4_PGE, CR4_SMEP, CR4_SMAP] = [
+  0x10, 0x20, 0x80, 0x10_0000, 0x20_0000,
+] as const;
 const EFER = 0xc000_0080;
 const NXE = 0x800;
 
@@ -96,6 +103,20 @@ function wide(entry: number, mapping: Mapping = {}): string {
   `;
 }
 
+/** PAE paging, with a page behind the second pointer. */
+function far(frame: number): string {
+  return `
+    ${wide(FRAME | ALL)}
+    mov dword ptr [${pointers + 8}], ${farDirectory | PRESENT}
+    mov dword ptr [${farDirectory}], ${farTable | ALL}
+    mov dword ptr [${farDirectory + 4}], 0
+    mov dword ptr [${farTable}], ${frame | ALL}
+    mov dword ptr [${farTable + 4}], 0
+    mov eax, cr3
+    mov cr3, eax
+  `;
+}
+
 /** Runs code at level 3; `int 0x30` gives EAX to the case. */
 function user(text: string): string {
   return `
@@ -120,6 +141,7 @@ const INTO_PAGE = `
   mov dword ptr [${PLACE.record + 4}], ${PAGE + 4}
   jmp ${SEGMENT.own}:${PAGE + 4}
 `;
+const NO_POINTERS = "QEMU reads the pointers in every walk.";
 const RESERVED_IN_QEMU = "QEMU leaves P clear in the error code; the manual has it set with RSVD.";
 
 const cases: readonly KernelCase[] = [
@@ -260,6 +282,105 @@ const cases: readonly KernelCase[] = [
     expected: "0e 00000011 +00",
   },
   {
+    name: "PAE: a load of CR3 checks the four pointers",
+    reference: POINTERS,
+    text: `${wide(FRAME | ALL)}\nmov dword ptr [${pointers + 24}], 3\nmov eax, cr3\nat: mov cr3, eax`,
+    expected: "0d 00000000 +00",
+    qemu: { prints: pointers.toString(16).padStart(8, "0"), why: NO_POINTERS },
+  },
+  {
+    name: "PAE: an absent pointer has no reserved bits",
+    reference: POINTERS,
+    text: `${wide(FRAME | ALL)}\nmov dword ptr [${pointers + 24}], 0x1e6\nmov eax, cr3\nmov cr3, eax\nmov eax, [${PAGE}]`,
+    expected: "12345678",
+  },
+  {
+    name: "PAE: a bad pointer leaves those that were there",
+    reference: POINTERS,
+    text: `
+      ${writeGate(PLACE.idt + 13 * 8, SEGMENT.code, "handler", 0x8e)}
+      ${far(FRAME)}
+      mov dword ptr [${pointers + 8}], 0
+      mov dword ptr [${pointers + 24}], 3
+      mov eax, cr3
+      mov cr3, eax
+      handler:
+      ${writeGate(PLACE.idt + 13 * 8, SEGMENT.code, "stubs + 13*8", 0x8e)}
+      at: mov eax, [${FAR}]`,
+    expected: "12345678",
+    qemu: { prints: "0e 00000000 +00", why: NO_POINTERS },
+  },
+  {
+    name: "PAE: a pointer that changes in memory is not seen",
+    reference: POINTERS,
+    text: `${far(FRAME)}\nmov dword ptr [${pointers + 8}], 0\ninvlpg [${FAR}]\nat: mov eax, [${FAR}]`,
+    expected: "12345678",
+    qemu: { prints: "0e 00000000 +00", why: NO_POINTERS },
+  },
+  {
+    name: "PAE: until CR3 is loaded",
+    reference: POINTERS,
+    text: `${far(FRAME)}\nmov dword ptr [${pointers + 8}], 0\nmov eax, cr3\nmov cr3, eax\nat: mov eax, [${FAR}]`,
+    expected: "0e 00000000 +00",
+  },
+  {
+    name: "PAE: or CR4.PGE changes",
+    reference: POINTERS,
+    text: `${far(FRAME)}\nmov dword ptr [${pointers + 8}], 0\nmov eax, cr4\nxor eax, ${CR4_PGE}\nmov cr4, eax\nat: mov eax, [${FAR}]`,
+    expected: "0e 00000000 +00",
+  },
+  {
+    name: "PAE: a change of CR4.PGE checks them",
+    reference: POINTERS,
+    text: `${far(FRAME)}\nmov dword ptr [${pointers + 8}], 0x21\nmov eax, cr4\nxor eax, ${CR4_PGE}\nat: mov cr4, eax`,
+    expected: "0d 00000000 +00",
+    qemu: { prints: "000000a0", why: NO_POINTERS },
+  },
+  {
+    name: "PAE: paging is not switched on with a bad pointer",
+    reference: POINTERS,
+    text: `${wide(FRAME | ALL)}
+      ${OFF}
+      mov dword ptr [${pointers + 16}], 0x101
+      mov eax, cr0
+      or eax, 0x80000000
+      at: mov cr0, eax`,
+    expected: "0d 00000000 +00",
+    qemu: { prints: "e0000011", why: NO_POINTERS },
+  },
+  {
+    name: "without CR4.PSE bit 7 of a directory's entry is ignored",
+    reference: SMALL,
+    text: `${small(FRAME | ALL)}
+      ${OFF}
+      mov edi, ${table}
+      mov ecx, 1024
+      mov eax, ${ALL}
+    fill:
+      stosd
+      add eax, 0x1000
+      loop fill
+      mov dword ptr [${table + (FRAME >> 12) * 4}], ${(FRAME + 0x1000) | ALL}
+      mov dword ptr [${FRAME + 0x1000}], 0x600d
+      mov dword ptr [${directory}], ${table | ALL | LARGE}
+      xor eax, eax
+      mov cr4, eax
+      ${turnOn(0)}
+      mov eax, [${FRAME}]`,
+    expected: "0000600d",
+  },
+  {
+    name: "PSE-36: bits 20:13 are bits 39:32 of a page of 4 MiB",
+    reference: `${SMALL} (table 4-4)`,
+    text: `${small(0)}
+      mov dword ptr [${directory + (PAGE >> 22) * 4}], ${0x2000 | ALL | LARGE}
+      mov eax, cr3
+      mov cr3, eax
+      mov dword ptr [${PAGE + FRAME}], 0
+      mov eax, [${FRAME}]`,
+    expected: "12345678",
+  },
+  {
     name: "SMEP: the supervisor does not fetch from a program's page",
     reference: RIGHTS,
     text: `${wide(FRAME | ALL, { cr4: CR4_SMEP, rights: PRESENT | WRITABLE })}
@@ -286,7 +407,7 @@ const cases: readonly KernelCase[] = [
 
 const own = cases.map((each, number) => ({
   ...each,
-  text: each.text.replaceAll(/\b(handler|code)\b/gu, `$1${number}`),
+  text: each.text.replaceAll(/\b(handler|code|fill)\b/gu, `$1${number}`),
 }));
 
 export const paging: Kernel = {

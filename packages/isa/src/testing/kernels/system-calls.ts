@@ -183,7 +183,7 @@ const syscalls: readonly KernelCase[] = [
   {
     name: "it takes RIP from the lower half of RCX",
     reference: SYSRET,
-    text: `${returned("bts rcx, 40\nsysret", "mov eax, 7", "2", 32)}`,
+    text: returned("bts rcx, 40\nsysret", "mov eax, 7", "2", 32),
     expected: "00000007",
   },
   {
