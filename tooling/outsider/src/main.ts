@@ -3,7 +3,8 @@
  *
  * Packs the tarballs, installs them with npm in an empty folder outside the repository, and there: compiles the
  * declarations as a browser program would, compiles and runs each README's example, on the newest and on the
- * oldest supported Node, and runs the conformance suite on a strategy that a third party wrote.
+ * oldest supported Node, runs every strategy in Chromium where there is one, and the conformance suite on a strategy that
+ * a third party wrote.
  *
  *     --keep    leave the folder behind and print where it is
  */
@@ -21,6 +22,8 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { findChromium, runInChromium } from "./chromium.ts";
+import { everyStrategy } from "./every-strategy.ts";
 import { brokenPromise, promisedOutput } from "@ringside/tooling-readme/promised-output";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -132,6 +135,20 @@ function runExamples(folder: string, node: string): void {
   }
 }
 
+/** Every strategy in a browser: what happens there, and is counted, is what happens in Node. */
+function runInBrowser(folder: string): void {
+  const chromium = findChromium();
+  if (chromium === undefined) {
+    console.log("skipped every strategy in a browser: this machine has no Chromium");
+    return;
+  }
+  writeFileSync(join(folder, "in-node.mjs"), `${everyStrategy}console.log(globalThis.report);`);
+  const inNode = run(folder, process.execPath, ["in-node.mjs"]).trim();
+  const there = runInChromium(chromium, folder, everyStrategy);
+  if (there !== inNode) throw new Error(`In ${chromium}:\n${there}\nIn Node:\n${inNode}`);
+  console.log(`ok every strategy does and counts the same in ${chromium} as in Node`);
+}
+
 /** A strategy that a third party wrote, against the suite that ours pass. */
 function runStranger(folder: string): void {
   cpSync(fileURLToPath(new URL("../stranger", import.meta.url)), join(folder, "stranger"), {
@@ -181,6 +198,7 @@ try {
     compileExamples(folder);
     for (const node of [process.execPath, oldestNode()]) runExamples(folder, node);
   });
+  attempt(() => runInBrowser(folder));
   attempt(() => runStranger(folder));
 } finally {
   if (values.keep) console.log(folder);

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { benchmarks } from "../comparison/benchmarks.ts";
 
+const BENCHMARK_COLUMNS = 16;
 /** The processor of the paper that the first comparison follows. */
 const DEFAULT_PROFILE = "pentium-4";
 
@@ -42,7 +43,9 @@ export function addCompare(program: Command): void {
     .addHelpText(
       "after",
       `
-Benchmarks: ${benchmarks.map(({ id }) => id).join(", ")}.
+Benchmarks, and what one operation is:
+${benchmarks.map(({ id, operation }) => `  ${id.padEnd(BENCHMARK_COLUMNS)}${operation}`).join("\n")}
+
 Profiles: pentium-4, core-2, penryn, sandy-bridge, haswell.
 Exit status: 0; 1 when a benchmark failed; 125 when ringside itself fails.
 
