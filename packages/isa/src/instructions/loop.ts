@@ -4,7 +4,7 @@
  * Intel SDM Vol. 2A, "LOOP/LOOPcc—Loop According to ECX Counter" and "Jcc—Jump if Condition Is Met". No flag changes.
  */
 import { opcodes, type Instruction } from "../dsl.ts";
-import { jumpNear } from "./near-transfer.ts";
+import { jumpNear, requireReachableWhen } from "./near-transfer.ts";
 import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";
 
 const RCX = 1;
@@ -14,9 +14,11 @@ const JCC = "Intel SDM Vol. 2A, Jcc—Jump if Condition Is Met";
 function countDown(m: SemanticsBuilder, target: Operand, onlyIf?: Value): void {
   const width = m.addressWidth;
   const count = m.subtract(m.register(RCX, width), m.constant(1n), width);
-  m.setRegister(RCX, count, width);
   const more = m.isFalse(m.isZero(count));
-  m.when(onlyIf === undefined ? more : m.both(more, onlyIf), () => jumpNear(m, target));
+  const jumps = onlyIf === undefined ? more : m.both(more, onlyIf);
+  requireReachableWhen(m, jumps, target);
+  m.setRegister(RCX, count, width);
+  m.when(jumps, () => jumpNear(m, target));
 }
 
 export const loop: Instruction = {

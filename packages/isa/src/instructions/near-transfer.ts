@@ -5,18 +5,30 @@
  * operands are 64 bits whatever the prefixes, as on Intel's processors.
  */
 import { opcodes, type Instruction } from "../dsl.ts";
-import type { Operand, SemanticsBuilder, Value } from "../semantics.ts";
+import type { Condition, Operand, SemanticsBuilder, Value } from "../semantics.ts";
 import { segmentSlots } from "../state/layout.ts";
 
 const CS = 1;
 
-/** #GP(0) before anything is pushed or popped when the target is not canonical, or beyond the limit of CS. */
+/** #GP(0) before anything is pushed, popped or counted when the target is not canonical, or beyond the limit of CS. */
 function requireReachable(m: SemanticsBuilder, target: Value): void {
-  const isOutside =
-    m.mode === 64
-      ? m.isFalse(m.isCanonical(target))
-      : m.lessThanUnsigned(m.state(segmentSlots(CS).limit), target);
-  m.raiseWhen(isOutside, "GP", m.constant(0n));
+  m.raiseWhen(isUnreachable(m, target), "GP", m.constant(0n));
+}
+
+/** The same for a relative operand, when a condition holds. */
+export function requireReachableWhen(
+  m: SemanticsBuilder,
+  condition: Condition,
+  target: Operand,
+): void {
+  const isUnreachableTarget = isUnreachable(m, nearTarget(m, target));
+  m.raiseWhen(m.both(condition, isUnreachableTarget), "GP", m.constant(0n));
+}
+
+function isUnreachable(m: SemanticsBuilder, target: Value): Condition {
+  return m.mode === 64
+    ? m.isFalse(m.isCanonical(target))
+    : m.lessThanUnsigned(m.state(segmentSlots(CS).limit), target);
 }
 
 /** Target of a relative operand, of which an operand size of 16 bits keeps the lower half. */
@@ -32,10 +44,9 @@ function slotBytes(m: SemanticsBuilder): 2 | 4 | 8 {
 }
 
 /**
- * Jumps to a relative target; with an operand size of 16 bits the upper half of EIP is cleared.
- *
- * Differs from the SDM: in 64-bit code a relative jump or call to an address that is not canonical is done, and the
- * fetch there raises #GP(0), so that the saved RIP is the target's. A check would cost every jump.
+ * Jumps to a relative target; with an operand size of 16 bits the upper half of EIP is cleared. Where a target is not
+ * canonical the engine finds it when it looks for the target, so that jumps inside one page pay nothing; instructions
+ * that do something before they jump ask first.
  */
 export function jumpNear(m: SemanticsBuilder, target: Operand): void {
   if (m.mode !== 64 && m.width === 16) m.jumpTo(nearTarget(m, target));
@@ -84,7 +95,7 @@ export const call: Instruction = {
 
   semantics(m: SemanticsBuilder, target: Operand) {
     if (target.kind === "relative") {
-      if (m.mode !== 64) requireReachable(m, nearTarget(m, target));
+      requireReachable(m, nearTarget(m, target));
       m.push(m.nextRip(), slotBytes(m));
       jumpNear(m, target);
       return;

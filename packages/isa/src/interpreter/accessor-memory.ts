@@ -11,6 +11,7 @@ import type { Recorder } from "../micro-operations/recorder.ts";
 import type { Routine, Value } from "../semantics.ts";
 import { slots } from "../state/layout.ts";
 import { ENGINE, FIXED_RECORDS, RECORD } from "./layout.ts";
+import { refuseUnreachable } from "./code-lookup.ts";
 import { engineRoutine, faulted, pair, triple } from "./engine-routine.ts";
 import {
   checkAlignment,
@@ -124,6 +125,7 @@ const link = engineRoutine("link", ["i32"], "i32", (m, ...values) => {
     slots.rip,
     m.and(m.add(m.state(slots.codePageRip), offset, 64), m.state(slots.ripMask)),
   );
+  refuseUnreachable(m, record);
   return m.constantI32(FIXED_RECORDS.decode);
 });
 

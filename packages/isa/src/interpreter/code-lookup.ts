@@ -80,7 +80,7 @@ function fetchBelowLimit(m: Recorder, marked: Value, offset: Value): Value {
     const limit = m.state(segmentSlots(1).limit);
     m.set(linear, m.truncate(marked, 32));
     m.when(m.lessThanUnsigned(limit, m.state(slots.rip)), () => {
-      raiseBeyondLimit(m);
+      recordGeneralProtection(m);
       m.returnValue(m.constantI32(FIXED_RECORDS.fault));
     });
     const untilPageEnd = m.subtract(m.constant(PAGE_OFFSET), offset, 64);
@@ -94,7 +94,7 @@ function fetchBelowLimit(m: Recorder, marked: Value, offset: Value): Value {
   return m.get(linear);
 }
 
-function raiseBeyondLimit(m: Recorder): void {
+function recordGeneralProtection(m: Recorder): void {
   m.setState(slots.faultVector, m.constant(VECTOR.GP + 1));
   m.setState(slots.faultErrorCode, m.constant(0));
   m.setState(slots.faultHasErrorCode, m.constant(1));
@@ -112,7 +112,7 @@ function returnBelowLimit(m: Recorder, record: Value): void {
     m.when(
       m.lessThanUnsigned(m.add(m.state(segmentSlots(1).limit), m.constant(1), 64), end),
       () => {
-        raiseBeyondLimit(m);
+        recordGeneralProtection(m);
         m.returnValue(m.constantI32(FIXED_RECORDS.fault));
       },
     );
@@ -155,6 +155,28 @@ export const lookupSlowly: Routine = engineRoutine("lookupSlowly", [], "i32", (m
   return m.constantI32(FIXED_RECORDS.decode);
 });
 
+/**
+ * Raises #GP(0) when a relative jump in 64-bit code leads to an address that is not canonical: the jump itself faults,
+ * with its own RIP, not what it leads to. The address is in `rip`.
+ *
+ * Intel SDM Vol. 2A, "JMP—Jump" and "Jcc—Jump if Condition Is Met" (64-bit mode exceptions).
+ */
+export function refuseUnreachable(m: Recorder, record: Value): void {
+  const isWide = m.equal(m.state(slots.mode), m.constant(64));
+  const isOutside = m.isFalse(m.isCanonical(m.state(slots.rip)));
+  m.when(m.both(isWide, isOutside), () => {
+    m.setState(slots.rip, ripOf(m, record));
+    recordGeneralProtection(m);
+    m.returnValue(m.constantI32(FIXED_RECORDS.fault));
+  });
+}
+
+/** RIP of the instruction of a record in the current page. */
+function ripOf(m: Recorder, record: Value): Value {
+  const offset = m.hostLoad("i64.load16_u", record, RECORD.thisOffset.offset);
+  return m.and(m.add(m.state(slots.codePageRip), offset, 64), m.state(slots.ripMask));
+}
+
 /** The record of a relative branch's target; inside one page it is kept in the branch's own record. */
 export const link: Routine = engineRoutine("link", ["i32"], "i32", (m, ...values) => {
   const [record] = values;
@@ -165,13 +187,12 @@ export const link: Routine = engineRoutine("link", ["i32"], "i32", (m, ...values
     slots.rip,
     m.and(m.add(m.state(slots.codePageRip), offset, 64), m.state(slots.ripMask)),
   );
+  refuseUnreachable(m, record);
   const target = m.callNamed("lookup", "i32", false, []);
   // Beyond the limit of CS the jump itself faults, not what it leads to.
   m.when(m.both(isMarked(m, m.state(slots.fetchBase)), faulted(m)), () => {
-    const here = m.hostLoad("i64.load16_u", record, RECORD.thisOffset.offset);
     const isBeyond = m.lessThanUnsigned(m.state(segmentSlots(1).limit), m.state(slots.rip));
-    const rip = m.and(m.add(m.state(slots.codePageRip), here, 64), m.state(slots.ripMask));
-    m.setState(slots.rip, m.select(isBeyond, rip, m.state(slots.rip)));
+    m.setState(slots.rip, m.select(isBeyond, ripOf(m, record), m.state(slots.rip)));
   });
   const samePage = m.isZero(m.shiftRightUnsigned(offset, m.constant(12)));
   const decoded = m.lessThanUnsigned(m.constantI32(FIXED_RECORDS_END - 1), target);
