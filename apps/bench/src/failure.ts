@@ -59,6 +59,16 @@ export function brokenOutput(error: Error): number {
   return reportFailure(new CommandError(`The output cannot be written (${code}).`));
 }
 
+/** A file that was named and cannot be read. */
+export function unreadable(path: string, cause: unknown): CommandError {
+  return new CommandError(`${path} cannot be read (${errorCode(cause)}).`, undefined, { cause });
+}
+
+/** What the system calls an error: `ENOENT`; its text where it has no such name. */
+export function errorCode(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : String(error);
+}
+
 /** By name: a plugin may have brought its own copy of the contract, and loading it only to compare would cost time. */
 export function isStrategyError(error: unknown): error is Error {
   return error instanceof Error && error.name === "StrategyError";

@@ -5,7 +5,7 @@ import { benchmarks, type Benchmark } from "../comparison/benchmarks.ts";
 import { compare } from "../comparison/compare.ts";
 import { reprice } from "../comparison/reprice.ts";
 import type { CompareOptions } from "../commands/compare.ts";
-import { CommandError, STATUS } from "../failure.ts";
+import { CommandError, errorCode, STATUS, unreadable } from "../failure.ts";
 import { terminalReport } from "../reporters/terminal.ts";
 import { findStrategies } from "../strategies.ts";
 import { colours, columnsOf, progress } from "../terminal.ts";
@@ -71,9 +71,7 @@ async function readReportFile(options: CompareOptions, path: string): Promise<Re
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    throw new CommandError(`${path} cannot be read (${codeOf(error)}).`, undefined, {
-      cause: error,
-    });
+    throw unreadable(path, error);
   }
   try {
     return readReport(JSON.parse(text));
@@ -125,12 +123,8 @@ async function write(path: string, text: string): Promise<void> {
   try {
     await writeFile(path, text);
   } catch (error) {
-    throw new CommandError(`${path} cannot be written (${codeOf(error)}).`, undefined, {
+    throw new CommandError(`${path} cannot be written (${errorCode(error)}).`, undefined, {
       cause: error,
     });
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : String(error);
 }

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { disassemble } from "@ringside/isa";
 import { ImageError, isElf, parseElf } from "@ringside/machine";
 import type { DisasmOptions } from "../commands/disasm.ts";
-import { CommandError } from "../failure.ts";
+import { CommandError, unreadable } from "../failure.ts";
 import { colours } from "../terminal.ts";
 
 const WRITE_LENGTH = 1 << 16;
@@ -56,8 +56,7 @@ async function readInput(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    throw new CommandError(`${path} cannot be read (${code}).`, undefined, { cause: error });
+    throw unreadable(path, error);
   }
 }
 

@@ -8,7 +8,7 @@ import {
   type ListedUnit,
 } from "@ringside/strategy-binary-translation";
 import type { TranslateOptions } from "../commands/translate.ts";
-import { CommandError } from "../failure.ts";
+import { CommandError, unreadable } from "../failure.ts";
 import { colours } from "../terminal.ts";
 
 const PAGE_BYTES = 4096;
@@ -109,7 +109,6 @@ async function readInput(file: string): Promise<Uint8Array> {
   try {
     return await readFile(file);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    throw new CommandError(`${file} cannot be read (${code}).`, undefined, { cause: error });
+    throw unreadable(file, error);
   }
 }

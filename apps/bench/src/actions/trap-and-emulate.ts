@@ -12,7 +12,7 @@ import {
   type TrapAndEmulateReport,
 } from "@ringside/strategy-binary-translation";
 import type { TrapAndEmulateOptions } from "../commands/trap-and-emulate.ts";
-import { CommandError } from "../failure.ts";
+import { CommandError, unreadable } from "../failure.ts";
 import { fitted, textTable } from "../reporters/text-table.ts";
 import { colours, columnsOf } from "../terminal.ts";
 
@@ -109,7 +109,6 @@ async function readKernel(kernel: string): Promise<Uint8Array> {
   try {
     return await readFile(kernel);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    throw new CommandError(`${kernel} cannot be read (${code}).`, undefined, { cause: error });
+    throw unreadable(kernel, error);
   }
 }

@@ -5,7 +5,7 @@
  * read up to a limit.
  */
 import { open } from "node:fs/promises";
-import { CommandError } from "../failure.ts";
+import { CommandError, unreadable } from "../failure.ts";
 
 /** Larger than any kernel with its debugging information. */
 const inputBytesMaximum = 1 << 30;
@@ -38,8 +38,7 @@ export async function readInput(
     return Buffer.concat(parts, length);
   } catch (error) {
     if (error instanceof CommandError) throw error;
-    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    throw new CommandError(`${path} cannot be read (${code}).`, undefined, { cause: error });
+    throw unreadable(path, error);
   }
 }
 

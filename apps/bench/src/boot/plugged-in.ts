@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from "commander";
 import { ImageError, UserNetwork, type Hardware } from "@ringside/machine";
 import { nodeSockets, openDisk, openFolder, type FileDisk } from "@ringside/machine-node";
-import { CommandError } from "../failure.ts";
+import { CommandError, errorCode } from "../failure.ts";
 
 /** A path and whether the guest may write there. */
 export interface HostPath {
@@ -80,10 +80,11 @@ function opened<T>(path: string, what: string, open: () => T): T {
   } catch (cause) {
     if (cause instanceof ImageError)
       throw new CommandError(`${path} is no ${what}: ${withoutFile(cause)}`, undefined, { cause });
-    const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
-    throw new CommandError(`${path} cannot be opened as a ${what} (${code}).`, undefined, {
-      cause,
-    });
+    throw new CommandError(
+      `${path} cannot be opened as a ${what} (${errorCode(cause)}).`,
+      undefined,
+      { cause },
+    );
   }
 }
 

@@ -2,7 +2,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, posix, resolve } from "node:path";
 import type { GuestFile } from "@ringside/strategy";
-import { CommandError, STATUS } from "../failure.ts";
+import { CommandError, errorCode, STATUS } from "../failure.ts";
 
 const EXECUTABLE_BITS = 0o111;
 const PERMISSION_BITS = 0o7777;
@@ -97,10 +97,6 @@ function asProgramError(path: string, error: unknown): CommandError {
   return new CommandError(`${path} cannot be read (${code}).`, STATUS.notExecutable, {
     cause: error,
   });
-}
-
-function errorCode(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : String(error);
 }
 
 /**
