@@ -161,12 +161,19 @@ describe("a bad bzImage", () => {
     expect(() => load(image)).toThrow(message);
   });
 
-  test("every truncation is an error", () => {
+  test("every truncation is an error, but within the last paragraph of code", () => {
     const image = bzImage();
-    for (let length = 0; length < image.length; length += 1) {
+    for (let length = 0; length <= image.length - 16; length += 1) {
       expect(() => load(image.subarray(0, length))).toThrow(ImageError);
     }
     expect(() => load(image)).not.toThrow();
+  });
+
+  test("code that does not fill its last paragraph is loaded as far as it goes", () => {
+    const { memory } = load(bzImage().subarray(0, -3));
+    expect([...memory.bytes.subarray(preferred + 26, preferred + 32)]).toEqual([
+      27, 28, 29, 0, 0, 0,
+    ]);
   });
 
   test("a command line longer than the kernel takes is an error", () => {

@@ -70,7 +70,11 @@ export function parseBzImage(image: Uint8Array): BzImage {
 
   const setupSectors = setupHeader[0] === 0 ? 4 : (setupHeader[0] ?? 0);
   const codeOffset = (setupSectors + 1) * sectorBytes;
-  const codeBytes = file.u32(0x1f4, "syssize") * paragraphBytes;
+  const paragraphs = file.u32(0x1f4, "syssize");
+  const left = image.length - codeOffset;
+  // Linux fills its last paragraph; what else is packed like it, such as Memtest86+, may end inside.
+  const isInLast = Math.ceil(left / paragraphBytes) === paragraphs;
+  const codeBytes = isInLast ? left : paragraphs * paragraphBytes;
   const code = file.slice(codeOffset, codeBytes, "the protected-mode kernel");
   const payload = {
     offset: file.u32(0x248, "payload_offset"),

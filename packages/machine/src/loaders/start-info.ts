@@ -11,7 +11,10 @@ const magic = 0x336e_c578;
 /** A file that lies in memory beside the kernel, and what the kernel is told of it. */
 export interface BootModule {
   readonly bytes: Uint8Array;
-  /** ASCII. */
+  /**
+   * ASCII. Kernels that are loaded by Multiboot, Xen among them, may take its first word, as that of their own command line,
+   * for the name of the file: boot loaders put it there.
+   */
   readonly commandLine: string;
 }
 
