@@ -22,7 +22,23 @@ export interface Ipv4Packet {
   readonly source: number;
   readonly destination: number;
   readonly payload: Uint8Array;
+  /** When this is a part of a packet. */
+  readonly fragment?: Fragment;
 }
+
+export interface Fragment {
+  /** The same in all parts of a packet. */
+  readonly identification: number;
+  /** Of the payload in that of the packet. */
+  readonly offsetBytes: number;
+  readonly hasMore: boolean;
+}
+
+/** Largest payload of a packet on an Ethernet. */
+const payloadBytesMaximum = 1480;
+const moreFragments = 0x2000;
+const doNotFragment = 0x4000;
+const fragmentUnitBytes = 8;
 
 export interface UdpDatagram {
   readonly sourcePort: number;
@@ -54,14 +70,14 @@ export function makeFrame(
   return frame;
 }
 
-/** Undefined for what is damaged, another version, or a fragment. */
+/** Undefined for what is damaged, or another version. */
 export function readIpv4(bytes: Uint8Array): Ipv4Packet | undefined {
   if (bytes.length < ipBytes) return undefined;
   const view = viewOf(bytes);
   const headerBytes = (view.getUint8(0) & 0xf) * 4;
   const totalBytes = view.getUint16(2);
-  const isFragment = (view.getUint16(6) & 0x3fff) !== 0;
-  if (view.getUint8(0) >> 4 !== 4 || headerBytes < ipBytes || isFragment) return undefined;
+  const flags = view.getUint16(6);
+  if (view.getUint8(0) >> 4 !== 4 || headerBytes < ipBytes) return undefined;
   if (totalBytes < headerBytes || totalBytes > bytes.length) return undefined;
   if (checksum(bytes.subarray(0, headerBytes)) !== 0) return undefined;
   return {
@@ -69,15 +85,46 @@ export function readIpv4(bytes: Uint8Array): Ipv4Packet | undefined {
     source: view.getUint32(12),
     destination: view.getUint32(16),
     payload: bytes.subarray(headerBytes, totalBytes),
+    ...((flags & ~doNotFragment) === 0 ? {} : { fragment: fragmentOf(view.getUint16(4), flags) }),
   };
 }
 
-export function makeIpv4({ protocol: kind, source, destination, payload }: Ipv4Packet): Uint8Array {
+function fragmentOf(identification: number, flags: number): Fragment {
+  return {
+    identification,
+    offsetBytes: (flags & 0x1fff) * fragmentUnitBytes,
+    hasMore: (flags & moreFragments) !== 0,
+  };
+}
+
+/** A packet in as many parts as an Ethernet needs. @param identification For the parts of a long one. */
+export function fragmentsOf(packet: Ipv4Packet, identification: number): readonly Ipv4Packet[] {
+  const { payload } = packet;
+  if (payload.length <= payloadBytesMaximum) return [packet];
+  const parts: Ipv4Packet[] = [];
+  for (let offsetBytes = 0; offsetBytes < payload.length; offsetBytes += payloadBytesMaximum) {
+    const end = offsetBytes + payloadBytesMaximum;
+    parts.push({
+      ...packet,
+      payload: payload.subarray(offsetBytes, end),
+      fragment: { identification, offsetBytes, hasMore: end < payload.length },
+    });
+  }
+  return parts;
+}
+
+export function makeIpv4(packet: Ipv4Packet): Uint8Array {
+  const { protocol: kind, source, destination, payload, fragment } = packet;
   const bytes = new Uint8Array(ipBytes + payload.length);
   const view = viewOf(bytes);
   view.setUint8(0, 0x45);
   view.setUint16(2, bytes.length);
-  view.setUint16(6, 0x4000); // Don't fragment.
+  if (fragment === undefined) view.setUint16(6, doNotFragment);
+  else {
+    const { identification, offsetBytes, hasMore } = fragment;
+    view.setUint16(4, identification);
+    view.setUint16(6, (hasMore ? moreFragments : 0) | (offsetBytes / fragmentUnitBytes));
+  }
   view.setUint8(8, 64); // time to live
   view.setUint8(9, kind);
   view.setUint32(12, source);

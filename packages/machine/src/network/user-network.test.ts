@@ -4,6 +4,7 @@ import type { HostConnectionEvents, HostDatagram, HostSockets } from "./host-soc
 import {
   addressFrom,
   checksum,
+  fragmentsOf,
   makeFrame,
   makeIpv4,
   makeUdp,
@@ -13,7 +14,9 @@ import {
   readUdp,
   transportChecksum,
   viewOf,
+  type Ipv4Packet,
 } from "./packet.ts";
+import { Reassembly } from "./reassembly.ts";
 import { makeTcp, readTcp, tcpFlag, type TcpSegment } from "./tcp-segment.ts";
 import { UserNetwork } from "./user-network.ts";
 
@@ -157,6 +160,90 @@ test("the gateway answers echo requests with their data", () => {
   const { payload } = lastIp();
   expect([payload[0], checksum(payload)]).toEqual([0, 0]);
   expect(payload.subarray(4)).toEqual(request.subarray(4));
+});
+
+describe("packets in fragments", () => {
+  const long = Uint8Array.from({ length: 4000 }, (_, at) => (at * 7) & 0xff);
+  const parts = (payload: Uint8Array, identification = 9): Ipv4Packet[] => [
+    ...fragmentsOf(
+      { protocol: protocol.udp, source: machine, destination: gateway, payload },
+      identification,
+    ),
+  ];
+  const datagram = makeUdp(machine, gateway, {
+    sourcePort: 4000,
+    destinationPort: 9,
+    payload: long,
+  });
+  const sendPart = (part: Ipv4Packet | undefined): void => {
+    if (part === undefined) throw new Error("There is no such part.");
+    network.send(makeFrame(new Uint8Array(6).fill(0xff), hardware, 0x0800, makeIpv4(part)));
+  };
+
+  test.each([
+    ["in order", [0, 1, 2]],
+    ["in any order", [2, 0, 1]],
+  ])("arrive whole, when they come %s", (_, order) => {
+    const all = parts(datagram);
+    expect(all.length).toBe(3);
+    for (const index of order) sendPart(all[index]);
+    expect(datagrams).toEqual([{ address: "127.0.0.1", port: 9, bytes: long }]);
+  });
+
+  test("of two packets are kept apart", () => {
+    const [first, second] = [parts(datagram, 1), parts(datagram, 2)];
+    for (const index of [0, 1, 2]) {
+      sendPart(first[index]);
+      if (index > 0) sendPart(second[index]);
+    }
+    expect(datagrams.length).toBe(1);
+    sendPart(second[0]);
+    expect(datagrams.length).toBe(2);
+  });
+
+  test.each([
+    ["overlap", 1480, 1472],
+    ["leave a hole", 1480, 1488],
+    ["are no multiple of eight bytes", 4, 1480],
+    ["reach beyond the longest packet", 8, 65_528],
+  ])("that %s are dropped", (_, lengthBytes, offsetBytes) => {
+    const [first, , last] = parts(datagram);
+    sendPart(first);
+    sendPart({
+      protocol: protocol.udp,
+      source: machine,
+      destination: gateway,
+      payload: new Uint8Array(lengthBytes),
+      fragment: { identification: 9, offsetBytes, hasMore: true },
+    });
+    sendPart(last);
+    expect(datagrams).toEqual([]);
+  });
+
+  test("that are never finished are held in small number", () => {
+    const first = parts(datagram, 0);
+    sendPart(first[0]);
+    for (let identification = 1; identification <= 16; identification += 1) {
+      sendPart(parts(datagram, identification)[0]);
+    }
+    sendPart(first[1]);
+    sendPart(first[2]);
+    expect(datagrams).toEqual([]);
+    for (const index of [1, 2]) sendPart(parts(datagram, 16)[index]);
+    expect(datagrams.length).toBe(1);
+  });
+
+  test("carry long datagrams and echoes to the machine", () => {
+    sendUdp(gateway, 9, bytesOf("hi"));
+    receiveDatagram?.({ address: "127.0.0.1", port: 9, bytes: long });
+    const reassembly = new Reassembly();
+    const whole = frames
+      .map((frame) => readIpv4(readFrame(frame)?.payload ?? none))
+      .map((part) => (part === undefined ? undefined : reassembly.add(part)))
+      .at(-1);
+    expect(frames.map(({ length }) => length)).toEqual([1514, 1514, 1082]);
+    expect(readUdp(whole?.payload ?? none)?.payload).toEqual(long);
+  });
 });
 
 describe("DHCP", () => {

@@ -15,6 +15,7 @@ import {
   checksum,
   dotted,
   etherType,
+  fragmentsOf,
   makeFrame,
   makeIpv4,
   makeUdp,
@@ -25,6 +26,7 @@ import {
   viewOf,
   type UdpDatagram,
 } from "./packet.ts";
+import { Reassembly } from "./reassembly.ts";
 import { TcpConnection } from "./tcp-connection.ts";
 import { makeTcp, readTcp, tcpFlag, type TcpSegment } from "./tcp-segment.ts";
 
@@ -67,6 +69,8 @@ export class UserNetwork implements EthernetLink {
   /** By the machine's port, the one longest unused first. */
   readonly #datagramSockets = new Map<number, DatagramSocket>();
   #nextSequence = firstSequence;
+  readonly #reassembly = new Reassembly();
+  #nextIdentification = 0;
   /** Names whose addresses the machine awaits. */
   #namesAsked = 0;
   /** Names that the host looks up: those, and what was asked before a reset. */
@@ -97,6 +101,8 @@ export class UserNetwork implements EthernetLink {
     for (const { socket } of this.#datagramSockets.values()) socket.close();
     this.#datagramSockets.clear();
     this.#nextSequence = firstSequence;
+    this.#reassembly.clear();
+    this.#nextIdentification = 0;
     this.#namesAsked = 0;
     this.#patienceEnds = 0;
     this.#alarm = Infinity;
@@ -141,7 +147,8 @@ export class UserNetwork implements EthernetLink {
   }
 
   #onIpv4(bytes: Uint8Array): void {
-    const packet = readIpv4(bytes);
+    const part = readIpv4(bytes);
+    const packet = part === undefined ? undefined : this.#reassembly.add(part);
     if (packet === undefined) return;
     const { source, destination, payload } = packet;
     if (source !== 0) this.#machine = source;
@@ -255,8 +262,7 @@ export class UserNetwork implements EthernetLink {
 
   #onDatagram(machinePort: number, { address, port, bytes }: HostDatagram): void {
     const from = address === hostLoopback ? gateway : addressFrom(address);
-    // Longer ones would need fragments, which this network does not make.
-    if (from === undefined || bytes.length > 1472) return;
+    if (from === undefined) return;
     this.#patienceEnds = 0;
     this.#sendUdp(from, port, machinePort, bytes);
   }
@@ -333,7 +339,11 @@ export class UserNetwork implements EthernetLink {
   }
 
   #sendPacket(kind: number, source: number, destination: number, payload: Uint8Array): void {
-    this.#sendFrame(etherType.ipv4, makeIpv4({ protocol: kind, source, destination, payload }));
+    const packet = { protocol: kind, source, destination, payload };
+    this.#nextIdentification = (this.#nextIdentification + 1) & 0xffff;
+    for (const part of fragmentsOf(packet, this.#nextIdentification)) {
+      this.#sendFrame(etherType.ipv4, makeIpv4(part));
+    }
   }
 
   #sendFrame(type: number, payload: Uint8Array): void {
