@@ -67,7 +67,7 @@ export class ChipSet {
       },
       onLegacy: options.onLegacyReplacement,
     });
-    this.#firmware = new FirmwareConfiguration(hardware.firmwareFiles);
+    this.#firmware = new FirmwareConfiguration(dma, hardware.firmwareFiles);
     this.#pci = new PciHost(interrupts);
     const plug = (device: VirtioDevice): void => {
       this.#virtio.push(new VirtioPci(this.#pci, dma, device));

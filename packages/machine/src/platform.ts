@@ -16,7 +16,7 @@ export const softOffType = 5;
 export const resetPort = 0xcf9;
 export const resetValue = 6;
 
-/** Selector; the data port is the next one. */
+/** Selector; the data port is the next one, and requests for DMA are 4 behind it. */
 export const firmwareConfigurationPort = 0x510;
 
 export const hpetBase = 0xfed0_0000;

@@ -72,7 +72,7 @@ export function dsdtCode(): Aml {
         "FWCF",
         name("_HID", string("QEMU0002")),
         name("_STA", integer(0x0b)), // present, enabled, working, and not shown to people
-        name("_CRS", resources(ioPorts(firmwareConfigurationPort, 2))),
+        name("_CRS", resources(ioPorts(firmwareConfigurationPort, 12))),
       ),
       device(
         "MRES",
