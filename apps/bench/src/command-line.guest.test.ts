@@ -134,6 +134,14 @@ describe.skipIf(cannotRun)(
       expect(stdout).not.toContain("7f 45");
     });
 
+    test("shows what trap-and-emulate makes of a whole kernel, and what came of it", async () => {
+      const { status, stdout } = await ringside(["trap-and-emulate", "kernel"]);
+      expect(status).toBe(0);
+      expect(stdout).toMatch(/ iret +\d+ +\d+ +IF stays 0, in ring 0 it becomes 1 /u);
+      expect(stdout).toMatch(/^ {2}it wrote: kernel panic: /mu);
+      expect(stdout).toContain("On the bare machine it powered off with 0.");
+    });
+
     test("ends as SIGPIPE does it when nobody reads its output any more", async () => {
       expect(await ringside(["disasm", bench], { hangUp: true })).toMatchObject({
         status: 141,

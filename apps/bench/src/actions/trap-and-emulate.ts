@@ -1,6 +1,6 @@
 /** What `ringside trap-and-emulate` does. */
 import { readFile } from "node:fs/promises";
-import { kernelImage, nanoImage, selftestImage } from "@ringside/guest";
+import { nanoImage, programKernel, selftestImage, userProgram } from "@ringside/guest";
 import { ImageError } from "@ringside/machine";
 import { Host, type Exit, type KernelGuest } from "@ringside/strategy";
 import { bare } from "@ringside/strategy-bare";
@@ -17,6 +17,10 @@ import { fitted, textTable } from "../reporters/text-table.ts";
 import { colours, columnsOf } from "../terminal.ts";
 
 const GUEST_BYTES = 64 << 20;
+/** What the guest kernel of this repository is given to do: without a program it ends before it has done anything. */
+const PROGRAM = ["/bench", "fork-wait", "2"] as const;
+/** Lines of the guest's log that only deprivileging made it write. */
+const LINES_SHOWN = 3;
 
 /** Runs the kernel and prints what it could not know. */
 export async function reportTrapAndEmulate(
@@ -55,18 +59,35 @@ export async function reportTrapAndEmulate(
       ? "No sensitive instruction was executed silently.\n"
       : `${textTable(head, rows)}\n`,
   );
+  const native = onBare(guest, options.limit);
+  const words = linesOnlyIn(report.log, native.log).slice(0, LINES_SHOWN);
   process.stdout.write(
     `\n${bold(String(silent.length))} sensitive instructions did not trap, ${wrong.length} of them did something else than in ring 0.\n` +
       `By trap-and-emulate the guest ${ending(report.exit)}${closed(report)}.\n` +
-      `On the bare machine it ${ending(onBare(guest, options.limit))}.\n`,
+      words.map((line) => `  it wrote: ${line}\n`).join("") +
+      `On the bare machine it ${ending(native.exit)}.\n`,
   );
 }
 
-function onBare(guest: KernelGuest, limitUnits: number): Exit {
+function onBare(
+  guest: KernelGuest,
+  limitUnits: number,
+): { readonly exit: Exit; readonly log: string } {
   const host = Host.create({ memoryBytes: guest.memoryBytes });
-  using machine = bare.create(host, guest);
+  const decoder = new TextDecoder();
+  let log = "";
+  const onText = (bytes: Uint8Array): void => {
+    log += decoder.decode(bytes, { stream: true });
+  };
+  using machine = bare.create(host, guest, { output: { log: onText } });
   machine.input.end();
-  return machine.run(limitUnits);
+  return { exit: machine.run(limitUnits), log };
+}
+
+/** What deprivileging alone made the guest write. */
+function linesOnlyIn(log: string, other: string): readonly string[] {
+  const others = new Set(other.split("\n"));
+  return log.split("\n").filter((line) => line.trim() !== "" && !others.has(line));
 }
 
 function closed({ exit, registers }: TrapAndEmulateReport): string {
@@ -93,17 +114,17 @@ function ending(exit: TrapAndEmulateReport["exit"] | Exit): string {
 }
 
 async function kernelGuest(kernel: string, commandLine: string): Promise<KernelGuest> {
-  return {
-    kind: "kernel",
-    format: "elf64",
-    image: await readKernel(kernel),
-    commandLine,
-    memoryBytes: GUEST_BYTES,
-  };
+  const memoryBytes = GUEST_BYTES;
+  if (kernel !== "kernel") {
+    const image = await readKernel(kernel);
+    return { kind: "kernel", format: "elf64", image, commandLine, memoryBytes };
+  }
+  const files = new Map([[PROGRAM[0], { bytes: userProgram("bin/bench"), mode: 0o755 }]]);
+  const carrying = programKernel({ argv: PROGRAM, env: [], files });
+  return { kind: "kernel", ...carrying, commandLine, memoryBytes };
 }
 
 async function readKernel(kernel: string): Promise<Uint8Array> {
-  if (kernel === "kernel") return kernelImage();
   if (kernel === "nano") return nanoImage();
   if (kernel === "selftest") return selftestImage();
   try {

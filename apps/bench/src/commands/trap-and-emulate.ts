@@ -14,7 +14,7 @@ export function addTrapAndEmulate(program: Command): void {
     )
     .argument(
       "[kernel]",
-      "ELF with a 64-bit entry, `kernel`, `nano` or `selftest` for those here; a demonstration without it",
+      "ELF with a 64-bit entry; `kernel`, with a program that forks, `nano` or `selftest` for those here; a demonstration without it",
     )
     .option("--command-line <text>", "the kernel's command line", "")
     .option("--limit <units>", "ends the guest after so many units", parseLimit, 50_000_000)
@@ -25,6 +25,7 @@ Each instruction is executed twice: by the processor in ring 1, and on a copy of
 the two differ, trap-and-emulate has lost the guest. See also: ringside classify --critical.
 
 Example:
+  $ ringside trap-and-emulate kernel
   $ ringside trap-and-emulate selftest --command-line only=sensitive`,
     )
     .action(async (kernel: string | undefined, options: TrapAndEmulateOptions) => {
