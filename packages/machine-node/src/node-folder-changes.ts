@@ -6,8 +6,8 @@ import {
   fstatSync,
   fsyncSync,
   ftruncateSync,
-  futimesSync,
   lstatSync,
+  lutimesSync,
   mkdirSync,
   openSync,
   readSync,
@@ -70,7 +70,8 @@ export function nodeChanges(locate: (path: string) => string): FolderChanges {
     },
     setModified(path, when) {
       const seconds = when === "now" ? Date.now() / 1000 : when;
-      withOpen(path, constants.O_RDONLY, (descriptor) => futimesSync(descriptor, seconds, seconds));
+      // Of a link itself, too: archives keep the times of links.
+      attempt(() => lutimesSync(locate(path), seconds, seconds));
     },
   };
 }

@@ -5,6 +5,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  statSync,
   statfsSync,
   symlinkSync,
   writeFileSync,
@@ -148,6 +149,13 @@ describe("a folder that may be changed", () => {
     changes.setModified("hello", 1_000_000);
     changes.setModified("hello", "now");
     expect(folder.status("hello").modifiedSeconds).toBeGreaterThan(before);
+  });
+
+  test("sets the time of a link, and not of what it leads to", () => {
+    const before = statSync(join(outside, "secret")).mtimeMs;
+    changes.setModified("leak", 1_000_000);
+    expect(folder.status("leak").modifiedSeconds).toBe(1_000_000);
+    expect(statSync(join(outside, "secret")).mtimeMs).toBe(before);
   });
 
   test("tells of an open file without a name, and how little a file with a hole takes", () => {

@@ -7,6 +7,7 @@
 import { createHash } from "node:crypto";
 import {
   existsSync,
+  lstatSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -226,7 +227,10 @@ mkdir /other
 mount -t virtiofs other /other
 mkdir /other/made && cp /mnt/big /other/made/copy && mv /other/made/copy /other/moved
 echo one >/other/lines; echo two >>/other/lines; chmod 600 /other/lines
-rmdir /other/made; umount /other`;
+ln -s nowhere /other/link; touch -h -d '2001-02-03 04:05:06' /other/link
+touch -d '2001-02-03 04:05:06' /other/lines /other/moved; touch /other/lines
+ls -a /other | head -2; chown 7 /other/moved || echo kept
+rmdir /other/made; umount /other; echo over`;
       const hardware = {
         shares: [
           { tag: "work", folder: openFolder(folder) },
@@ -240,7 +244,12 @@ rmdir /other/made; umount /other`;
       expect(running.serial()).toContain(`${sha256(big)}  /mnt/big`);
       expect(running.serial()).toContain("refused");
       expect(machine.state).toBe("paused");
-      expect(readdirSync(other).toSorted()).toEqual(["lines", "moved"]);
+      expect(readdirSync(other).toSorted()).toEqual(["lines", "link", "moved"]);
+      expect(running.serial()).toMatch(/^\.\s+\.\.\s/mu);
+      expect(running.serial()).toMatch(/^kept\s+over/mu);
+      const yearOf = (name: string): number => lstatSync(join(other, name)).mtime.getUTCFullYear();
+      expect([yearOf("link"), yearOf("moved")]).toEqual([2001, 2001]);
+      expect(yearOf("lines")).toBeGreaterThan(2001);
       expect(sha256(readFileSync(join(other, "moved")))).toBe(sha256(big));
       expect(readFileSync(join(other, "lines"), "utf8")).toBe("one\ntwo\n");
       expect(statSync(join(other, "lines")).mode & 0o777).toBe(0o600);
