@@ -25,6 +25,10 @@ const KEEP_TRANSLATIONS = 0x8000_0000_0000_0000n;
 /** Bits 63:32 of CR0 are reserved. */
 const CR0_HIGH = 0xffff_ffff_0000_0000n;
 
+const TR = 7;
+/** Type of the descriptor that TR has loaded: a task of the 80286, which IA-32e mode does not have. */
+const BUSY_TSS_16 = 3;
+
 /** Writes CR0. Parameter: the new value. Raises #GP(0). */
 export const writeCr0: Routine = {
   name: "writeCr0",
@@ -49,7 +53,10 @@ export const writeCr0: Routine = {
     const entersLongMode = m.both(turnsOn, hasBits(m, m.state(slots.efer), EFER.LME));
     const isLongCode = hasBits(m, m.state(segmentSlots(1).attributes), ATTRIBUTES.LONG);
     const lacksPae = m.isZero(m.and(cr4, m.constant(CR4.PAE)));
-    raiseWhen(m.both(entersLongMode, m.either(lacksPae, isLongCode)));
+    const task = m.and(m.state(segmentSlots(TR).attributes), m.constant(ATTRIBUTES.TYPE));
+    const hasSmallTask = m.equal(task, m.constant(BUSY_TSS_16));
+    const cannotEnter = m.either(m.either(lacksPae, isLongCode), hasSmallTask);
+    raiseWhen(m.both(entersLongMode, cannotEnter));
 
     const isLong = m.either(isLongMode(m), entersLongMode);
     const usesPae = m.both(m.both(isPagingOn, m.isFalse(lacksPae)), m.isFalse(isLong));

@@ -66,7 +66,9 @@ const qemu: Emulator = {
 const BOCHS_COMMANDS = "c\nq\n";
 /** What stands before the kernel's first character: the prompt, and the command as it was read. */
 const BOCHS_PROMPT = "<bochs:1> c\n";
-const BOCHS_SHUTDOWN = "exception with no resolution";
+/** It names the instruction at which it ended: after a kernel's own end, the one that asked for it. */
+const BOCHS_END = "(0).";
+const BOCHS_FINISHED = "out dx, al";
 
 const bochs: Emulator = {
   name: "Bochs",
@@ -93,9 +95,10 @@ const bochs: Emulator = {
   }),
   linesOf(output) {
     const lines = linesIn(output.slice(output.indexOf(BOCHS_PROMPT) + BOCHS_PROMPT.length));
-    const end = lines.findIndex((line) => line.startsWith("(0)."));
-    const own = end < 0 ? lines : lines.slice(0, end);
-    return output.includes(BOCHS_SHUTDOWN) ? [...own, SHUTDOWN] : own;
+    const end = lines.findIndex((line) => line.startsWith(BOCHS_END));
+    if (end < 0) return [...lines, "did not end"];
+    const own = lines.slice(0, end);
+    return lines[end]?.includes(BOCHS_FINISHED) === true ? own : [...own, SHUTDOWN];
   },
   differenceOf: ({ bochs: difference }) => difference,
   lacks: ({ lacking }) => lacking?.bochs,
