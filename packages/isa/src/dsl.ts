@@ -57,6 +57,8 @@ export interface Instruction {
   readonly precondition?: (m: SemanticsBuilder) => void;
   /** The address size is part of the meaning (string instructions, LOOP, JCXZ). */
   readonly addressSized?: boolean;
+  /** A memory operand is addressed with the stack pointer that the instruction leaves (POP). */
+  readonly popsBeforeAddress?: boolean;
   /** Ends a decoded run: the next instruction may not follow (transfers, mode changes, HLT). */
   readonly ends?: boolean;
   /** Counted by mnemonic each time it retires, as all system instructions are. */

@@ -104,7 +104,9 @@ async function firstDifference(program: Program, processors: Processors): Promis
     if (found.length > 0) {
       const state = before ?? { registers: program.input.registers, memory: [] };
       const known =
-        encoding === undefined ? undefined : explain({ encoding, before: state, ours, theirs });
+        encoding === undefined
+          ? undefined
+          : explain({ encoding, code, before: state, ours, theirs });
       if (known !== undefined) return { found: [], regression: undefined, known };
       const lines = [
         `instruction ${position + 1} of ${program.steps.length}: ${found.join("; ")}`,

@@ -112,7 +112,7 @@ async function fuzz(encoding: PlannedEncoding, round: number): Promise<void> {
     const found = differences(ours, theirs, encoding.except);
     if (found.length === 0) continue;
     const before = { registers: input.registers, memory: [] };
-    const known = explain({ encoding, before, ours, theirs });
+    const known = explain({ encoding, code: input.code, before, ours, theirs });
     if (known !== undefined) {
       meet(known);
       continue;

@@ -1,5 +1,11 @@
 /** One instruction, or a program, on the processor underneath, as vectors have it. */
-import type { PlannedEncoding, VectorInput, VectorResult } from "@ringside/isa/testing";
+import {
+  initialByte,
+  type Patch,
+  type PlannedEncoding,
+  type VectorInput,
+  type VectorResult,
+} from "@ringside/isa/testing";
 import { exceptionOf, SI_KERNEL, SIGTRAP, type Exception } from "./exception.ts";
 import type { HarnessProcess, Observation } from "./harness-process.ts";
 import { encodingAt, type Program } from "./program.ts";
@@ -17,15 +23,36 @@ export async function observe(
 ): Promise<VectorResult> {
   const seen = await harness.step(input);
   const fault = faultOf(seen, encoding);
-  if (encoding.key.startsWith("pushf")) {
-    // The step needs TF, and PUSHF shows it.
-    const second = Number(seen.registers.general[4]) + 1;
-    for (const { linear, bytes } of seen.changes) {
-      const at = second - linear;
-      if (at >= 0 && at < bytes.length) bytes[at] = (bytes[at] ?? 0) & ~(TRAP_FLAG >> 8);
-    }
-  }
-  return resultOf(seen, fault);
+  if (!encoding.key.startsWith("pushf") || fault !== undefined) return resultOf(seen, fault);
+  return resultOf({ ...seen, changes: withoutTrapFlag(seen, input) }, fault);
+}
+
+/** What PUSHF changed, but for TF, which the step needs and PUSHF shows. */
+function withoutTrapFlag(seen: Observation, input: VectorInput): readonly Patch[] {
+  const second = Number(seen.registers.general[4]) + 1;
+  const clear = (byte: number): number => byte & ~(TRAP_FLAG >> 8);
+  const before = byteBefore(input, second);
+  let isFound = false;
+  const changes = seen.changes.flatMap(({ linear, bytes }) => {
+    const at = second - linear;
+    if (at < 0 || at >= bytes.length) return [{ linear, bytes }];
+    isFound = true;
+    const cleared = bytes.with(at, clear(bytes[at] ?? 0));
+    // At the end of what changed, it may be as it was.
+    const end = at === bytes.length - 1 && cleared[at] === before ? at : bytes.length;
+    return end === 0 ? [] : [{ linear, bytes: cleared.subarray(0, end) }];
+  });
+  // A byte that held what PUSHF wrote with TF would have changed without.
+  if (isFound || before === clear(before)) return changes;
+  const added = { linear: second, bytes: Uint8Array.of(clear(before)) };
+  return [...changes, added].toSorted((a, b) => a.linear - b.linear);
+}
+
+function byteBefore({ memory }: VectorInput, linear: number): number {
+  const patch = memory.findLast(
+    (one) => linear >= one.linear && linear < one.linear + one.bytes.length,
+  );
+  return patch === undefined ? initialByte(linear) : (patch.bytes[linear - patch.linear] ?? 0);
 }
 
 /** A program, until the INT3 behind it or an exception. */

@@ -8,6 +8,7 @@ import { differences, type PlannedEncoding, type VectorResult } from "@ringside/
 /** One instruction on both, alone or as the last one of a program. */
 export interface Comparison {
   readonly encoding: PlannedEncoding;
+  readonly code: Uint8Array;
   /** The state before it, and what memory then holds, where it had changed. */
   readonly before: Pick<VectorResult, "registers" | "memory">;
   readonly ours: VectorResult;
@@ -23,15 +24,32 @@ export interface ProcessorDifference {
   readonly matches: (comparison: Comparison) => boolean;
 }
 
+const UNDEFINED_OPCODE = 6;
+const GENERAL_PROTECTION = 13;
 const PAGE_FAULT = 14;
 const ALIGNMENT_CHECK = 17;
 const AC = 0x4_0000n;
+const MXCSR_DEFINED = 0xffff;
+const MISALIGNED_MASK = 0x2_0000;
 
 /** Whether theirs faulted by this vector and left everything else as it was. */
 function onlyFaults({ encoding, before, theirs }: Comparison, vector: number): boolean {
   const { rip, fault } = theirs;
   const untouched = { ...before, rip, fault };
   return fault?.vector === vector && differences(untouched, theirs, encoding.except).length === 0;
+}
+
+/** Whether the two end with the same exception, or none, and differ in nothing but RIP or some general registers. */
+function sameBut(
+  { encoding, ours, theirs }: Comparison,
+  part: "rip" | "general registers",
+): boolean {
+  const { general } = theirs.registers;
+  const adapted =
+    part === "rip"
+      ? { ...ours, rip: theirs.rip }
+      : { ...ours, registers: { ...ours.registers, general } };
+  return differences(adapted, theirs, encoding.except).length === 0;
 }
 
 function checksAlignment({ before }: Comparison): boolean {
@@ -68,6 +86,51 @@ export const PROCESSOR_DIFFERENCES: readonly ProcessorDifference[] = [
       comparison.ours.fault === undefined &&
       (onlyFaults(comparison, PAGE_FAULT) ||
         (checksAlignment(comparison) && onlyFaults(comparison, ALIGNMENT_CHECK))),
+  },
+  {
+    name: "LOCK MOV from or to a control register is one of CR8",
+    why: "AMD's processors have this way to CR8 for 32-bit code; elsewhere LOCK is undefined there",
+    reference:
+      'APM §3.1.5, "CR8 (Task Priority Register, TPR)"; Intel SDM Vol. 2A, LOCK—Assert LOCK# Signal Prefix',
+    matches: (comparison) =>
+      /^mov \| 0F 2[02] /u.test(comparison.encoding.key) &&
+      comparison.ours.fault?.vector === UNDEFINED_OPCODE &&
+      onlyFaults(comparison, GENERAL_PROTECTION),
+  },
+  {
+    name: "MXCSR has bit 17, by which SSE operands need no alignment",
+    why: "MXCSR_MASK says which bits a processor has, and AMD's have this one",
+    reference: 'Intel SDM Vol. 1 §11.6.6, "Guidelines for Writing to the MXCSR Register"',
+    matches: ({ encoding, ours, theirs }) => {
+      const { mxcsr } = theirs.registers;
+      const loaded = { ...ours.registers, mxcsr };
+      const adapted = { ...ours, rip: theirs.rip, fault: undefined, registers: loaded };
+      return (
+        encoding.key.startsWith("ldmxcsr ") &&
+        ours.fault?.vector === GENERAL_PROTECTION &&
+        (mxcsr & ~MXCSR_DEFINED) === MISALIGNED_MASK &&
+        differences(adapted, theirs, encoding.except).length === 0
+      );
+    },
+  },
+  {
+    name: "a REP prefix turns the condition of LOOPE and LOOPNE into its own",
+    why: "REP prefixes of instructions that repeat nothing are reserved",
+    reference: 'Intel SDM Vol. 2A §2.1.1, "Instruction Prefixes"',
+    matches: (comparison) =>
+      /^loopn?e /u.test(comparison.encoding.key) &&
+      comparison.code.some((byte) => byte === 0xf2 || byte === 0xf3) &&
+      comparison.ours.fault === undefined &&
+      sameBut(comparison, "rip"),
+  },
+  {
+    name: "POPA keeps the registers that it loaded before the one that faults",
+    why: "executed again it loads them all, so that a handler need not care",
+    reference: "Intel SDM Vol. 2B, POPA/POPAD—Pop All General-Purpose Registers",
+    matches: (comparison) =>
+      /^popad? /u.test(comparison.encoding.key) &&
+      comparison.ours.fault !== undefined &&
+      sameBut(comparison, "general registers"),
   },
 ];
 

@@ -10,7 +10,10 @@ import { operandBytes } from "./stack.ts";
 const POPA = "Intel SDM Vol. 2B, POPA/POPAD—Pop All General-Purpose Registers";
 const RSP = 4;
 
-/** The destination's address is computed with the stack pointer of afterwards, which must not stay if the store faults. */
+/**
+ * The destination's address is computed with the stack pointer of afterwards, which must not stay if the store faults.
+ * An address that is not one of 64 bits was computed before, and allows for it (`popsBeforeAddress`).
+ */
 function popMemory(m: SemanticsBuilder, dst: Operand, bytes: 2 | 4 | 8): void {
   const value = m.peek(bytes);
   m.moveStackPointer(m.constant(bytes));
@@ -23,6 +26,7 @@ function popMemory(m: SemanticsBuilder, dst: Operand, bytes: 2 | 4 | 8): void {
 export const pop: Instruction = {
   mnemonic: "pop",
   reference: "Intel SDM Vol. 2B, POP—Pop a Value From the Stack",
+  popsBeforeAddress: true,
 
   encodings: opcodes`
     Opcode      | Instruction | Access | Mode

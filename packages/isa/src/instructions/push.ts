@@ -36,15 +36,18 @@ export const push: Instruction = {
   },
 };
 
-/** Pushes AX, CX, DX, BX, the SP of before, BP, SI and DI. Nothing changes when one of them would fault. */
+/**
+ * Pushes AX, CX, DX, BX, the SP of before, BP, SI and DI. One after the other, so that those before one that faults are
+ * in memory; the stack pointer moves when all are.
+ */
 function pushAll(m: SemanticsBuilder): void {
   const bytes = operandBytes(m);
-  const all = 8 * bytes;
   const pointer = m.register(RSP, 32);
-  m.probeWrite(m.stackAddress(m.subtract(pointer, m.constant(all), 32)), all, "stack");
   for (let number = 0; number < 8; number++) {
-    m.push(number === RSP ? m.truncate(pointer, m.width) : m.register(number), bytes);
+    const at = m.subtract(pointer, m.constant((number + 1) * bytes), 32);
+    m.store(m.stackAddress(at), bytes, m.register(number), "stack");
   }
+  m.moveStackPointer(m.constant(-8 * bytes));
 }
 
 export const pusha: Instruction = {

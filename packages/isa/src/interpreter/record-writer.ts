@@ -1,7 +1,7 @@
 /**
  * Writes decoded instructions as records, the form in which handlers read them (layout.ts, RECORD).
  */
-import type { Decoded, Form } from "../decoder/decoded.ts";
+import type { Decoded, Form, MemoryAddress } from "../decoder/decoded.ts";
 import { VECTOR } from "../exceptions/vectors.ts";
 import { registerOffset, segmentSlots, slots } from "../state/layout.ts";
 import { CONTROL } from "./dispatch-function.ts";
@@ -9,6 +9,7 @@ import type { Interpreter } from "./dispatch.ts";
 import { ENGINE, INSTRUCTION_BYTES_MAXIMUM, RECORD, RECORD_BYTES } from "./layout.ts";
 
 const DS = 3;
+const RSP = 4;
 
 export class RecordWriter {
   readonly #handlerOf: (form: Form) => number;
@@ -47,7 +48,7 @@ export class RecordWriter {
     const addressed = memory !== undefined && (memory.addressWidth !== 64 || form.mode !== 64);
     if (addressed) {
       this.control(at, CONTROL.address, offset);
-      this.#address(at, memory, offset + decoded.lengthBytes);
+      this.#address(at, afterPop(form, memory), offset + decoded.lengthBytes);
       this.#u64[(at + RECORD.immediate.offset) >> 3] =
         memory.addressWidth === 64
           ? 0xffff_ffff_ffff_ffffn
@@ -102,6 +103,12 @@ export class RecordWriter {
     this.#u16[(at + RECORD.segment.offset) >> 1] = segmentBaseOffset(memory.segment);
     this.#u64[(at + RECORD.displacement.offset) >> 3] = BigInt.asUintN(64, displacement);
   }
+}
+
+/** The address as it is computed before the instruction, which pops before it looks at the stack pointer. */
+function afterPop(form: Form, memory: MemoryAddress): MemoryAddress {
+  if (form.instruction.popsBeforeAddress !== true || memory.base !== RSP) return memory;
+  return { ...memory, displacement: memory.displacement + BigInt(form.width / 8) };
 }
 
 function segmentBaseOffset(segment: number): number {

@@ -336,8 +336,12 @@ export function checkAlignment(
     const rest = m.and(linear, m.subtract(m.fromI32Unsigned(bytes), m.constant(1), 64));
     const isUnaligned = m.both(m.both(isProgram, isNarrow), m.notEqual(rest, m.constant(0)));
     m.when(isUnaligned, () => {
-      page.check(m, linear, access.walk);
-      m.when(m.isFalse(faulted(m)), () => m.raise("AC", m.constant(0)));
+      const last = lastPage(m, linear, bytes);
+      const unlessFaulted = (then: () => void): void => m.when(m.isFalse(faulted(m)), then);
+      checkCanonicalEnd(m, last, () => page.check(m, last, access.walk));
+      unlessFaulted(() => page.check(m, linear, access.walk));
+      unlessFaulted(() => page.check(m, last, access.walk));
+      unlessFaulted(() => m.raise("AC", m.constant(0)));
     });
   });
 }

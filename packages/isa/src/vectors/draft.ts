@@ -6,6 +6,7 @@ import {
   DATA_ADDRESS,
   DATA_BYTES,
   FS_BASE,
+  GS_BASE,
   initialRegisters,
   READ_ONLY_ADDRESS,
   READ_ONLY_BYTES,
@@ -144,17 +145,29 @@ export class Draft {
     const { random, mode } = this;
     const size = bits === undefined || bits === 0 ? {} : { bits };
     const fits = linear < 0x8000_0000n;
-    const form = random.below(8);
+    const form = random.below(10);
     if (fits && form === 0) return { type: "memory", ...size, displacement: linear };
-    if (fits && mode === 64 && form === 1) return { type: "memory", ...size, target: linear };
-    if (fits && mode === 64 && form === 2) {
+    if (fits && mode === 64 && form === 1)
       return {
         type: "memory",
         ...size,
-        segment: 4,
-        ...this.#registersFor(linear - BigInt(FS_BASE), 64),
+        target: linear,
+        ...(random.oneIn(4) ? { addressWidth: 32 } : {}),
+      };
+    if (fits && mode === 64 && form === 2) {
+      const [segment, base] = random.pick([
+        [4, FS_BASE],
+        [5, GS_BASE],
+      ] as const);
+      return {
+        type: "memory",
+        ...size,
+        segment,
+        ...this.#registersFor(linear - BigInt(base), 64),
       };
     }
+    if (fits && form === 4) return { type: "memory", ...size, ...this.#fromStack(linear) };
+    if (fits && form === 5) return { type: "memory", ...size, ...this.#fromIndex(linear) };
     // 32-bit addresses in 64-bit code: the registers' upper halves must not matter.
     const width = mode === 64 && fits && form === 3 ? 32 : mode;
     return {
@@ -191,6 +204,21 @@ export class Draft {
       ...(index === undefined ? {} : { index }),
       displacement: random.pick([0n, 1n, -0x80n, 0x7fffn, -0x8000n]),
     };
+  }
+
+  /** Relative to the stack pointer. */
+  #fromStack(linear: bigint): Pick<MemoryArgument, "base" | "displacement"> {
+    return { base: RSP, displacement: linear - (this.registers.general[RSP] ?? 0n) };
+  }
+
+  /** A scaled index without a base. */
+  #fromIndex(linear: bigint): Pick<MemoryArgument, "index" | "scale" | "displacement"> {
+    const index = this.#freeRegister();
+    this.#pointers.add(index);
+    const value = BigInt(this.random.below(0x100)) - 0x80n;
+    const scale = this.random.pick([1, 2, 4, 8] as const);
+    this.set(index, BigInt.asUintN(this.mode, value));
+    return { index, scale, displacement: linear - value * BigInt(scale) };
   }
 
   #registersFor(

@@ -222,7 +222,11 @@ function drawMemory(
   const linear = draft.place(possible, bytes, aligned);
   const inData = possible === "data" || possible === "crossing" || possible === "misaligned";
   if (inData && bits > 0) draft.store(linear, bytes, memoryValue(pattern, bits, random));
-  if (operand.place === "moffs") return { type: "memory", bits, displacement: linear };
+  if (operand.place === "moffs") {
+    const isNarrow = draft.mode === 64 && linear >> 32n === 0n && random.oneIn(4);
+    const width = isNarrow ? ({ addressWidth: 32 } as const) : {};
+    return { type: "memory", bits, displacement: linear, ...width };
+  }
   return possible === "low" && draft.mode === 32
     ? draft.address16(bits)
     : draft.address(linear, bits);
