@@ -19,6 +19,8 @@ export const STATUS = {
   notFound: 127,
   /** Ctrl-C: 128 and SIGINT's number. */
   interrupted: 130,
+  /** A signal ended the command; its number comes on top, as in a shell. */
+  signalled: 128,
   /** `boot`: the guest broke its machine; 128 and SIGABRT's number. */
   aborted: 134,
   /** 128 and SIGPIPE's number. */

@@ -1,11 +1,12 @@
 /** What `ringside boot` does: connects a kernel's serial console to the terminal, and waits for its end. */
+import { constants } from "node:os";
 import type { VirtualMachine } from "@ringside/strategy";
 import { crashReport } from "../boot/crash-report.ts";
 import { runDebugged, type DebuggedExit } from "../boot/debug-port.ts";
 import { createMachine, kernelGuest } from "../boot/kernel-guest.ts";
 import { MachineLoop } from "../boot/machine-loop.ts";
 import { plugIn } from "../boot/plugged-in.ts";
-import { openTerminal } from "../boot/serial-terminal.ts";
+import { keyHelp, openTerminal } from "../boot/serial-terminal.ts";
 import { statistics } from "../boot/statistics.ts";
 import { textWatch } from "../boot/text-watch.ts";
 import type { BootOptions } from "../commands/boot.ts";
@@ -14,7 +15,11 @@ import { feed } from "../program/streams.ts";
 import { findStrategy } from "../strategies.ts";
 
 /** Why the command ends, apart from the guest's own end. */
-type Ending = "found" | "left" | "timeout" | "interrupted";
+type Ending = "found" | "left" | "timeout" | "unreadable" | Signal;
+
+/** Signals that end the command in good order, the terminal and files included; a second one ends it at once. */
+const signals = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
+type Signal = (typeof signals)[number];
 
 /** Boots the kernel; the command's status tells how it ended. */
 export async function boot(options: BootOptions): Promise<void> {
@@ -47,12 +52,11 @@ export async function boot(options: BootOptions): Promise<void> {
     options.timeout === undefined
       ? undefined
       : setTimeout(() => end("timeout"), options.timeout * 1000);
-  const onInterrupt = (): void => end("interrupted");
-  process.on("SIGINT", onInterrupt);
+  for (const signal of signals) process.once(signal, end);
   let unreadable: Error | undefined;
   const disconnect = connectInput(machine, loop, end, (error) => {
     unreadable = error;
-    end("interrupted");
+    end("unreadable");
   });
   const started = performance.now();
   const usedBefore = process.cpuUsage();
@@ -63,7 +67,7 @@ export async function boot(options: BootOptions): Promise<void> {
   } finally {
     disconnect();
     clearTimeout(timer);
-    process.off("SIGINT", onInterrupt);
+    for (const signal of signals) process.off(signal, end);
   }
   if (options.stats === true) {
     const { user, system } = process.cpuUsage(usedBefore);
@@ -96,12 +100,14 @@ function connectInput(
   const { stdin } = process;
   const { input } = machine;
   if (stdin.isTTY) {
+    sayKeys();
     return openTerminal(stdin, {
       onBytes(bytes) {
         input.write(bytes);
         loop.wake();
       },
       onLeave: () => end("left"),
+      onHelp: sayKeys,
     });
   }
   return feed(
@@ -126,6 +132,11 @@ function connectInput(
   );
 }
 
+/** To the person at the terminal, who sees nothing of us otherwise. */
+function sayKeys(): void {
+  if (process.stderr.isTTY) process.stderr.write(`ringside: ${keyHelp}\r\n`);
+}
+
 function statusOf(
   exit: DebuggedExit,
   ending: Ending | undefined,
@@ -148,6 +159,7 @@ function statusOf(
     process.stderr.write(`ringside: The guest still ran after ${options.timeout ?? 0} s.\n`);
     return STATUS.timeout;
   }
-  if (ending === "interrupted") return STATUS.interrupted;
+  const signal = signals.find((name) => name === ending);
+  if (signal !== undefined) return STATUS.signalled + constants.signals[signal];
   throw new CommandError(`Bug in ringside: a kernel's machine ended with "${exit.reason}".`);
 }

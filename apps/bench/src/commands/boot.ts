@@ -62,12 +62,13 @@ export function addBoot(program: Command): void {
     .addHelpText(
       "after",
       `
-On a terminal each key goes to the guest, Ctrl-C too. Ctrl-A x leaves, Ctrl-A Ctrl-A sends one Ctrl-A. A guest that
-sleeps then keeps in step with the wall clock; from a pipe its sleeping takes no time.
+On a terminal each key goes to the guest, Ctrl-C too. Ctrl-A x leaves, Ctrl-A h helps. A guest that sleeps then keeps
+in step with the wall clock; from a pipe its sleeping takes no time.
 Exit status: 0 when the guest powered off or halted for good, when the text of --until came, after Ctrl-A x, and when
 gdb killed it;
 1 when the guest ended before that text; the value that the guest wrote to the exit port 0xf4, modulo 256;
-124 after --timeout; 125 when ringside itself fails; 130 after Ctrl-C; 134 when the guest broke its machine.
+124 after --timeout; 125 when ringside itself fails; 128 + n after signal n, as 130 after Ctrl-C; 134 when the guest
+broke its machine.
 
 Example:
   $ ringside guest fetch guests

@@ -14,7 +14,11 @@ const built = new URL("../../dist/main.js", import.meta.url).pathname;
 const runsSource =
   process.features.typescript !== false && process.features.typescript !== undefined;
 export const cannotRun: boolean = !runsSource && !existsSync(built);
-const node = runsSource ? ["--conditions=@ringside/source", source] : [built];
+/** The program and its first arguments; those of the command follow. */
+export const ringsideCommand: readonly [string, ...string[]] = [
+  process.execPath,
+  ...(runsSource ? ["--conditions=@ringside/source", source] : [built]),
+];
 
 export interface How {
   readonly input?: string | Uint8Array;
@@ -32,7 +36,8 @@ export interface How {
 /** Runs the command in a folder. Output bytes are characters of the same number. */
 export function ringsideIn(folder: string, args: readonly string[], how: How = {}): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...node, ...args], {
+    const [program, ...first] = ringsideCommand;
+    const child = spawn(program, [...first, ...args], {
       stdio: [how.stdin ?? "pipe", how.stdout ?? "pipe", "pipe"],
       cwd: folder,
     });
