@@ -100,8 +100,7 @@ function connectInput(
   const { stdin } = process;
   const { input } = machine;
   if (stdin.isTTY) {
-    sayKeys();
-    return openTerminal(stdin, {
+    const giveBack = openTerminal(stdin, {
       onBytes(bytes) {
         input.write(bytes);
         loop.wake();
@@ -109,6 +108,8 @@ function connectInput(
       onLeave: () => end("left"),
       onHelp: sayKeys,
     });
+    sayKeys();
+    return giveBack;
   }
   return feed(
     stdin,

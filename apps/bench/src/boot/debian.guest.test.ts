@@ -42,12 +42,16 @@ describe.skipIf(cannotRun || isMissing)(
         { input: `echo $((6 * 7)) from $(uname -m)\ngrep ttyS /proc/interrupts\n${leave}\n` },
       );
     };
-    const expectShell = ({ stdout, stderr }: Ended, more: string): void => {
-      expect(stdout).toContain("42 from x86_64");
-      expect(stdout).toMatch(more === noAcpi ? /XT-PIC.* ttyS0\r$/mu : /IO-APIC.* ttyS0\r$/mu);
-      expect(stdout.includes("Power down")).toBe(more !== noAcpi);
-      expect(stderr).toMatch(/^instructions {2}[\d,]+ \(ring 0 /mu);
-    };
+    /** What must be seen of a shell that did what was typed, and of an end in good order. */
+    const shell = (more: string): unknown => ({
+      status: 0,
+      stdout: expect.stringMatching(
+        more === noAcpi
+          ? /^42 from x86_64\r$[^]*XT-PIC.* ttyS0\r$/mu
+          : /^42 from x86_64\r$[^]*IO-APIC.* ttyS0\r$[^]*Power down/mu,
+      ),
+      stderr: expect.stringMatching(/^instructions {2}[\d,]+ \(ring 0 /mu),
+    });
 
     // Every way in, with and without ACPI, as the processor that the command takes by itself and as the oldest.
     const combinations = ["vmlinuz", "vmlinuz-generic"].flatMap((kernel) =>
@@ -61,9 +65,7 @@ describe.skipIf(cannotRun || isMissing)(
       "$kernel by $format with '$more' on $cpu runs what is typed, and its end is the command's",
       async ({ kernel, format, more, cpu }) => {
         const flags = cpu === "the default" ? [] : ["--cpu", cpu];
-        const ended = await boots(kernel, ["--format", format, ...flags], more);
-        expect(ended).toMatchObject({ status: 0 });
-        expectShell(ended, more);
+        expect(await boots(kernel, ["--format", format, ...flags], more)).toEqual(shell(more));
       },
       600_000,
     );
@@ -74,9 +76,7 @@ describe.skipIf(cannotRun || isMissing)(
     test.each(others)(
       "the kernel for clouds boots on %s, too",
       async (cpu) => {
-        const ended = await boots("vmlinuz", ["--format", "pvh", "--cpu", cpu], "");
-        expect(ended).toMatchObject({ status: 0 });
-        expectShell(ended, "");
+        expect(await boots("vmlinuz", ["--format", "pvh", "--cpu", cpu], "")).toEqual(shell(""));
       },
       600_000,
     );
