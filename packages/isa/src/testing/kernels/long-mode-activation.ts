@@ -2,7 +2,7 @@
 import { PLACE, protectedModeText, SEGMENT, segment, writeDescriptor } from "./protected-mode.ts";
 import type { Kernel, KernelCase } from "./rom.ts";
 
-const REFERENCE = 'Intel SDM Vol. 3A §9.8.5, "Initializing IA-32e Mode"';
+const REFERENCE = 'Intel SDM Vol. 3A §10.8.5, "Initializing IA-32e Mode"';
 const EFER_FLAGS = 'Intel SDM Vol. 3A §2.2.1, "Extended Feature Enable Register"';
 const FAULTS = "0d 00000000 +00";
 

@@ -7,7 +7,7 @@ import type { Kernel, KernelCase } from "./rom.ts";
 const MOV = "Intel SDM Vol. 2B, MOV—Move to/from Control Registers";
 const CONTROL = 'Intel SDM Vol. 3A §2.5, "Control Registers"';
 const EFER_FLAGS = 'Intel SDM Vol. 3A §2.2.1, "Extended Feature Enable Register"';
-const LONG_MODE = 'Intel SDM Vol. 3A §9.8.5, "Initializing IA-32e Mode"';
+const LONG_MODE = 'Intel SDM Vol. 3A §10.8.5, "Initializing IA-32e Mode"';
 const WRMSR = "Intel SDM Vol. 2D, WRMSR—Write to Model Specific Register";
 const RDMSR = "Intel SDM Vol. 2B, RDMSR—Read From Model Specific Register";
 const PAT = 'Intel SDM Vol. 3A §11.12.2, "IA32_PAT MSR"';
