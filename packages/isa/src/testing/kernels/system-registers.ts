@@ -10,10 +10,10 @@ const EFER_FLAGS = 'Intel SDM Vol. 3A §2.2.1, "Extended Feature Enable Register
 const LONG_MODE = 'Intel SDM Vol. 3A §10.8.5, "Initializing IA-32e Mode"';
 const WRMSR = "Intel SDM Vol. 2D, WRMSR—Write to Model Specific Register";
 const RDMSR = "Intel SDM Vol. 2B, RDMSR—Read From Model Specific Register";
-const PAT = 'Intel SDM Vol. 3A §11.12.2, "IA32_PAT MSR"';
-const RANGES = 'Intel SDM Vol. 3A §11.11.2.3, "Variable Range MTRRs"';
-const FIXED_RANGES = 'Intel SDM Vol. 3A §11.11.2.2, "Fixed Range MTRRs"';
-const DEFAULT_TYPE = 'Intel SDM Vol. 3A §11.11.2.1, "IA32_MTRR_DEF_TYPE MSR"';
+const PAT = 'Intel SDM Vol. 3A §12.12.2, "IA32_PAT MSR"';
+const RANGES = 'Intel SDM Vol. 3A §12.11.2.3, "Variable Range MTRRs"';
+const FIXED_RANGES = 'Intel SDM Vol. 3A §12.11.2.2, "Fixed Range MTRRs"';
+const DEFAULT_TYPE = 'Intel SDM Vol. 3A §12.11.2.1, "IA32_MTRR_DEF_TYPE MSR"';
 const PRIVILEGED = 'Intel SDM Vol. 3A §5.9, "Privileged Instructions"';
 const TABLE = 'Intel SDM Vol. 4, Table 2-2, "IA-32 Architectural MSRs"';
 
