@@ -1,7 +1,8 @@
 import { HostMemory } from "@ringside/isa";
 import { describe, expect, test } from "vitest";
 import { ControlGroup } from "../namespaces/control-group.ts";
-import { AddressSpace, type MemoryCounts } from "./address-space.ts";
+import { AddressSpace } from "./address-space.ts";
+import type { MemoryCounts } from "./resident-pages.ts";
 import type { Area } from "./area.ts";
 import { Frames } from "./frames.ts";
 

@@ -14,7 +14,6 @@ import {
   PROT_WRITE,
   USER_END,
 } from "../abi/memory.ts";
-import type { RegularInode } from "../files/inode.ts";
 import { recordPrice, type ControlGroup } from "../namespaces/control-group.ts";
 import { AreaMap } from "./area-map.ts";
 import type { Area } from "./area.ts";
@@ -27,6 +26,7 @@ import {
   frameOf,
   PageTables,
 } from "./page-tables.ts";
+import { ResidentPages, type MemoryCounts, type PageResult } from "./resident-pages.ts";
 import { UserMemory } from "./user-memory.ts";
 
 /** The part of the processor that caches translations. */
@@ -37,38 +37,18 @@ export interface TranslationCache {
   flush(): void;
 }
 
-/** What came of a page fault. */
+/** What came of a page fault; `resolved`: the access can be made again. */
 export type FaultResult =
-  /** The access can be made again. */
-  | "resolved"
+  | PageResult
   /** No area there (SEGV_MAPERR). */
   | "unmapped"
   /** The area forbids it (SEGV_ACCERR). */
-  | "forbidden"
-  /** Beyond the end of the mapped file (SIGBUS, BUS_ADRERR). */
-  | "beyond-file"
-  | "out-of-memory";
+  | "forbidden";
 
 export type AccessKind = "read" | "write" | "execute";
 
 /** Distance that is kept free below a stack (stack_guard_gap: 256 pages). */
 const STACK_GUARD_BYTES = 256 * PAGE_BYTES;
-/** Pages around a read fault on a file that are mapped with it (fault_around_bytes: 64 KiB). */
-const FAULT_AROUND_BYTES = 16 * PAGE_BYTES;
-
-/** Counts of one kernel's memory management. */
-export interface MemoryCounts {
-  /** Faults that made a page present or writable. */
-  faultsResolved: number;
-  /** Pages that were filled with zeros for a fault. */
-  pagesZeroed: number;
-  /** Pages copied because somebody else refers to them too. */
-  pagesCopied: number;
-  /** Pages of files mapped as they are. */
-  filePagesMapped: number;
-  /** Leaf entries copied by fork. */
-  entriesForked: number;
-}
 
 export interface AddressSpaceHost {
   readonly frames: Frames;
@@ -81,8 +61,6 @@ export class AddressSpace extends UserMemory {
   readonly group: ControlGroup;
   /** Processes that use this address space. */
   references = 1;
-  /** Leaf entries that map a frame. */
-  residentPages = 0;
   /** Set when an access of the kernel on the program's behalf found no memory; the kernel then kills the program. */
   outOfMemory = false;
   /** RLIMIT_STACK as the growth of a stack sees it. */
@@ -95,6 +73,7 @@ export class AddressSpace extends UserMemory {
   environmentEnd = 0;
   readonly #host: AddressSpaceHost;
   readonly #map: AreaMap;
+  readonly #pages: ResidentPages;
   /** Translations that {@link translate} made last: four for reads, four for writes. */
   readonly #memoPages: Float64Array = new Float64Array(8).fill(-1);
   readonly #memoFrames: Float64Array = new Float64Array(8);
@@ -105,6 +84,7 @@ export class AddressSpace extends UserMemory {
     this.group = group;
     this.#map = new AreaMap(group);
     this.tables = new PageTables(host.frames, group, root);
+    this.#pages = new ResidentPages(host.frames, host.counts, group, this.tables);
   }
 
   /** An empty address space, or undefined when there is no memory for its tables. */
@@ -122,6 +102,11 @@ export class AddressSpace extends UserMemory {
     }
     this.#map.areas.length = 0;
     this.tables.dispose();
+  }
+
+  /** Pages that have a frame. */
+  get residentPages(): number {
+    return this.#pages.count;
   }
 
   get #isActive(): boolean {
@@ -181,16 +166,7 @@ export class AddressSpace extends UserMemory {
   }
 
   #clearLeaves(start: number, end: number): void {
-    const { frames } = this.#host;
-    let cleared = 0;
-    this.tables.forEach(start, end, (_linear, entry, low, high) => {
-      this.tables.clear(entry);
-      frames.release(frameOf(low, high));
-      cleared++;
-    });
-    this.residentPages -= cleared;
-    this.#forgetTranslations();
-    if (cleared > 0 && this.#isActive) this.#host.translations.flush();
+    this.#changed(this.#pages.clear(start, end) > 0);
   }
 
   /** Drops the pages of [start, end) and leaves the areas (madvise MADV_DONTNEED). */
@@ -208,25 +184,10 @@ export class AddressSpace extends UserMemory {
       if (area === undefined || area.start >= end) break;
       if (area.protection === protection) continue;
       area.protection = protection;
-      this.#protectLeaves(area);
+      this.#changed(this.#pages.protect(area));
     }
     this.#map.join(start, end);
     return 0;
-  }
-
-  #protectLeaves(area: Area): void {
-    const writable = (area.protection & PROT_WRITE) !== 0;
-    const user = area.protection === 0 ? 0 : ENTRY_USER;
-    const executable = (area.protection & PROT_EXEC) !== 0;
-    let changed = false;
-    this.tables.forEach(area.start, area.end, (_linear, entry, low, high) => {
-      // A private page turns writable by the fault, which looks whether it has to be copied.
-      const keep = writable && (area.shared || (low & ENTRY_WRITABLE) !== 0);
-      this.tables.write(entry, frameOf(low, high), user | (keep ? ENTRY_WRITABLE : 0), executable);
-      changed = true;
-    });
-    this.#forgetTranslations();
-    if (changed && this.#isActive) this.#host.translations.flush();
   }
 
   /**
@@ -234,19 +195,8 @@ export class AddressSpace extends UserMemory {
    * Gives false when there is no memory for page tables: then some pages stay, and are lost with their area.
    */
   moveLeaves(from: number, to: number, lengthBytes: number): boolean {
-    let complete = true;
-    this.tables.forEach(from, from + lengthBytes, (linear, entry, low, high) => {
-      const target = this.tables.entry(to + (linear - from), true);
-      if (target === 0) {
-        complete = false;
-        return;
-      }
-      this.memory.writeU32(target + 4, high);
-      this.memory.writeU32(target, low);
-      this.tables.clear(entry);
-    });
-    this.#forgetTranslations();
-    if (this.#isActive) this.#host.translations.flush();
+    const complete = this.#pages.move(from, to, lengthBytes);
+    this.#changed(true);
     return complete;
   }
 
@@ -294,9 +244,9 @@ export class AddressSpace extends UserMemory {
     const page = linear - (linear & PAGE_MASK);
     const result =
       (low & ENTRY_PRESENT) === 0
-        ? this.#makePresent(area, page, entry, access)
+        ? this.#pages.makePresent(area, page, entry, access)
         : access === "write" && (low & ENTRY_WRITABLE) === 0
-          ? this.#makeWritable(area, entry, low)
+          ? this.#pages.makeWritable(area, entry, low)
           : "resolved";
     if (result === "resolved") {
       this.#forgetTranslations();
@@ -322,109 +272,6 @@ export class AddressSpace extends UserMemory {
     return area;
   }
 
-  #leafFlags(area: Area, writable: boolean): number {
-    return area.protection === 0 ? 0 : ENTRY_USER | (writable ? ENTRY_WRITABLE : 0);
-  }
-
-  #put(area: Area, entry: number, frame: number, writable: boolean): void {
-    const executable = (area.protection & PROT_EXEC) !== 0;
-    this.tables.write(entry, frame, this.#leafFlags(area, writable), executable);
-    this.residentPages++;
-  }
-
-  #makePresent(area: Area, page: number, entry: number, access: AccessKind): FaultResult {
-    const { frames, counts } = this.#host;
-    const writable = (area.protection & PROT_WRITE) !== 0;
-    const { source } = area;
-    if (source === undefined) {
-      if (access !== "write") {
-        frames.share(frames.zeroFrame);
-        this.#put(area, entry, frames.zeroFrame, false);
-        return "resolved";
-      }
-      const frame = frames.allot(this.group);
-      if (frame === NO_FRAME) return "out-of-memory";
-      counts.pagesZeroed++;
-      this.#put(area, entry, frame, true);
-      return "resolved";
-    }
-    const offset = source.offset + (page - area.start);
-    if (offset >= source.inode.sizeBytes) return "beyond-file";
-    const index = offset / PAGE_BYTES;
-    if (area.shared) {
-      const frame = source.inode.page(index, true);
-      if (frame === NO_FRAME) return "out-of-memory";
-      frames.share(frame);
-      counts.filePagesMapped++;
-      this.#put(area, entry, frame, writable);
-      return "resolved";
-    }
-    const cached = source.inode.page(index, false);
-    if (access === "write") {
-      const frame = this.#copyOf(cached);
-      if (frame === NO_FRAME) return "out-of-memory";
-      this.#put(area, entry, frame, true);
-      return "resolved";
-    }
-    this.#mapFilePage(area, entry, cached);
-    this.#mapAround(area, source.inode, page);
-    return "resolved";
-  }
-
-  #mapFilePage(area: Area, entry: number, cached: number): void {
-    const { frames, counts } = this.#host;
-    const frame = cached === NO_FRAME ? frames.zeroFrame : cached;
-    frames.share(frame);
-    counts.filePagesMapped++;
-    this.#put(area, entry, frame, false);
-  }
-
-  /** Maps the neighbours of a file page that was read, so that a program's text takes few faults. */
-  #mapAround(area: Area, inode: RegularInode, page: number): void {
-    const { source } = area;
-    if (source === undefined) return;
-    const block = page - (page % FAULT_AROUND_BYTES);
-    const fileEnd = area.start + Math.max(0, inode.sizeBytes - source.offset);
-    const end = Math.min(block + FAULT_AROUND_BYTES, area.end, fileEnd);
-    const start = Math.max(block, area.start);
-    // The block is aligned and smaller than a table's reach, so its entries are neighbours.
-    const first = this.tables.entry(start, false);
-    for (let linear = start; linear < end; linear += PAGE_BYTES) {
-      const entry = first + ((linear - start) / PAGE_BYTES) * 8;
-      if (((this.words[entry / 4] ?? 0) & ENTRY_PRESENT) !== 0) continue;
-      const offset = source.offset + (linear - area.start);
-      this.#mapFilePage(area, entry, inode.page(offset / PAGE_BYTES, false));
-    }
-  }
-
-  #copyOf(frame: number): number {
-    const { frames, counts } = this.#host;
-    if (frame === NO_FRAME || frame === frames.zeroFrame) {
-      counts.pagesZeroed++;
-      return frames.allot(this.group);
-    }
-    const copy = frames.allotUncleared(this.group);
-    if (copy === NO_FRAME) return NO_FRAME;
-    this.memory.copy(frame, copy, PAGE_BYTES);
-    counts.pagesCopied++;
-    return copy;
-  }
-
-  #makeWritable(area: Area, entry: number, low: number): FaultResult {
-    const { frames } = this.#host;
-    const executable = (area.protection & PROT_EXEC) !== 0;
-    const frame = frameOf(low, this.words[entry / 4 + 1] ?? 0);
-    if (area.shared || frames.references(frame) === 1) {
-      this.tables.write(entry, frame, this.#leafFlags(area, true), executable);
-      return "resolved";
-    }
-    const copy = this.#copyOf(frame);
-    if (copy === NO_FRAME) return "out-of-memory";
-    this.tables.write(entry, copy, this.#leafFlags(area, true), executable);
-    frames.release(frame);
-    return "resolved";
-  }
-
   /** A copy for fork: private pages are shared until one side stores. Undefined when memory is used up. */
   fork(): AddressSpace | undefined {
     const child = AddressSpace.create(this.#host, this.group);
@@ -444,45 +291,15 @@ export class AddressSpace extends UserMemory {
       const copy = { ...area };
       copy.source?.inode.acquire();
       child.#map.areas.push(copy);
-      if (!this.#forkLeaves(area, child)) {
+      if (!this.#pages.fork(area, child.#pages)) {
         failed = true;
         break;
       }
     }
-    this.#forgetTranslations();
-    if (this.#isActive) this.#host.translations.flush();
+    this.#changed(true);
     if (!failed) return child;
     child.release();
     return undefined;
-  }
-
-  #forkLeaves(area: Area, child: AddressSpace): boolean {
-    const { frames, counts } = this.#host;
-    const memory = this.memory;
-    let table = 0;
-    let tableReach = -1;
-    let complete = true;
-    this.tables.forEach(area.start, area.end, (linear, entry, low, high) => {
-      if (!complete) return;
-      const reach = Math.floor(linear / 0x20_0000);
-      if (reach !== tableReach) {
-        table = child.tables.entry(reach * 0x20_0000, true);
-        tableReach = reach;
-        if (table === 0) {
-          complete = false;
-          return;
-        }
-      }
-      const shared = area.shared ? low : (low & ~ENTRY_WRITABLE) >>> 0;
-      if (shared !== low) memory.writeU32(entry, shared);
-      const target = table + ((linear - reach * 0x20_0000) / PAGE_BYTES) * 8;
-      memory.writeU32(target + 4, high);
-      memory.writeU32(target, shared);
-      frames.share(frameOf(low, high));
-      child.residentPages++;
-      counts.entriesForked++;
-    });
-    return complete;
   }
 
   // Access by the kernel on the program's behalf.
@@ -509,6 +326,12 @@ export class AddressSpace extends UserMemory {
     this.#memoPages[slot] = page;
     this.#memoFrames[slot] = frame;
     return frame + offset;
+  }
+
+  /** Entries have changed, and whether the processor may have cached any. */
+  #changed(cached: boolean): void {
+    this.#forgetTranslations();
+    if (cached && this.#isActive) this.#host.translations.flush();
   }
 
   /** Forgets translations: an entry that was present has changed. */

@@ -19,7 +19,8 @@ import {
 import type { HostInput, HostOutput } from "../files/host-stream.ts";
 import type { DirectoryInode } from "../files/inode.ts";
 import { makeProcRoot } from "../files/proc.ts";
-import type { AddressSpace, AddressSpaceHost, MemoryCounts } from "./address-space.ts";
+import type { AddressSpace, AddressSpaceHost } from "./address-space.ts";
+import type { MemoryCounts } from "./resident-pages.ts";
 import { BLOCKED, Call, NO_RESULT } from "./call.ts";
 import { Cpu, RAX } from "./cpu.ts";
 import { handleException, handleSoftwareInterrupt, killForMemory } from "./faults.ts";
