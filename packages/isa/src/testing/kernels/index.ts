@@ -9,6 +9,7 @@ import { interruptReturn } from "./interrupt-return.ts";
 import { longModeActivation } from "./long-mode-activation.ts";
 import { longModeGates } from "./long-mode-gates.ts";
 import { longModePaging } from "./long-mode-paging.ts";
+import { longModeTranslations } from "./long-mode-translations.ts";
 import { paging } from "./paging.ts";
 import { processContext } from "./process-context.ts";
 import { protectedFaults } from "./protected-faults.ts";
@@ -32,6 +33,7 @@ export const kernels: readonly Kernel[] = [
   paging,
   longModeActivation,
   longModePaging,
+  longModeTranslations,
   processContext,
   systemCalls,
   systemRegisters,

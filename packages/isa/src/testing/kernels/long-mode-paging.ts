@@ -1,14 +1,22 @@
-/** 4-level paging: each size of page with each right, accessed and dirty flags, reserved bits, accesses across pages. */
-import { defaultProfile } from "../../profile/profile.ts";
+/** 4-level paging: each size of page with each right, accessed and dirty flags, reserved bits. */
+import { PAGE_FLAGS, PLACE_64, SEGMENT_64, user64, vector64 } from "./long-mode.ts";
 import {
-  longModeText,
-  PAGE_FLAGS,
-  PLACE_64,
-  SEGMENT_64,
-  user64,
-  vector64,
-  withOwnLabels64,
-} from "./long-mode.ts";
+  CODE,
+  fault,
+  map,
+  NO_NXE,
+  NO_WRITE_PROTECT,
+  pageSizes,
+  pagingKernel,
+  protect,
+  READ_ONLY,
+  RELOAD,
+  run,
+  smallPage,
+  SUPERVISOR,
+  WRITE_PROTECT,
+  type PageSize,
+} from "./long-mode-pages.ts";
 import { segment } from "./protected-mode.ts";
 import type { Kernel, KernelCase } from "./rom.ts";
 
@@ -18,100 +26,20 @@ const RIGHTS = 'Intel SDM Vol. 3A §4.6, "Access Rights"';
 const FAULT = 'Intel SDM Vol. 3A §4.7, "Page-Fault Exceptions"';
 const FLAGS = 'Intel SDM Vol. 3A §4.8, "Accessed and Dirty Flags"';
 const MEMORY_TYPES = 'Intel SDM Vol. 3A §4.9, "Paging and Memory Typing"';
-const INVALIDATION =
-  'Intel SDM Vol. 3A §4.10.4.1, "Operations that Invalidate TLBs and Paging-Structure Caches"';
 
-const { data, pages, directory, pointers, pml4, table, lowTable, record, gdt } = PLACE_64;
-const [PRESENT, WRITABLE, USER, ACCESSED, DIRTY, LARGE, GLOBAL] = [
-  1, 2, 4, 0x20, 0x40, 0x80, 0x100,
-] as const;
-const READ_ONLY = PAGE_FLAGS & ~WRITABLE;
-const SUPERVISOR = PAGE_FLAGS & ~USER;
+const { data, pages, directory, pointers, pml4, lowTable, record, gdt } = PLACE_64;
+const [PRESENT, ACCESSED, DIRTY, LARGE] = [1, 0x20, 0x40, 0x80] as const;
 /** In bits 63:32 of an entry: XD, and an address that no processor has. */
 const [XD, TOO_FAR] = [0x8000_0000, 0x8_0000] as const;
-const EFER = 0xc000_0080;
-const WITHOUT_NXE = 0x100;
-
-const [CR4_PGE, CR4_SMEP, CR4_SMAP] = [0x80, 0x10_0000, 0x20_0000] as const;
-const CR0_WP = 0x1_0000;
-const VALUE = 0x1234_5678;
-/** Where the data has a RET. */
-const CODE = 0x10;
+const [CR4_SMEP, CR4_SMAP] = [0x10_0000, 0x20_0000] as const;
 
 const RESERVED_IN_QEMU = "QEMU leaves P clear in the error code; the manual has it set with RSVD.";
-
 const IMPLICIT =
   "It takes the access for one that the instruction asked for, which EFLAGS.AC allows.";
 
-/** A way to map the data: its leaf, what the leaf has beside the case's flags, and the data's linear address. */
-interface Size {
-  readonly name: string;
-  readonly leaf: number;
-  readonly base: number;
-  readonly at: number;
-  /** A bit of the leaf that must be clear. */
-  readonly reserved: number;
-  /** The leaf's PAT flag. */
-  readonly pat: number;
-}
-
-const sizes: readonly Size[] = [
-  { name: "4 KiB", leaf: table, base: data, at: pages, reserved: 0, pat: 0x80 },
-  {
-    name: "2 MiB",
-    leaf: directory + 16,
-    base: LARGE,
-    at: 0x40_0000 + data,
-    reserved: 0x2000,
-    pat: 0x1000,
-  },
-  {
-    name: "1 GiB",
-    leaf: pointers + 8,
-    base: LARGE,
-    at: 0x4000_0000 + data,
-    reserved: 0x20_0000,
-    pat: 0x1000,
-  },
-];
-
-const RELOAD = "mov rax, cr3\nmov cr3, rax";
-
-function map(size: Size, flags: number, upper = 0): string {
-  return `
-    mov dword ptr [${size.leaf}], ${size.base | flags}
-    mov dword ptr [${size.leaf + 4}], ${upper}
-    ${RELOAD}
-  `;
-}
-
-const WRITE_PROTECT = `mov rax, cr0\nor eax, ${CR0_WP}\nmov cr0, rax`;
-const NO_WRITE_PROTECT = `mov rax, cr0\nand eax, ${~CR0_WP >>> 0}\nmov cr0, rax`;
-const NO_NXE = `mov ecx, ${EFER}\nmov eax, ${WITHOUT_NXE}\nxor edx, edx\nwrmsr`;
-
-/** Pages of the kernel are no program's, and CR4 protects it. */
-function protect(flags: number): string {
-  return `
-    and dword ptr [${directory}], ${~USER >>> 0}
-    ${RELOAD}
-    mov rax, cr4
-    or eax, ${flags}
-    mov cr4, rax
-  `;
-}
-
-/** Code at a linear address that returns; the saved RIP is counted from there. */
-function run(linear: number): string {
-  return `mov qword ptr [${record + 8}], ${linear}\nmov ebx, ${linear}\nxor eax, eax\ncall rbx`;
-}
-
-function fault(code: number): string {
-  return `0e ${code.toString(16).padStart(8, "0")} +00`;
-}
-
 const READ = "at: mov eax,";
 
-function rightsOf(size: Size): readonly KernelCase[] {
+function rightsOf(size: PageSize): readonly KernelCase[] {
   const { name, at } = size;
   const read = `${READ} [${at}]`;
   const store = `at: mov dword ptr [${at}], 0x77`;
@@ -258,9 +186,6 @@ function rightsOf(size: Size): readonly KernelCase[] {
   ];
 }
 
-const [small] = sizes;
-if (small === undefined) throw new RangeError("There is no smallest page.");
-
 /** An entry of an upper level changes, and the TLB forgets it. */
 function change(entry: number, code: string): string {
   return `${code.replace("ENTRY", `[${entry}]`)}\n${RELOAD}`;
@@ -270,32 +195,32 @@ const levels: readonly KernelCase[] = [
   {
     name: "an upper level takes the right to write",
     reference: RIGHTS,
-    text: `${map(small, PAGE_FLAGS)}\n${change(directory + 8, "and dword ptr ENTRY, -3")}\n${WRITE_PROTECT}\nat: mov [${pages}], eax`,
+    text: `${map(smallPage, PAGE_FLAGS)}\n${change(directory + 8, "and dword ptr ENTRY, -3")}\n${WRITE_PROTECT}\nat: mov [${pages}], eax`,
     expected: fault(3),
   },
   {
     name: "an upper level takes the right of programs",
     reference: RIGHTS,
-    text: `${map(small, PAGE_FLAGS)}\n${change(directory + 8, "and dword ptr ENTRY, -5")}\n${user64(`at: mov eax, [${pages}]`)}`,
+    text: `${map(smallPage, PAGE_FLAGS)}\n${change(directory + 8, "and dword ptr ENTRY, -5")}\n${user64(`at: mov eax, [${pages}]`)}`,
     expected: fault(5),
   },
   {
     name: "an upper level takes the right to fetch",
     reference: RIGHTS,
-    text: `${map(small, PAGE_FLAGS)}\n${change(directory + 12, `or dword ptr ENTRY, ${XD}`)}\n${run(pages + CODE)}`,
+    text: `${map(smallPage, PAGE_FLAGS)}\n${change(directory + 12, `or dword ptr ENTRY, ${XD}`)}\n${run(pages + CODE)}`,
     expected: fault(0x11),
   },
   {
     name: "a page of a program and a supervisor's directory are the supervisor's: SMAP lets it read",
     reference: RIGHTS,
-    text: `${map(small, PAGE_FLAGS)}\n${change(directory + 8, "and dword ptr ENTRY, -5")}\n${protect(CR4_SMAP)}\nmov eax, [${pages}]`,
+    text: `${map(smallPage, PAGE_FLAGS)}\n${change(directory + 8, "and dword ptr ENTRY, -5")}\n${protect(CR4_SMAP)}\nmov eax, [${pages}]`,
     expected: "12345678",
   },
   {
     name: "a read sets A in all levels",
     reference: FLAGS,
     text: `
-      ${map(small, PAGE_FLAGS)}
+      ${map(smallPage, PAGE_FLAGS)}
       ${change(directory + 8, "and dword ptr ENTRY, -33")}
       mov eax, [${pages}]
       mov eax, [${directory + 8}]
@@ -314,26 +239,26 @@ const levels: readonly KernelCase[] = [
   {
     name: "an absent entry has no reserved bits",
     reference: FAULT,
-    text: `${map(small, PAGE_FLAGS & ~PRESENT, TOO_FAR)}\nat: mov eax, [${pages}]`,
+    text: `${map(smallPage, PAGE_FLAGS & ~PRESENT, TOO_FAR)}\nat: mov eax, [${pages}]`,
     expected: fault(0),
   },
   {
     name: "without NXE and SMEP a fetch is not told apart",
     reference: FAULT,
-    text: `${NO_NXE}\n${map(small, 0)}\n${run(pages)}`,
+    text: `${NO_NXE}\n${map(smallPage, 0)}\n${run(pages)}`,
     expected: fault(0),
   },
   {
     name: "with SMEP it is, also without NXE",
     reference: FAULT,
-    text: `${NO_NXE}\n${map(small, 0)}\n${protect(CR4_SMEP)}\n${run(pages)}`,
+    text: `${NO_NXE}\n${map(smallPage, 0)}\n${protect(CR4_SMEP)}\n${run(pages)}`,
     expected: fault(0x10),
   },
   {
     name: "a descriptor table in a program's page is not read under SMAP, whatever EFLAGS.AC is",
     reference: RIGHTS,
     text: `
-      ${map(small, PAGE_FLAGS)}
+      ${map(smallPage, PAGE_FLAGS)}
       mov rbx, ${segment(pages, 0xff, 0x82, 0)}
       mov [${gdt + SEGMENT_64.own}], rbx
       mov rbx, [${gdt + SEGMENT_64.data}]
@@ -359,215 +284,7 @@ const levels: readonly KernelCase[] = [
   },
 ];
 
-/** In the large page as well. */
-const FURTHER = 0x50_0000;
-
-/** Two pages: the one in which an access begins, and the next. */
-function pair(first: number, second: number): string {
-  return `
-    mov dword ptr [${data + 0xffc}], 0x11111111
-    mov dword ptr [${table}], ${data | first}
-    mov dword ptr [${table + 8}], ${second === 0 ? 0 : (data + 0x1000) | second}
-    ${RELOAD}
-    ${WRITE_PROTECT}
-    xor eax, eax
-  `;
-}
-
-/** The address that faults, and what then stands before the border. */
-function crossing(first: number, second: number, code: string): string {
-  return `
-    ${vector64(14, "handler")}
-    ${pair(first, second)}
-    ${code}
-    jmp end
-    handler:
-    mov rax, cr2
-    shl eax, 16
-    mov ax, [${data + 0xffe}]
-    end: nop`;
-}
-
-const crossings: readonly KernelCase[] = [
-  {
-    name: "a read across two pages, the second absent",
-    reference: FAULT,
-    text: `${pair(PAGE_FLAGS, 0)}\nat: mov rax, [${pages + 0xffc}]`,
-    expected: fault(0),
-  },
-  {
-    name: "CR2 is the first byte of the second page",
-    reference: FAULT,
-    text: crossing(PAGE_FLAGS, 0, `mov rax, [${pages + 0xffc}]`),
-    expected: "10001111",
-  },
-  {
-    name: "a read across two pages, the first absent",
-    reference: FAULT,
-    text: crossing(0, PAGE_FLAGS, `mov rax, [${pages + 0xffc}]`),
-    expected: "0ffc1111",
-  },
-  {
-    name: "a write whose second page is read-only writes nothing",
-    reference: FAULT,
-    text: crossing(PAGE_FLAGS, READ_ONLY, `mov [${pages + 0xffc}], rax`),
-    expected: "10001111",
-  },
-  {
-    name: "its error code",
-    reference: FAULT,
-    text: `${pair(PAGE_FLAGS, READ_ONLY)}\nat: mov [${pages + 0xffc}], rax`,
-    expected: fault(3),
-  },
-  {
-    name: "an access that reads and writes asks for both pages first",
-    reference: FAULT,
-    text: crossing(PAGE_FLAGS, READ_ONLY, `add [${pages + 0xffc}], rsp`),
-    expected: "10001111",
-  },
-  {
-    name: "its fault is that of a write",
-    reference: FAULT,
-    text: `${pair(PAGE_FLAGS, 0)}\nat: add qword ptr [${pages + 0xffc}], 1`,
-    expected: fault(2),
-    qemu: { prints: fault(0), why: "QEMU reads first." },
-  },
-  {
-    name: "16 bytes whose second page is the supervisor's",
-    reference: FAULT,
-    text: `${pair(PAGE_FLAGS, SUPERVISOR)}\n${user64(`at: movups xmm0, [${pages + 0xff8}]`)}`,
-    expected: fault(5),
-  },
-  {
-    name: "a push across two pages moves RSP only when both are there",
-    reference: FAULT,
-    text: `
-      ${vector64(14, "handler", 0x8e, { ist: 1 })}
-      mov dword ptr [${table}], 0
-      mov dword ptr [${table + 8}], ${(data + 0x1000) | PAGE_FLAGS}
-      ${RELOAD}
-      mov esp, ${pages + 0x1004}
-      push rax
-      handler:
-      mov eax, [rsp+32]`,
-    expected: "00201004",
-  },
-];
-
-const forgetting: readonly KernelCase[] = [
-  {
-    name: "INVLPG forgets a global page",
-    reference: INVALIDATION,
-    text: `
-      mov rax, cr4
-      or eax, ${CR4_PGE}
-      mov cr4, rax
-      ${map(small, PAGE_FLAGS | GLOBAL)}
-      mov eax, [${pages}]
-      mov dword ptr [${table}], 0
-      invlpg [${pages}]
-      at: mov eax, [${pages}]`,
-    expected: fault(0),
-  },
-  {
-    name: "a change of CR4.PGE forgets global pages",
-    reference: INVALIDATION,
-    text: `
-      mov rax, cr4
-      or eax, ${CR4_PGE}
-      mov cr4, rax
-      ${map(small, PAGE_FLAGS | GLOBAL)}
-      mov eax, [${pages}]
-      mov dword ptr [${table}], 0
-      mov rax, cr4
-      and eax, ${~CR4_PGE >>> 0}
-      mov cr4, rax
-      at: mov eax, [${pages}]`,
-    expected: fault(0),
-  },
-  {
-    name: "a write of CR3 forgets pages that are not",
-    reference: INVALIDATION,
-    text: `${map(small, PAGE_FLAGS)}\nmov eax, [${pages}]\nmov dword ptr [${table}], 0\n${RELOAD}\nat: mov eax, [${pages}]`,
-    expected: fault(0),
-  },
-  {
-    name: "INVLPG of any address in a large page forgets all of it",
-    reference: INVALIDATION,
-    text: `
-      mov dword ptr [${directory + 16}], ${LARGE | PAGE_FLAGS}
-      ${RELOAD}
-      mov eax, [${0x40_0000 + data}]
-      mov dword ptr [${directory + 16}], 0
-      invlpg [${FURTHER}]
-      at: mov eax, [${0x40_0000 + data}]`,
-    expected: fault(0),
-  },
-  {
-    name: "a page fault forgets its page: a right that was given is found",
-    reference:
-      'Intel SDM Vol. 3A §4.10.4.1, "Operations that Invalidate TLBs and Paging-Structure Caches" (page faults)',
-    text: `
-      ${vector64(14, "handler")}
-      ${map(small, READ_ONLY)}
-      ${WRITE_PROTECT}
-      mov eax, [${pages}]
-      mov dword ptr [${pages}], 0x55
-      mov eax, [${pages}]
-      jmp end
-      handler:
-      or dword ptr [${table}], ${WRITABLE}
-      add rsp, 8
-      iretq
-      end: nop`,
-    expected: "00000055",
-  },
-  {
-    name: "INVLPG of an address that is not canonical does nothing",
-    reference: "Intel SDM Vol. 2A, INVLPG—Invalidate TLB Entries",
-    text: "mov rbx, 0x800000000000\ninvlpg [rbx]\nmov eax, 1",
-    expected: "00000001",
-  },
-];
-
-/** The tables as all cases find them, and the data behind the pages. */
-const RESTORE = `
-  restoreTables:
-  mov edi, ${lowTable}
-  mov ecx, 512
-  .rights:
-  or dword ptr [rdi], ${USER}
-  add edi, 8
-  loop .rights
-  or dword ptr [${directory}], ${USER}
-  mov dword ptr [${directory + 8}], ${table | PAGE_FLAGS}
-  mov dword ptr [${directory + 12}], 0
-  mov qword ptr [${directory + 16}], 0
-  mov qword ptr [${pointers + 8}], 0
-  mov qword ptr [${pml4 + 8}], 0
-  mov ecx, ${EFER}
-  mov eax, 0x900
-  xor edx, edx
-  wrmsr
-  ${RELOAD}
-  mov dword ptr [${data}], ${VALUE}
-  mov byte ptr [${data + CODE}], 0xc3
-  xor eax, eax
-  ret
-`;
-
-const own = withOwnLabels64(
-  [...sizes.flatMap(rightsOf), ...levels, ...crossings, ...forgetting],
-  ["handler", "end"],
-);
-
-export const longModePaging: Kernel = {
-  topic: "4-level paging",
-  cases: own,
-  profile: {
-    ...defaultProfile,
-    id: "with-protection-of-the-kernel",
-    features: new Set([...defaultProfile.features, "smep", "smap", "pdpe1gb"]),
-  },
-  text: longModeText(own, { each: "call restoreTables", routines: RESTORE }),
-};
+export const longModePaging: Kernel = pagingKernel("4-level paging", [
+  ...pageSizes.flatMap(rightsOf),
+  ...levels,
+]);
