@@ -103,10 +103,8 @@ async function firstDifference(program: Program, processors: Processors): Promis
     const { ours, theirs, found } = compared;
     if (found.length > 0) {
       const state = before ?? { registers: program.input.registers, memory: [] };
-      const known =
-        encoding === undefined
-          ? undefined
-          : explain({ encoding, code, before: state, ours, theirs });
+      const row = encoding ?? { key: "", except: NOTHING };
+      const known = explain({ encoding: row, code, before: state, ours, theirs });
       if (known !== undefined) return { found: [], regression: undefined, known };
       const lines = [
         `instruction ${position + 1} of ${program.steps.length}: ${found.join("; ")}`,

@@ -45,6 +45,7 @@ describe("A difference between processors is known", () => {
     ["#AC of MOVDQU", "movdqu | F3 0F 6F", undefined, 17],
     ["a page fault of MOVSXD to 16 bits", "movsxd | o16", undefined, 14],
     ["LOCK MOV of a control register", "mov | 0F 22", 6, 13],
+    ["the push of a CALL", "call | FF /2", 13, 14],
   ])("for %s", (_what, key, ours, theirs) => {
     const found = explain(
       comparison(

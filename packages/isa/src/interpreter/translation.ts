@@ -23,7 +23,7 @@ import {
 } from "../paging/tag.ts";
 import { isMarked } from "../segmentation/check-segment.ts";
 import type { Routine, Value } from "../semantics.ts";
-import { slots } from "../state/layout.ts";
+import { segmentSlots, slots } from "../state/layout.ts";
 import { ACCESS_STACK_SEGMENT, ACCESS_SYSTEM } from "./emitter.ts";
 import {
   engineRoutine,
@@ -39,6 +39,8 @@ import {
   ENGINE,
   FRAME_BYTES,
   FRAME_ENTRY,
+  RECORD,
+  RECORD_BYTES,
   TLB_ENTRY,
   TLB_ENTRY_BYTES,
   TLB_OFFSET,
@@ -48,6 +50,7 @@ import {
 } from "./layout.ts";
 
 const ALL_DENIED = 0x3f | DENY_DIRECT;
+const SS = 2;
 const PAGE_OFFSET = 0xfff;
 const TAG_EMPTY = 1n << 63n;
 /** Sixteen bytes for accesses that cross a page: the parts use the wide scratch themselves. */
@@ -253,11 +256,25 @@ function checkWithinFourGiB(m: Recorder, linear: Value, bytes: Value, kind: Valu
   const last = m.subtract(m.add(linear, bytes, 64), m.constant(1), 64);
   m.when(crossesFourGiB(m, linear, last), () => {
     m.when(
-      m.and(m.fromI32Unsigned(kind), m.constant(ACCESS_STACK_SEGMENT)),
+      m.either(
+        m.and(m.fromI32Unsigned(kind), m.constant(ACCESS_STACK_SEGMENT)),
+        isAddressedInStackSegment(m),
+      ),
       () => m.raise("SS", m.constant(0)),
       () => m.raise("GP", m.constant(0)),
     );
   });
+}
+
+/** Whether the current record's operand is in SS, which the record before it says where that computed its address. */
+function isAddressedInStackSegment(m: Recorder): Value {
+  const record = m.toI32(m.state(ENGINE.currentRecord));
+  const address = m.wasm("i32.sub", [record, m.constantI32(RECORD_BYTES)]);
+  const segment = (at: Value): Value => m.hostLoad("i64.load16_u", at, RECORD.segment.offset);
+  return m.both(
+    m.equal(segment(record), m.constant(ENGINE.segmentScratch.offset)),
+    m.equal(segment(address), m.constant(segmentSlots(SS).effectiveBase.offset)),
+  );
 }
 
 /** Whether the last byte of an access outside 64-bit mode lies beyond 4 GiB, and its first one does not. */
