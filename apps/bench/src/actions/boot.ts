@@ -10,6 +10,7 @@ import { keyHelp, openTerminal } from "../boot/serial-terminal.ts";
 import { statistics } from "../boot/statistics.ts";
 import { textWatch } from "../boot/text-watch.ts";
 import type { BootOptions } from "../commands/boot.ts";
+import { epochSecondsOf } from "../commands/epoch-option.ts";
 import { CommandError, STATUS } from "../failure.ts";
 import { feed } from "../program/streams.ts";
 import { findStrategy } from "../strategies.ts";
@@ -43,7 +44,7 @@ export async function boot(options: BootOptions): Promise<void> {
       stderr: (bytes) => void process.stderr.write(bytes),
       log: onOutput,
     },
-    epochSeconds: Math.floor(Date.now() / 1000),
+    epochSeconds: epochSecondsOf(options),
   });
   using _ = machine;
   const { stdin } = process;

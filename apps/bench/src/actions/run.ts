@@ -8,6 +8,7 @@ import {
 } from "@ringside/strategy";
 import { runDebugged, type DebugPort } from "../boot/debug-port.ts";
 import { MachineLoop } from "../boot/machine-loop.ts";
+import { epochSecondsOf } from "../commands/epoch-option.ts";
 import type { RunOptions } from "../commands/run.ts";
 import { CommandError, STATUS } from "../failure.ts";
 import { readFiles, readProgram, requireInterpreter } from "../program/host-files.ts";
@@ -39,7 +40,7 @@ export async function runProgram(
   const output = outputTo(process.stdout, process.stderr);
   let machine;
   try {
-    machine = strategy.create(host, guest, { output, epochSeconds: Math.floor(Date.now() / 1000) });
+    machine = strategy.create(host, guest, { output, epochSeconds: epochSecondsOf(options) });
   } catch (error) {
     if (error instanceof StrategyError && error.code === "invalid-guest") {
       throw new CommandError(

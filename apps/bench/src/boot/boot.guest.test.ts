@@ -41,6 +41,8 @@ wait:
   cli
   hlt`;
 const WRITES_THREE = "mov al, 3\n out 0xf4, al\n hlt";
+/** Ends with the seconds of the CMOS clock, as two decimal digits in four bits each. */
+const TELLS_SECONDS = "mov al, 0\n out 0x70, al\n in al, 0x71\n out 0xf4, al\n hlt";
 /** Without an IDT every exception is a triple fault. */
 const CRASHES = "mov rax, 0x1234567890\n ud2";
 
@@ -73,6 +75,13 @@ describe.skipIf(cannotRun)(
 
     test("ends with the value that the guest writes to the exit port", async () => {
       expect(await bootFlat(WRITES_THREE)).toEqual({ status: 3, stdout: "", stderr: "" });
+    });
+
+    test("starts the guest's clock at --epoch", async () => {
+      // 2001-09-09T01:46:40Z
+      expect(await bootFlat(TELLS_SECONDS, ["--epoch", "1000000000"])).toMatchObject({
+        status: 0x40,
+      });
     });
 
     test("ends with 0 when the text of --until appears", async () => {
@@ -172,6 +181,7 @@ describe.skipIf(cannotRun)(
         [["--kernel", kernel, "--net", "bridge"], "Allowed choices are user, none"],
         [["--kernel", kernel, "--gdb", "65536"], "Give a port such as 1234"],
         [["--kernel", kernel, "--timeout", "soon"], "Give seconds, more than 0"],
+        [["--kernel", kernel, "--epoch", "-1"], "Give whole seconds since 1970"],
         [["--kernel", kernel, "--until", ""], "Give the text to wait for."],
       ] as const;
       for (const [args, message] of cases) {

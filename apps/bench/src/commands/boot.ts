@@ -7,9 +7,10 @@ import {
   type HardwareOptions,
   type HostPath,
 } from "../boot/plugged-in.ts";
+import { epochOption, type EpochOptions } from "./epoch-option.ts";
 import { addKernelOptions, type KernelOptions } from "./kernel-options.ts";
 
-export interface BootOptions extends KernelOptions, HardwareOptions {
+export interface BootOptions extends KernelOptions, HardwareOptions, EpochOptions {
   readonly until?: string;
   readonly timeout?: number;
   readonly stats?: boolean;
@@ -50,6 +51,7 @@ export function addBoot(program: Command): void {
       "a virtio source of entropy, whose bytes follow from the seed: not for secrets",
       parseSeed,
     )
+    .addOption(epochOption())
     .option("--strategy <id>", "how to run it: see `ringside strategies`", "bare")
     .option("--until <text>", "end with 0 when the guest has written this", parseText)
     .option("--timeout <seconds>", "end with 124 after so much time", parseSeconds)

@@ -2,10 +2,11 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { parseDebugPort, type DebugPort } from "../boot/debug-port.ts";
 import { parseSize, parseUnits } from "../sizes.ts";
+import { epochOption, type EpochOptions } from "./epoch-option.ts";
 
 const MEMORY_DEFAULT = "128M";
 
-export interface RunOptions {
+export interface RunOptions extends EpochOptions {
   readonly strategy: string;
   readonly memory: number;
   readonly limit?: number;
@@ -37,6 +38,7 @@ export function addRun(program: Command): void {
         .argParser(collect())
         .default([], "none"),
     )
+    .addOption(epochOption())
     .addOption(
       new Option(
         "--gdb <[addr:]port>",
