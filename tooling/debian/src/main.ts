@@ -10,8 +10,10 @@
  * then say that they skipped.
  */
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
+  globSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -21,9 +23,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { dependencyOf, unpackPackage } from "@ringside/bench/debian-packages";
 import { initrd } from "@ringside/guest";
 import { unpackKernel } from "@ringside/machine";
-import { dependencyOf, unpackFrom } from "./apt.ts";
 import { makeRootDisk } from "./root-disk.ts";
 
 const cache = fileURLToPath(new URL("../../../.cache/debian/", import.meta.url));
@@ -46,30 +48,45 @@ const modules = [
   "firmware/qemu_fw_cfg",
 ];
 
-function kernelFrom(name: string, folder: string): string {
-  const [file = ""] = unpackFrom(dependencyOf(name), ["boot/vmlinuz-*"], folder);
+/** Unpacks a package below `folder` and gives the files of it that match, one for each of tar's wildcards. */
+async function unpackFrom(
+  name: string,
+  patterns: readonly string[],
+  folder: string,
+): Promise<string[]> {
+  await unpackPackage(name, patterns, folder);
+  return patterns.map((pattern) => {
+    // A star of tar's matches slashes, too.
+    const [file, ...others] = globSync(pattern.replaceAll("/*", "/**/*"), { cwd: folder });
+    if (file !== undefined && others.length === 0) return join(folder, file);
+    throw new Error(`${name} has ${others.length + (file === undefined ? 0 : 1)} of ${pattern}.`);
+  });
+}
+
+async function kernelFrom(name: string, folder: string): Promise<string> {
+  const [file = ""] = await unpackFrom(await dependencyOf(name), ["./boot/vmlinuz-*"], folder);
   return file;
 }
 
 /** Writes the file called like the key; the folder is empty and goes away afterwards. */
-const makers: Readonly<Record<string, (file: string, folder: string) => Promise<void> | void>> = {
-  busybox(file, folder) {
-    const [busybox = ""] = unpackFrom("busybox-static", ["{bin,usr/bin}/busybox"], folder);
+const makers: Readonly<Record<string, (file: string, folder: string) => Promise<void>>> = {
+  async busybox(file, folder) {
+    const [busybox = ""] = await unpackFrom("busybox-static", ["./*bin/busybox"], folder);
     copyFileSync(busybox, file);
   },
-  vmlinuz(file, folder) {
-    copyFileSync(kernelFrom("linux-image-cloud-amd64", folder), file);
+  async vmlinuz(file, folder) {
+    copyFileSync(await kernelFrom("linux-image-cloud-amd64", folder), file);
   },
-  "vmlinuz-generic"(file, folder) {
-    copyFileSync(kernelFrom("linux-image-amd64", folder), file);
+  async "vmlinuz-generic"(file, folder) {
+    copyFileSync(await kernelFrom("linux-image-amd64", folder), file);
   },
   async vmlinux(file, folder) {
-    const image = readFileSync(kernelFrom("linux-image-cloud-amd64", folder));
+    const image = readFileSync(await kernelFrom("linux-image-cloud-amd64", folder));
     writeFileSync(file, await unpackKernel(image));
   },
-  "modules.cpio"(file, folder) {
-    const patterns = modules.map((module) => `lib/modules/*/kernel/**/${module}.ko`);
-    const files = unpackFrom(dependencyOf("linux-image-cloud-amd64"), patterns, folder);
+  async "modules.cpio"(file, folder) {
+    const patterns = modules.map((module) => `./lib/modules/*/${module}.ko`);
+    const files = await unpackFrom(await dependencyOf("linux-image-cloud-amd64"), patterns, folder);
     const entries = files.map((path, index) => ({
       path: `/modules/${String(index).padStart(2, "0")}.ko`,
       mode: 0o644,
@@ -77,8 +94,8 @@ const makers: Readonly<Record<string, (file: string, folder: string) => Promise<
     }));
     writeFileSync(file, initrd(entries));
   },
-  "root.ext4"(_, folder) {
-    makeRootDisk(join(cache, "root"), folder);
+  async "root.ext4"(_, folder) {
+    await makeRootDisk(join(cache, "root"), folder);
   },
 };
 
@@ -88,6 +105,8 @@ for (const name of process.argv.slice(2)) {
     throw new Error(`"${name}" is none of ${Object.keys(makers).join(", ")}.`);
   const file = join(cache, name);
   const folder = mkdtempSync(join(tmpdir(), "ringside-debian-"));
+  // apt downloads as a user of its own, who must be able to look here.
+  chmodSync(folder, 0o755);
   try {
     mkdirSync(cache, { recursive: true });
     if (!existsSync(file)) await make(file, folder);

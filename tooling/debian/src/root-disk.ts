@@ -1,6 +1,6 @@
 /** A Debian system on an ext4 image, made with the distribution's own tools: mmdebstrap and mke2fs. */
-import { copyFileSync, globSync } from "node:fs";
-import { run } from "./apt.ts";
+import { copyFileSync, globSync, readFileSync } from "node:fs";
+import { run } from "@ringside/bench/debian-packages";
 
 const packages = [
   "systemd-sysv",
@@ -23,11 +23,11 @@ const imageBytes = 1400 << 20;
  * Writes the image to `file.ext4`, and beside it its kernel, `file.vmlinuz`, and the initrd that Debian made for that,
  * `file.initrd`. Needs root, as chroot does.
  */
-export function makeRootDisk(file: string, folder: string): void {
-  const suite = /^VERSION_CODENAME=(\S+)$/mu.exec(run("cat", ["/etc/os-release"]))?.[1];
+export async function makeRootDisk(file: string, folder: string): Promise<void> {
+  const suite = /^VERSION_CODENAME=(\S+)$/mu.exec(readFileSync("/etc/os-release", "utf8"))?.[1];
   if (suite === undefined) throw new Error("/etc/os-release does not say which Debian this is.");
   const root = `${folder}/root`;
-  run("mmdebstrap", [
+  await run("mmdebstrap", [
     "--variant=minbase",
     `--include=${packages.join(",")}`,
     '--customize-hook=chroot "$1" passwd -d root',
@@ -44,8 +44,8 @@ export function makeRootDisk(file: string, folder: string): void {
     if (found === undefined) throw new Error(`The system has no boot/${pattern}.`);
     copyFileSync(`${root}/${found}`, `${file}.${ending}`);
   }
-  run("truncate", ["-s", String(imageBytes), `${folder}/image`]);
-  run("mke2fs", ["-q", "-t", "ext4", "-d", root, `${folder}/image`]);
+  await run("truncate", ["-s", String(imageBytes), `${folder}/image`]);
+  await run("mke2fs", ["-q", "-t", "ext4", "-d", root, `${folder}/image`]);
   // Holes stay holes.
-  run("cp", ["--sparse=always", `${folder}/image`, `${file}.ext4`]);
+  await run("cp", ["--sparse=always", `${folder}/image`, `${file}.ext4`]);
 }

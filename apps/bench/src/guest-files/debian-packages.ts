@@ -1,5 +1,7 @@
 /**
  * Packages of Debian, through apt, which verifies them. Nothing is installed, and no root is needed.
+ *
+ * @packageDocumentation
  */
 import { spawn } from "node:child_process";
 import { access, readdir } from "node:fs/promises";
@@ -39,7 +41,7 @@ export async function dependencyOf(name: string): Promise<string> {
 }
 
 /**
- * Downloads a package into `folder` and unpacks the files that match, below `folder/tree`.
+ * Downloads a package into `folder` and unpacks the files that match, below `folder` as well.
  *
  * @param patterns As tar's `--wildcards` takes them: `./boot/vmlinuz-*`.
  */
@@ -67,7 +69,12 @@ export async function unpackPackage(
   ]);
 }
 
-function run(program: string, args: readonly string[], cwd?: string): Promise<string> {
+/**
+ * Runs a program of the system and gives what it wrote.
+ *
+ * @throws {CommandError} It is not there or fails; the message has what it complained of.
+ */
+export function run(program: string, args: readonly string[], cwd?: string): Promise<string> {
   const child = spawn(program, args, { ...(cwd === undefined ? {} : { cwd }) });
   return ended(child, `${program} ${args.join(" ")}`);
 }
