@@ -182,6 +182,7 @@ describe.skipIf(cannotRun)(
         [["--kernel", kernel, "--gdb", "65536"], "Give a port such as 1234"],
         [["--kernel", kernel, "--timeout", "soon"], "Give seconds, more than 0"],
         [["--kernel", kernel, "--epoch", "-1"], "Give whole seconds since 1970"],
+        [["--kernel", kernel, "--module", "none quiet"], "none cannot be read (ENOENT)."],
         [["--kernel", kernel, "--until", ""], "Give the text to wait for."],
       ] as const;
       for (const [args, message] of cases) {

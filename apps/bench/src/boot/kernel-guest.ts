@@ -22,8 +22,12 @@ import { hostBytesFor } from "../host-size.ts";
 import { checkInitrd } from "./initrd-file.ts";
 import { readInput } from "./input-file.ts";
 import { damaged, kernelFormat, requireIntact } from "./kernel-file.ts";
+import { named, readModules, type ModuleFile } from "./module-file.ts";
 
-type FileOptions = Omit<KernelOptions, "strategy">;
+/** What a kernel is made of; not every command has modules. */
+interface FileOptions extends Omit<KernelOptions, "strategy"> {
+  readonly module?: readonly ModuleFile[];
+}
 
 /** @throws {CommandError} A file is missing, damaged, or none of what it is said to be. */
 export async function kernelGuest(
@@ -39,8 +43,9 @@ export async function kernelGuest(
     kind: "kernel",
     image,
     format,
-    commandLine: options.append,
+    commandLine: named(options.kernel, options.append, format),
     memoryBytes: options.memory,
+    modules: await readModules(options.module ?? [], format),
   } as const;
   if (options.initrd === undefined) return onWholePc(strategy, guest, hardware);
   const initrd = await readInput(options.initrd);

@@ -1,6 +1,7 @@
 /** `ringside boot`: a kernel on a machine of its own, with the terminal as its serial console. */
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { parseDebugPort, type DebugPort } from "../boot/debug-port.ts";
+import { parseModule, type ModuleFile } from "../boot/module-file.ts";
 import {
   parseHostPath,
   parseSeed,
@@ -11,6 +12,7 @@ import { epochOption, type EpochOptions } from "./epoch-option.ts";
 import { addKernelOptions, type KernelOptions } from "./kernel-options.ts";
 
 export interface BootOptions extends KernelOptions, HardwareOptions, EpochOptions {
+  readonly module: readonly ModuleFile[];
   readonly until?: string;
   readonly timeout?: number;
   readonly stats?: boolean;
@@ -25,6 +27,14 @@ export function addBoot(program: Command): void {
         "Boots a kernel on a machine of its own; the terminal is its serial console (Ctrl-A x leaves).",
       ),
   )
+    .addOption(
+      new Option(
+        "--module <file[ words]>",
+        "a file that the kernel is handed with words of its own (Multiboot, PVH); may be repeated",
+      )
+        .argParser(collectModules)
+        .default([], "none"),
+    )
     .addOption(
       new Option(
         "--disk <file[,writable]>",
@@ -84,6 +94,10 @@ Example:
 
 function collectPaths(text: string, before: readonly HostPath[]): readonly HostPath[] {
   return [...before, parseHostPath(text)];
+}
+
+function collectModules(text: string, before: readonly ModuleFile[]): readonly ModuleFile[] {
+  return [...before, parseModule(text)];
 }
 
 function parseText(text: string): string {
