@@ -6,6 +6,7 @@ import {
   type CreateOptions,
   type Guest,
   type Host,
+  type KernelFormat,
   type Strategy,
   type VirtualMachine,
 } from "@ringside/strategy";
@@ -53,13 +54,21 @@ function strategy(
   };
 }
 
+/** Formats whose kernels are entered in 64-bit code, all that is translated. */
+const longFormats: ReadonlySet<KernelFormat> = new Set(["elf64", "flat", "bzimage"]);
+
 function accepts(guest: Guest): Acceptance {
-  if (guest.kind === "program" || guest.format === "elf64" || guest.format === "flat") {
-    return { accepted: true };
+  if (guest.kind === "program" || longFormats.has(guest.format)) return { accepted: true };
+  if (guest.format === "xen-pv") {
+    return {
+      accepted: false,
+      reason:
+        "A paravirtual kernel asks Xen for what binary translation does by itself. Use the paravirt strategy.",
+    };
   }
   return {
     accepted: false,
-    reason: `A kernel in the format ${guest.format} starts in 32-bit code without paging, and only 64-bit code is translated. Use its 64-bit entry (elf64).`,
+    reason: `A kernel in the format ${guest.format} starts in 32-bit code without paging, and only 64-bit code is translated. Use its 64-bit entry (elf64 or bzimage).`,
   };
 }
 
