@@ -4,6 +4,7 @@
  *     pnpm guest:busybox    busybox, the static program of the package busybox-static
  *     pnpm guest:linux      vmlinuz and vmlinuz-generic, the kernels for clouds and for all; vmlinux, the former as it is
  *                           inside; modules.cpio, its drivers for virtio devices
+ *     pnpm guest:xen        xen, the hypervisor of xen-system-amd64, unpacked
  *     pnpm guest:debian     root.ext4, a whole system on a disk image, with root.vmlinuz and root.initrd; needs root, mmdebstrap, e2fsprogs
  *
  * They are never committed. Where apt is missing or has no network this says so and fails; tests that want them
@@ -23,6 +24,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
 import { dependencyOf, unpackPackage } from "@ringside/bench/debian-packages";
 import { initrd } from "@ringside/guest";
 import { unpackKernel } from "@ringside/machine";
@@ -93,6 +95,11 @@ const makers: Readonly<Record<string, (file: string, folder: string) => Promise<
       data: readFileSync(path),
     }));
     writeFileSync(file, initrd(entries));
+  },
+  async xen(file, folder) {
+    const name = await dependencyOf("xen-system-amd64");
+    const [packed = ""] = await unpackFrom(name, ["./boot/xen-*.gz"], folder);
+    writeFileSync(file, gunzipSync(readFileSync(packed)));
   },
   async "root.ext4"(_, folder) {
     await makeRootDisk(join(cache, "root"), folder);
