@@ -59,6 +59,7 @@ if (values.tally) {
     const tests = tallyReport(readFileSync(report, "utf8"));
     passed += tests.passed;
     failed += tests.failed;
+    for (const failure of tests.failures) console.log(`FAILED test ${failure}`);
     console.log(`${tests.skipped} tests skipped`);
   } else {
     failed += 1;

@@ -40,5 +40,6 @@ void clock_interrupt(void);
 
 /* uart.c */
 void uart_init(void);
+void uart_drain(void);
 
 #endif

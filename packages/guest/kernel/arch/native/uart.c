@@ -13,6 +13,7 @@
 
 #define HAS_INPUT 0x01
 #define FIFO_EMPTY 0x20
+#define LINE_IDLE 0x40 /* nothing left to send, the shift register included */
 #define FIFO_SIZE 16
 
 /* What came in before the FIFOs were switched on, which empties them. */
@@ -39,6 +40,10 @@ void machine_console_write(const u8 *bytes, usize count) {
         bytes += part;
         count -= part;
     }
+}
+
+void uart_drain(void) {
+    while (!(in8(LINE_STATUS) & LINE_IDLE)) continue;
 }
 
 int machine_console_read(void) {
