@@ -173,6 +173,17 @@ describe.each(strategies)("a guest of $id that misuses the architecture", (strat
     );
     expect(exit).toEqual({ reason: "halted", value: 4 });
   });
+
+  // The conformance suite has these two as well, and lets a strategy choose how they end: VT-x cannot go on.
+  test("crashes alone with its stack in device memory when an exception comes", () => {
+    const { exit } = run(strategy, assembled(`${countFaults}\n mov rsp, 0xfee00800\n ud2`));
+    expect(exit.reason).toBe("crashed");
+  });
+
+  test("crashes alone when it executes device memory", () => {
+    const { exit } = run(strategy, assembled("mov rax, 0xfee00000\n jmp rax"));
+    expect(exit.reason).toBe("crashed");
+  });
 });
 
 describe.each(strategies)("a guest of $id that floods its hypervisor", (strategy) => {
